@@ -1,0 +1,88 @@
+"""In-tree PEP 517 build backend: setuptools, plus the requirements that depend on the choices made.
+
+Environment variables
+    GRADOPS_TF_VERSION  TensorFlow minor version to build against, such as "2.21" (the default).
+    GRADOPS_TF          "OFF" builds the pybind11 module alone, without TensorFlow.
+
+Run as a script with names of extras (or "build"), it prints their requirements, one a line: that is
+how the Makefile installs them without building the package first.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+
+DEFAULT_TF_VERSION = "2.21"
+_BASE_REQUIREMENTS = ["setuptools>=77", "wheel", "cmake>=3.24", "ninja", "pybind11>=2.13"]
+
+
+def tensorflow_enabled() -> bool:
+    """Whether the TensorFlow op library is to be built."""
+    return os.environ.get("GRADOPS_TF", "ON").upper() not in ("OFF", "0", "FALSE", "NO")
+
+
+def tensorflow_minor_version() -> str:
+    """The TensorFlow minor version to build against and to pin, such as "2.21"."""
+    version = os.environ.get("GRADOPS_TF_VERSION") or DEFAULT_TF_VERSION
+    match = re.match(r"(\d+\.\d+)(\.\d+)?$", version)
+    if not match:
+        raise SystemExit(f"gradops: GRADOPS_TF_VERSION must look like 2.21, got {version!r}")
+    return match.group(1)
+
+
+def tensorflow_requirement() -> str:
+    """The smallest package that brings TensorFlow's headers and framework library."""
+    small = sys.platform.startswith("linux") and platform.machine() in ("x86_64", "AMD64")
+    name = "tensorflow-cpu" if small else "tensorflow"
+    return f"{name}=={tensorflow_minor_version()}.*"
+
+
+def build_requirements() -> list[str]:
+    """Everything that has to be installed before a build."""
+    return _BASE_REQUIREMENTS + ([tensorflow_requirement()] if tensorflow_enabled() else [])
+
+
+def extras() -> dict[str, list[str]]:
+    """The optional dependencies; the TensorFlow ones pin the minor version of this build."""
+    pin = f"{tensorflow_minor_version()}.*"
+    small = "sys_platform == 'linux' and platform_machine == 'x86_64'"
+    return {
+        "cpu": [
+            f"tensorflow-cpu=={pin}; {small}",
+            f"tensorflow=={pin}; sys_platform != 'linux' or platform_machine != 'x86_64'",
+        ],
+        "cuda": [f"tensorflow[and-cuda]=={pin}"],
+        "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
+        "test": ["pytest>=8", "hypothesis>=6.100"],
+        "bench": ["matplotlib>=3.8"],
+        "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "pre-commit>=4"],
+    }
+
+
+if __name__ == "__main__":
+    for extra in sys.argv[1:]:
+        print("\n".join(build_requirements() if extra == "build" else extras()[extra]))
+else:
+    from setuptools import build_meta as _setuptools
+    from setuptools.build_meta import (  # noqa: F401  (hooks that pip calls)
+        build_editable,
+        build_sdist,
+        build_wheel,
+        prepare_metadata_for_build_editable,
+        prepare_metadata_for_build_wheel,
+    )
+
+    def get_requires_for_build_wheel(config_settings: dict | None = None) -> list[str]:
+        """PEP 517 hook."""
+        return _setuptools.get_requires_for_build_wheel(config_settings) + build_requirements()
+
+    def get_requires_for_build_editable(config_settings: dict | None = None) -> list[str]:
+        """PEP 660 hook."""
+        return _setuptools.get_requires_for_build_editable(config_settings) + build_requirements()
+
+    def get_requires_for_build_sdist(config_settings: dict | None = None) -> list[str]:
+        """PEP 517 hook; a source distribution needs no TensorFlow."""
+        return _setuptools.get_requires_for_build_sdist(config_settings)

@@ -1,0 +1,32 @@
+# Finds the TensorFlow that Python_EXECUTABLE imports, through tf.sysconfig.
+#
+#   TensorFlow::Framework   compile flags, system include folder, framework library
+#   TensorFlow_VERSION
+#
+# Nothing is cached: an isolated build gets a TensorFlow in another folder every time.
+
+execute_process(
+  COMMAND "${CMAKE_COMMAND}" -E env TF_CPP_MIN_LOG_LEVEL=3 "${Python_EXECUTABLE}"
+          "${CMAKE_CURRENT_LIST_DIR}/tensorflow_config.py"
+  OUTPUT_VARIABLE _tensorflow_config
+  OUTPUT_STRIP_TRAILING_WHITESPACE
+  ERROR_VARIABLE _tensorflow_error
+  RESULT_VARIABLE _tensorflow_result)
+if(NOT _tensorflow_result EQUAL 0)
+  message(FATAL_ERROR
+    "gradops: TensorFlow cannot be imported by ${Python_EXECUTABLE}. Install it "
+    "(pip install tensorflow-cpu) or build without it (GRADOPS_TF=OFF).\n${_tensorflow_error}")
+endif()
+list(GET _tensorflow_config 0 TensorFlow_VERSION)
+list(GET _tensorflow_config 1 _tensorflow_include)
+list(GET _tensorflow_config 2 _tensorflow_library)
+list(SUBLIST _tensorflow_config 3 -1 _tensorflow_flags)
+message(STATUS "Found TensorFlow ${TensorFlow_VERSION}: ${_tensorflow_include}")
+
+add_library(TensorFlow::Framework SHARED IMPORTED)
+set_target_properties(TensorFlow::Framework PROPERTIES
+  IMPORTED_LOCATION "${_tensorflow_library}"
+  INTERFACE_COMPILE_OPTIONS "${_tensorflow_flags}"
+  INTERFACE_COMPILE_DEFINITIONS NDEBUG
+  # System headers, as those of every imported target are: no warnings from them.
+  INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_include}")

@@ -1,0 +1,26 @@
+#ifndef GRADOPS_MATH_INT_MATH_H_
+#define GRADOPS_MATH_INT_MATH_H_
+
+#include "math/macros.h"
+
+namespace gradops::math {
+
+// Like their std counterparts, but usable on the device and never shared between instruction sets.
+
+template <class T>
+GRADOPS_FN T Min(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+GRADOPS_FN T Max(T a, T b) {
+  return a < b ? b : a;
+}
+/// a / b rounded up, for a >= 0 and b > 0.
+template <class T>
+GRADOPS_FN T CeilDiv(T a, T b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace gradops::math
+
+#endif  // GRADOPS_MATH_INT_MATH_H_

@@ -1,0 +1,12 @@
+#ifndef GRADOPS_MATH_MACROS_H_
+#define GRADOPS_MATH_MACROS_H_
+
+// Marks the functions of math/: one definition for host and device. Always inlined, so that a
+// translation unit compiled for a wide instruction set never lends its copy to another one.
+#if defined(__CUDACC__)
+#define GRADOPS_FN __host__ __device__ __forceinline__
+#else
+#define GRADOPS_FN inline __attribute__((always_inline))
+#endif
+
+#endif  // GRADOPS_MATH_MACROS_H_

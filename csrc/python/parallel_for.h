@@ -1,0 +1,33 @@
+#ifndef GRADOPS_PYTHON_PARALLEL_FOR_H_
+#define GRADOPS_PYTHON_PARALLEL_FOR_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "core/launch.h"
+
+namespace gradops {
+
+/// Runs units on `threads` threads (0: one per core), the caller among them. Threads live for one
+/// call: this serves tests and measurements, where TensorFlow's pool is absent.
+inline ParallelFor ThreadsParallelFor(int threads) {
+  const int wanted = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
+  return [wanted](int64_t count, const std::function<void(int64_t)>& run_unit) {
+    std::atomic<int64_t> next{0};
+    const auto work = [&] {
+      for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
+    };
+    std::vector<std::thread> helpers;
+    for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
+    work();
+    for (std::thread& helper : helpers) helper.join();
+  };
+}
+
+}  // namespace gradops
+
+#endif  // GRADOPS_PYTHON_PARALLEL_FOR_H_

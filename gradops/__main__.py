@@ -1,0 +1,26 @@
+"""``python -m gradops`` prints the build; ``python -m gradops demo`` runs the demonstration."""
+
+from __future__ import annotations
+
+import sys
+
+import gradops
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command in argv; returns the exit status."""
+    if not argv:
+        for key, value in gradops.build_info().items():
+            shown = ", ".join(value) or "none" if isinstance(value, list) else value
+            print(f"{key:26} {shown}")
+        return 0
+    if argv[0] == "demo":
+        from gradops import demo
+
+        return demo.main(argv[1:])
+    print(f"gradops: unknown command {argv[0]!r}; usage: python -m gradops [demo]", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+"""Loads the op library, after checking that it fits the installed TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
+
+
+def kernels() -> ModuleType:
+    """The pybind11 module: the kernels on NumPy arrays, and what was built. No TensorFlow."""
+    try:
+        from gradops import _kernels
+    except ImportError as error:
+        if error.name not in (None, "gradops._kernels", "gradops"):
+            raise
+        raise ImportError(
+            f"gradops is not built ({error}); install it with: pip install 'gradops[cpu]', or in a "
+            "checkout: pip install -e '.[cpu]'"
+        ) from error
+    return _kernels
+
+
+def minor_version(version: str) -> str:
+    """The part of a TensorFlow version that a build is tied to: "2.21" of "2.21.0"."""
+    return ".".join(version.split(".")[:2])
+
+
+def tensorflow_build_version() -> str:
+    """The TensorFlow that the op library was built against; "" if it was built without."""
+    return kernels().build_info()["tensorflow_build_version"]
+
+
+def check_tensorflow() -> None:
+    """Raises ImportError unless the installed TensorFlow is of the minor version built against.
+
+    TensorFlow's C++ interface changes with every minor version, so an op library for another one
+    fails to load with undefined symbols; this says what is wrong before that happens.
+    """
+    built = tensorflow_build_version()
+    wanted = minor_version(built)
+    fix = f"pip install 'tensorflow-cpu=={wanted}.*' (or 'tensorflow[and-cuda]=={wanted}.*')"
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ImportError(
+            f"gradops was built for TensorFlow {built} and no TensorFlow is installed; "
+            f"install it with: {fix}"
+        ) from error
+    if minor_version(tf.__version__) != wanted:
+        installed = minor_version(tf.__version__)
+        raise ImportError(
+            f"gradops was built for TensorFlow {built} and TensorFlow {tf.__version__} is "
+            f"installed. Install the one it was built for: {fix}; or build gradops for yours: "
+            f"GRADOPS_TF_VERSION={installed} pip install --force-reinstall --no-deps "
+            "--no-binary gradops gradops"
+        )
+
+
+@functools.cache
+def ops() -> Any:
+    """The generated Python functions of the ops, such as ``ops().gradops_loss``."""
+    check_tensorflow()
+    import tensorflow as tf
+
+    try:
+        return tf.load_op_library(str(_OP_LIBRARY))
+    except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
+        raise ImportError(f"gradops cannot load its op library: {error.message}") from error

@@ -1,0 +1,104 @@
+"""Builds the native libraries with CMake and declares them to setuptools.
+
+Two libraries are built into the package (see CMakeLists.txt): the pybind11 module
+``gradops._kernels`` and, unless GRADOPS_TF=OFF, the TensorFlow op library
+``gradops/libgradops_ops.so``. Both are setuptools extensions, so wheels and editable installs have
+them. Static metadata is in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "build_support"))
+import gradops_build_backend as backend  # noqa: E402
+
+OP_LIBRARY = "gradops.libgradops_ops"
+
+
+class CMakeBuild(build_ext):
+    """Runs CMake once and copies each extension to where setuptools wants it."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """The op library is no Python module: one name for every Python version."""
+        if fullname.endswith(OP_LIBRARY.rpartition(".")[2]):
+            return os.path.join(*fullname.split(".")) + ".so"
+        return super().get_ext_filename(fullname)
+
+    def run(self) -> None:
+        """Builds everything before setuptools asks for single extensions."""
+        self.cmake_output = self._build_with_cmake()
+        super().run()
+
+    def build_extension(self, ext: Extension) -> None:
+        """Copies what CMake built."""
+        target = Path(self.get_ext_fullpath(ext.name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.cmake_output / target.name, target)
+
+    def _build_with_cmake(self) -> Path:
+        compilers = [os.environ.get("CXX") or "c++", "g++", "clang++"]
+        if not any(map(shutil.which, compilers)):
+            _fail("no C++ compiler found: install g++ or clang++, or set CXX")
+        cmake = shutil.which("cmake")
+        if cmake is None:
+            _fail("cmake not found: pip install cmake ninja, or build with isolation")
+        tensorflow_version = _check_tensorflow() if backend.tensorflow_enabled() else "off"
+        python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+        tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow_version}"
+        # A fresh configuration each time, so that no path of an earlier environment is kept;
+        # objects are rebuilt only where their command line changed.
+        (tree / "CMakeCache.txt").unlink(missing_ok=True)
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        commands = [
+            [cmake, "-S", str(ROOT), "-B", str(tree), *generator,
+             f"-DPython_EXECUTABLE={sys.executable}",
+             f"-DGRADOPS_TF={'ON' if backend.tensorflow_enabled() else 'OFF'}",
+             *os.environ.get("GRADOPS_CMAKE_ARGS", "").split()],
+            [cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)],
+        ]  # fmt: skip
+        for command in commands:
+            if subprocess.run(command).returncode != 0:
+                _fail(f"{' '.join(command[:2])} failed; the compiler's messages are above")
+        return tree / "gradops"
+
+
+def _check_tensorflow() -> str:
+    """Returns the version of the TensorFlow that will be built against."""
+    code = "import tensorflow; print(tensorflow.__version__)"
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=quiet)
+    wanted = backend.tensorflow_minor_version()
+    version = found.stdout.strip()
+    if found.returncode != 0:
+        _fail(
+            f"TensorFlow {wanted} is needed to build and cannot be imported: pip install "
+            f"'{backend.tensorflow_requirement()}', or set GRADOPS_TF=OFF"
+        )
+    if not version.startswith(wanted + "."):
+        _fail(
+            f"building for TensorFlow {wanted} but {version} is installed: pip install "
+            f"'{backend.tensorflow_requirement()}', or set GRADOPS_TF_VERSION="
+            f"{'.'.join(version.split('.')[:2])}"
+        )
+    return version
+
+
+def _fail(message: str) -> None:
+    raise SystemExit(f"gradops: {message}")
+
+
+extensions = ["gradops._kernels"] + ([OP_LIBRARY] if backend.tensorflow_enabled() else [])
+setup(
+    ext_modules=[Extension(name, sources=[]) for name in extensions],
+    cmdclass={"build_ext": CMakeBuild},
+    extras_require=backend.extras(),
+)
