@@ -1,8 +1,8 @@
 """The only place that touches TensorFlow's private recording interface.
 
 Whether a tape is watching decides if the forward pass also produces the gradient; there is no
-public way to ask. Should TensorFlow move these functions, nothing breaks: nobody seems to watch, the
-plain loss op runs, and its registered gradient recomputes.
+public way to ask. Should TensorFlow move these functions, nothing breaks: nobody seems to watch,
+the plain loss op runs, and its registered gradient recomputes.
 """
 
 from __future__ import annotations

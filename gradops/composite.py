@@ -126,7 +126,17 @@ def gradient_loss(
 
 
 def value_and_gradient(
-    y_true, y_pred, *, reduction: str = "mean", **options: str | None
+    y_true,
+    y_pred,
+    *,
+    reduction: str = "mean",
+    stencil: str = "sobel",
+    penalty: str = "l1",
+    response: str = "component",
+    border: str = "reflect",
+    scale: str = "raw",
+    data_format: str | None = None,
+    name: str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """(R(L), dR(L)/dp) with R the reduction over examples, through tf.GradientTape.
 
@@ -135,7 +145,13 @@ def value_and_gradient(
         y_pred: Predictions p, same shape, float32 or float64.
         reduction: "mean" or "sum" over the examples; with "none" the loss is [B] and each
             example's gradient is that of its own loss.
-        **options: Those of `gradient_loss`.
+        stencil: See `gradient_loss`, as for the options below.
+        penalty: One of `PENALTIES`.
+        response: One of `RESPONSES`.
+        border: One of `BORDERS`.
+        scale: One of `SCALES`.
+        data_format: One of `DATA_FORMATS`, or None.
+        name: Name of the operation.
 
     Returns:
         The loss, a scalar (or [B] for "none"), and the gradient, [B, H, W, C], in y_pred's dtype.
@@ -148,7 +164,18 @@ def value_and_gradient(
     y_pred = tf.convert_to_tensor(y_pred)
     with tf.GradientTape() as tape:
         tape.watch(y_pred)
-        loss = REDUCTIONS[reduction](gradient_loss(y_true, y_pred, **options))
+        losses = gradient_loss(
+            y_true,
+            y_pred,
+            stencil=stencil,
+            penalty=penalty,
+            response=response,
+            border=border,
+            scale=scale,
+            data_format=data_format,
+            name=name,
+        )
+        loss = REDUCTIONS[reduction](losses)
     return loss, tape.gradient(loss, y_pred)
 
 

@@ -92,6 +92,7 @@ class SobelLoss(GradientLoss):
 
     Args:
       penalty: "l1" or "l2".
+      name: Name of the loss.
       **kwargs: Arguments of GradientLoss other than stencil.
 
     Raises:

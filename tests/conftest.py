@@ -1,0 +1,14 @@
+"""What all tests share."""
+
+import numpy as np
+import pytest
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "extended: part of the long sweep of make test-extended")
+
+
+@pytest.fixture
+def rng():
+    """A generator with a fixed seed."""
+    return np.random.default_rng(20240607)

@@ -1,0 +1,120 @@
+"""Importing: version checks, what is reported, and life without TensorFlow."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+import gradops
+from gradops import _library
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )
+
+
+@pytest.mark.parametrize("version", ["2.20.0", "2.22.0-rc1", "3.0.0"])
+def test_another_tensorflow_minor_version(version):
+    result = run_python(f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops")
+    assert result.returncode == 1
+    message = result.stderr.strip().splitlines()[-1]
+    built = _library.tensorflow_build_version()
+    assert message.startswith("ImportError: gradops was built for TensorFlow " + built)
+    assert f"TensorFlow {version} is installed" in message
+    assert f"pip install 'tensorflow-cpu=={_library.minor_version(built)}.*'" in message
+    assert f"GRADOPS_TF_VERSION={_library.minor_version(version)} pip install" in message
+    assert "undefined symbol" not in result.stderr
+
+
+def test_another_patch_version_is_fine():
+    version = _library.minor_version(tf.__version__) + ".99"
+    result = run_python(f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops")
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_tensorflow():
+    result = run_python("import sys; sys.modules['tensorflow'] = None; import gradops")
+    assert result.returncode == 1
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: gradops was built for TensorFlow")
+    assert "no TensorFlow is installed" in message and "pip install" in message
+
+
+def test_a_build_without_tensorflow_offers_the_kernels():
+    """Simulated: the module says that it was built with GRADOPS_TF=OFF."""
+    code = """
+import sys
+sys.modules["tensorflow"] = None
+import importlib.util, pathlib
+from importlib import import_module
+spec = importlib.util.find_spec("gradops")
+kernels_spec = importlib.util.spec_from_file_location(
+    "gradops._kernels", next(pathlib.Path(spec.origin).parent.glob("_kernels*.so")))
+kernels = importlib.util.module_from_spec(kernels_spec)
+kernels_spec.loader.exec_module(kernels)
+info = {**kernels.build_info(), "tensorflow_build_version": ""}
+kernels.build_info = lambda: dict(info)
+sys.modules["gradops._kernels"] = kernels
+import gradops
+gradops._kernels = kernels
+print(gradops.build_info()["backend"])
+import numpy as np
+print(kernels.loss(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1))))
+try:
+    gradops.gradient_loss
+except AttributeError as error:
+    print(error)
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    backend, loss, error = result.stdout.strip().splitlines()
+    assert backend == "kernels only" and loss == "[0.]"
+    assert "gradient_loss" in error and "GRADOPS_TF=OFF" in error
+
+
+def test_build_info():
+    info = gradops.build_info()
+    assert info["version"] == gradops.__version__
+    assert info["backend"] == "fused"
+    assert info["tensorflow"].startswith(tf.__version__)
+    assert _library.minor_version(info["tensorflow_build_version"]) == _library.minor_version(
+        tf.__version__
+    )
+    assert info["cpu_target"] in info["cpu_targets_runnable"]
+    assert set(info["cpu_targets_runnable"]) <= set(info["cpu_targets"])
+    assert info["cuda_architectures"] == []
+
+
+def test_the_command_prints_the_build():
+    result = subprocess.run([sys.executable, "-m", "gradops"], capture_output=True, text=True)
+    assert result.returncode == 0
+    for key, value in gradops.build_info().items():
+        (line,) = [line for line in result.stdout.splitlines() if line.split()[0] == key]
+        if isinstance(value, str):
+            assert value in line
+
+
+def test_an_unknown_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "gradops", "fly"], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "unknown command 'fly'" in result.stderr
+
+
+def test_the_op_library_knows_no_python_and_leaves_no_cuda_symbol_undefined():
+    result = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(_library._OP_LIBRARY)], capture_output=True, text=True
+    )
+    if result.returncode:
+        pytest.skip("nm is not installed")
+    symbols = [line.split()[-1] for line in result.stdout.splitlines()]
+    assert symbols
+    assert not [s for s in symbols if s.startswith(("Py", "_Py")) or "cuda" in s.lower()]
