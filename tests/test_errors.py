@@ -132,7 +132,7 @@ def test_reduction():
 
 
 def test_keras_losses():
-    with pytest.raises(ValueError, match="dtype must be .* 'float64', got 'float16'"):
+    with pytest.raises(ValueError, match=r"dtype must be .* 'float64', got 'float16'"):
         gradops.SobelLoss(dtype="float16")
     with pytest.raises(ValueError, match="stencil of SobelLoss is 'sobel', got 'scharr'"):
         gradops.SobelLoss(stencil="scharr")
@@ -165,7 +165,7 @@ TWO = tf.ones([2])
 RAW_CASES = {
     "mismatched dtypes": (
         lambda: raw("gradops_loss", IMAGES, tf.cast(IMAGES, tf.float64)),
-        "expected to be a float tensor but is a double tensor",
+        "float tensor but is a double tensor|type float64 that does not match type float32",
     ),
     "wrong loss type": (
         lambda: raw("gradops_loss", IMAGES, IMAGES, Tloss=tf.float64),
@@ -173,7 +173,7 @@ RAW_CASES = {
     ),
     "unknown penalty": (
         lambda: raw("gradops_loss", IMAGES, IMAGES, penalty="l3"),
-        "l3.* not in: .*l1.*l2",
+        "penalty.*l3.* not in",
     ),
     "expected": (
         lambda: raw("gradops_loss_memo", IMAGES, IMAGES, tf.ones([3])),
