@@ -35,10 +35,15 @@ struct PenalizeRow {
   T* slope_y;
   int64_t counted_begin, counted_end;
   int64_t interior_begin, interior_end;
+  // What the sweep reads next: fetched into the cache here, while this row keeps the ALUs busy.
+  const T* next_true;
+  const T* next_pred;
   Simd<T> sum{T(0)};
   double edge_sum = 0;
 
   GRADOPS_FN void Block(int64_t x, Simd<T> gx, Simd<T> gy) {
+    __builtin_prefetch(next_true + x);
+    __builtin_prefetch(next_pred + x);
     if (kGradient) {
       penalty.Slope(gx).Store(slope_x + x);
       penalty.Slope(gy).Store(slope_y + x);
@@ -84,7 +89,8 @@ class LossSweep {
         LoadDifference(tile_, y_pred, y_true, loaded, differences()[loaded]);
       }
       VerticalForwardPass<T>(params_, tile_, differences(), row, smoothed(), differenced());
-      const Residuals residuals = Penalize();
+      const int64_t next = tile_.ImageOffset(math::Min(row + 2, height - 1), tile_.origin);
+      const Residuals residuals = Penalize(y_true + next, y_pred + next);
       if (row >= rows.begin && row < rows.end) loss.Add(residuals.sum, residuals.edge_sum);
       if (!kGradient) continue;
       StoreBoth<T> store{by_smoothed()[row], by_differenced()[row]};
@@ -110,7 +116,7 @@ class LossSweep {
   GRADOPS_FN T* output() const { return buffers_.Row(13); }
 
   /// Residuals of one row. Those of the columns beside the tile give slopes but no loss.
-  Residuals Penalize() {
+  Residuals Penalize(const T* next_true, const T* next_pred) {
     const int64_t width = tile_.shape.width, reach = kGradient ? 1 : 0;
     const int64_t begin = tile_.column_begin, end = tile_.column_end;
     Residuals residuals{Penalty(),
@@ -119,7 +125,9 @@ class LossSweep {
                         tile_.Position(begin),
                         tile_.Position(end),
                         tile_.Position(math::Max<int64_t>(begin, 1)),
-                        tile_.Position(math::Min(end, width - 1))};
+                        tile_.Position(math::Min(end, width - 1)),
+                        next_true,
+                        next_pred};
     HorizontalPass(params_, tile_, forward_edges_, smoothed(), differenced(),
                    math::Max<int64_t>(begin - reach, 0), math::Min(end + reach, width), residuals);
     return residuals;

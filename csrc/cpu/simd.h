@@ -132,10 +132,10 @@ struct Simd<T, GRADOPS_VECTOR_BYTES> {
 /// Lanes [begin, end) of a, 0 in the others, whatever they hold.
 template <class T>
 GRADOPS_FN Simd<T> LanesBetween(Simd<T> a, int64_t begin, int64_t end) {
-  T lanes[Simd<T>::kLanes];
-  a.Store(lanes);
-  for (int i = 0; i < Simd<T>::kLanes; ++i) lanes[i] = begin <= i && i < end ? lanes[i] : T(0);
-  return Simd<T>::Load(lanes);
+  static constexpr T kIndices[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const Simd<T> index = Simd<T>::Load(kIndices), zero(0);
+  a = Select(index < Simd<T>(static_cast<T>(end)), a, zero);
+  return Select(index > Simd<T>(static_cast<T>(begin - 1)), a, zero);
 }
 
 /// Makes streamed stores visible before any later store.
