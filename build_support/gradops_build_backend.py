@@ -57,7 +57,7 @@ def extras() -> dict[str, list[str]]:
         "cuda": [f"tensorflow[and-cuda]=={pin}"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         "test": ["pytest>=8", "hypothesis>=6.100"],
-        "bench": ["matplotlib>=3.8"],
+        "bench": [],  # pure TensorFlow comes with "cpu"; other peers will be listed here
         "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "pre-commit>=4"],
     }
 

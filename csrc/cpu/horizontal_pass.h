@@ -5,72 +5,73 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The weights of the columns at the border, worked out once for all rows.
-template <bool kAdjoint>
-class EdgeColumns {
+/// A horizontal pass with its border: vectors for the columns away from it, then numbers for the
+/// columns at it, whose weights are worked out once for all rows.
+template <class T, bool kAdjoint>
+class HorizontalPass {
  public:
-  static constexpr int64_t kCount = kAdjoint ? 2 : 1;  // columns that the border changes, each side
-
-  explicit EdgeColumns(const KernelParams& params) : width_(params.shape.width) {
+  HorizontalPass(const KernelParams& params, const Tile& tile)
+      : tile_(tile), taps_(params.stencil) {
     const auto taps = kAdjoint ? math::AdjointTaps : math::ForwardTaps;
-    for (int64_t i = 0; i < math::Min(kCount, width_); ++i) {
-      left_[i] = taps(params.stencil, params.border, i, width_);
-      right_[i] = taps(params.stencil, params.border, width_ - 1 - i, width_);
+    const int64_t width = tile.shape.width;
+    for (int64_t i = 0; i < math::Min(kEdge, width); ++i) {
+      left_[i] = taps(params.stencil, params.border, i, width);
+      right_[i] = taps(params.stencil, params.border, width - 1 - i, width);
     }
   }
 
-  const math::AxisTaps& operator[](int64_t column) const {
-    return column < kCount ? left_[column] : right_[width_ - 1 - column];
+  /// derivative = D_w in, smoothed = s_w in for columns [begin, end); positions outside of them are
+  /// overwritten with anything.
+  void Forward(const T* in, int64_t begin, int64_t end, T* derivative, T* smoothed) const {
+    const int64_t step = tile_.channels;
+    Run(
+        begin, end,
+        [&](int64_t x, int64_t x_end) {
+          HorizontalForward(in, step, taps_, derivative, smoothed, x, x_end);
+        },
+        [&](const math::AxisTaps& taps, int64_t x) {
+          derivative[x] = WeightedNeighbours(in, taps.derivative, x, step);
+          smoothed[x] = WeightedNeighbours(in, taps.smoothing, x, step);
+        });
+  }
+
+  /// out = scale * (D_w^T a + s_w^T b) for the tile's own columns; other positions are overwritten.
+  void Adjoint(const T* a, const T* b, T scale, T* out) const {
+    const int64_t step = tile_.channels;
+    Run(
+        tile_.column_begin, tile_.column_end,
+        [&](int64_t x, int64_t x_end) {
+          HorizontalAdjoint(a, b, step, taps_, scale, out, x, x_end);
+        },
+        [&](const math::AxisTaps& taps, int64_t x) {
+          out[x] = scale * (WeightedNeighbours(a, taps.derivative, x, step) +
+                            WeightedNeighbours(b, taps.smoothing, x, step));
+        });
   }
 
  private:
-  int64_t width_;
-  math::AxisTaps left_[kCount], right_[kCount];
-};
+  static constexpr int64_t kEdge = kAdjoint ? 2 : 1;  // columns that the border changes, each side
 
-/// Horizontal pass of one row for columns [begin, end): vectors away from the border, then numbers
-/// at it. Positions outside of [begin, end) are overwritten with anything. consume.Block(x,
-/// derivative, smoothed) is described at HorizontalInterior; consume.Scalar(x, derivative,
-/// smoothed) gets the values of one row position at the border.
-template <bool kAdjoint, class T, class Consumer>
-void HorizontalPass(const KernelParams& params, const Tile& tile,
-                    const EdgeColumns<kAdjoint>& edges, const T* to_differentiate,
-                    const T* to_smooth, int64_t begin, int64_t end, Consumer& consume) {
-  const int64_t step = tile.channels, edge_count = edges.kCount;
-  const int64_t interior_begin = math::Min(math::Max(begin, edge_count), end);
-  const int64_t interior_end =
-      math::Max(math::Min(end, tile.shape.width - edge_count), interior_begin);
-  if (interior_begin < interior_end) {
-    HorizontalInterior<kAdjoint>(to_differentiate, to_smooth, step, InteriorTaps<T>(params.stencil),
-                                 tile.Position(interior_begin), tile.Position(interior_end),
-                                 consume);
-  }
-  for (int64_t column = begin; column < end; ++column) {
-    if (column == interior_begin) column = interior_end;
-    if (column == end) break;
-    const math::AxisTaps& taps = edges[column];
-    const int64_t x = tile.Position(column);
-    for (int64_t i = x; i < x + step; ++i) {
-      consume.Scalar(i, HorizontalEdge(to_differentiate, taps.derivative, i, step),
-                     HorizontalEdge(to_smooth, taps.smoothing, i, step));
+  template <class Interior, class Edge>
+  GRADOPS_FN void Run(int64_t begin, int64_t end, Interior&& interior, Edge&& edge) const {
+    const int64_t width = tile_.shape.width;
+    const int64_t interior_begin = math::Min(math::Max(begin, kEdge), end);
+    const int64_t interior_end = math::Max(math::Min(end, width - kEdge), interior_begin);
+    if (interior_begin < interior_end) {
+      interior(tile_.Position(interior_begin), tile_.Position(interior_end));
+    }
+    for (int64_t column = begin; column < end; ++column) {
+      if (column == interior_begin) column = interior_end;
+      if (column == end) break;
+      const math::AxisTaps& taps = column < kEdge ? left_[column] : right_[width - 1 - column];
+      const int64_t x = tile_.Position(column);
+      for (int64_t i = x; i < x + tile_.channels; ++i) edge(taps, i);
     }
   }
-}
 
-/// Consumer that keeps both results of the pass as rows.
-template <class T>
-struct StoreBoth {
-  T* derivative_row;
-  T* smoothed_row;
-
-  GRADOPS_FN void Block(int64_t x, Simd<T> derivative, Simd<T> smoothed) {
-    derivative.Store(derivative_row + x);
-    smoothed.Store(smoothed_row + x);
-  }
-  GRADOPS_FN void Scalar(int64_t x, T derivative, T smoothed) {
-    derivative_row[x] = derivative;
-    smoothed_row[x] = smoothed;
-  }
+  const Tile& tile_;
+  InteriorTaps<T> taps_;
+  math::AxisTaps left_[kEdge], right_[kEdge];
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -22,27 +22,28 @@ void LoadRow(const Tile& tile, const T* image, int64_t row, T* out) {
 template <class T>
 void ImageGradientsTile(const KernelParams& params, const Tile& tile, const T* image, RowRange rows,
                         T* gradients) {
-  using Buffers = TileBuffers<T, 7>;
+  using Buffers = TileBuffers<T, 9>;
   const Buffers buffers(ThreadScratch(Buffers::Bytes(tile.BufferedSize())), tile.BufferedSize());
-  const Ring<Buffers> images{buffers, 0};
-  T *const smoothed = buffers.Row(3), *const differenced = buffers.Row(4);
-  StoreBoth<T> xy{buffers.Row(5), buffers.Row(6)};
+  const Ring<Buffers> u{buffers, 0}, v{buffers, 3};
+  T *const in = buffers.Row(6), *const dx = buffers.Row(7), *const dy = buffers.Row(8);
+  const HorizontalPass<T, false> horizontal(params, tile);
   const int64_t height = tile.shape.height;
-  const EdgeColumns<false> edges(params);
   int64_t loaded = math::Max<int64_t>(rows.begin - 1, 0);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     for (; loaded <= math::Min(row + 1, height - 1); ++loaded) {
-      LoadRow(tile, image, loaded, images[loaded]);
+      LoadRow(tile, image, loaded, in);
+      horizontal.Forward(in, tile.column_begin, tile.column_end, u[loaded], v[loaded]);
     }
-    VerticalForwardPass<T>(params, tile, images, row, smoothed, differenced);
-    HorizontalPass(params, tile, edges, smoothed, differenced, tile.column_begin, tile.column_end,
-                   xy);
+    ForEachResidual<T>(params, tile, u, v, row, [&](int64_t x, Simd<T> gx, Simd<T> gy) {
+      gx.Store(dx + x);
+      gy.Store(dy + x);
+    });
     for (int64_t column = tile.column_begin; column < tile.column_end; ++column) {
       T* out = gradients + 2 * tile.ImageOffset(row, column);
       const int64_t x = tile.Position(column);
       for (int64_t channel = 0; channel < tile.channels; ++channel) {
-        out[2 * channel] = xy.smoothed_row[x + channel];
-        out[2 * channel + 1] = xy.derivative_row[x + channel];
+        out[2 * channel] = dy[x + channel];
+        out[2 * channel + 1] = dx[x + channel];
       }
     }
   }
@@ -54,31 +55,25 @@ void ImageGradientsAdjointTile(const KernelParams& params, const Tile& tile, con
                                RowRange rows, T* image) {
   using Buffers = TileBuffers<T, 9>;
   const Buffers buffers(ThreadScratch(Buffers::Bytes(tile.BufferedSize())), tile.BufferedSize());
-  const Ring<Buffers> by_smoothed{buffers, 0}, by_differenced{buffers, 3};
-  T *const dx = buffers.Row(6), *const dy = buffers.Row(7), *const out = buffers.Row(8);
+  const Ring<Buffers> dx{buffers, 0}, dy{buffers, 3};
+  T *const a = buffers.Row(6), *const b = buffers.Row(7), *const out = buffers.Row(8);
+  const HorizontalPass<T, true> horizontal(params, tile);
   const int64_t height = tile.shape.height;
-  const EdgeColumns<true> edges(params);
-  const int64_t first = math::Max<int64_t>(rows.begin - 1, 0);
-  const int64_t last = math::Min(rows.end + 1, height);
-  for (int64_t row = first; row < last; ++row) {
-    for (int64_t column = tile.origin; column < tile.end; ++column) {
-      const T* in = upstream + 2 * tile.ImageOffset(row, column);
-      const int64_t x = tile.Position(column);
-      for (int64_t channel = 0; channel < tile.channels; ++channel) {
-        dy[x + channel] = in[2 * channel];
-        dx[x + channel] = in[2 * channel + 1];
+  int64_t loaded = math::Max<int64_t>(rows.begin - 1, 0);
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (; loaded <= math::Min(row + 1, height - 1); ++loaded) {
+      for (int64_t column = tile.origin; column < tile.end; ++column) {
+        const T* in = upstream + 2 * tile.ImageOffset(loaded, column);
+        const int64_t x = tile.Position(column);
+        for (int64_t channel = 0; channel < tile.channels; ++channel) {
+          dy[loaded][x + channel] = in[2 * channel];
+          dx[loaded][x + channel] = in[2 * channel + 1];
+        }
       }
     }
-    StoreBoth<T> store{by_smoothed[row], by_differenced[row]};
-    HorizontalPass(params, tile, edges, dx, dy, tile.column_begin, tile.column_end, store);
-    if (row > rows.begin) {
-      VerticalAdjointPass<T>(params, tile, by_smoothed, by_differenced, row - 1, T(1), out);
-      StoreRow(tile, out, row - 1, image);
-    }
-  }
-  if (rows.end == height) {
-    VerticalAdjointPass<T>(params, tile, by_smoothed, by_differenced, height - 1, T(1), out);
-    StoreRow(tile, out, height - 1, image);
+    VerticalAdjoint(params, tile, dx, dy, row, a, b);
+    horizontal.Adjoint(a, b, T(1), out);
+    StoreRow(tile, out, row, image);
   }
 }
 

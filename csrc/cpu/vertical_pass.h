@@ -3,51 +3,66 @@
 
 #include "cpu/tile.h"
 
+// The vertical passes of a row. `Rows` is a Ring of which the rows above, here and below are read
+// as far as they lie inside the image.
+
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Vertical pass of the stencil: the smoothed and differenced rows of row `row`, from the rows
-/// row - 1, row, row + 1 of `images` (a Ring) that lie inside the image.
-template <class T, class Rows>
-void VerticalForwardPass(const KernelParams& params, const Tile& tile, const Rows& images,
-                         int64_t row, T* smoothed, T* differenced) {
-  const int64_t size = tile.BufferedSize(), height = tile.shape.height;
-  if (!math::IsForwardEdge(row, height)) {
-    VerticalForward<T>(images[row - 1], images[row], images[row + 1],
-                       InteriorTaps<T>(params.stencil), smoothed, differenced, size);
+/// The rows above, here and below; null outside of the image, where the weights are 0.
+template <class T>
+struct ThreeRows {
+  const T* rows[3];
+
+  template <class Rows>
+  ThreeRows(const Rows& ring, int64_t row, int64_t height)
+      : rows{row > 0 ? ring[row - 1] : nullptr, ring[row],
+             row + 1 < height ? ring[row + 1] : nullptr} {}
+};
+
+/// Calls consume(x, gx, gy) for every block of the residuals gx = s_h U, gy = D_h V of row `row`.
+template <class T, class Rows, class Consume>
+GRADOPS_FN void ForEachResidual(const KernelParams& params, const Tile& tile, const Rows& u_rows,
+                                const Rows& v_rows, int64_t row, Consume&& consume) {
+  const int64_t height = tile.shape.height, size = tile.BufferedSize();
+  const ThreeRows<T> u(u_rows, row, height), v(v_rows, row, height);
+  if (math::IsForwardEdge(row, height)) {
+    const math::AxisTaps taps = ForwardTaps(params.stencil, params.border, row, height);
+    for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
+      consume(x, WeightedRows(u.rows, taps.smoothing, x), WeightedRows(v.rows, taps.derivative, x));
+    }
     return;
   }
-  const math::AxisTaps taps = ForwardTaps(params.stencil, params.border, row, height);
-  const T* const neighbours[3] = {row > 0 ? images[row - 1] : nullptr, images[row],
-                                  row + 1 < height ? images[row + 1] : nullptr};
-  WeightedSum(neighbours, taps.smoothing, 3, smoothed, size);
-  WeightedSum(neighbours, taps.derivative, 3, differenced, size);
+  const InteriorTaps<T> taps(params.stencil);
+  for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
+    consume(x,
+            taps.Smooth(Simd<T>::Load(u.rows[0] + x), Simd<T>::Load(u.rows[1] + x),
+                        Simd<T>::Load(u.rows[2] + x)),
+            Simd<T>::Load(v.rows[2] + x) - Simd<T>::Load(v.rows[0] + x));
+  }
 }
 
-/// Vertical pass of the adjoint: out = scale * dL/dd of row `row`, from dL/dV (by_smoothed) and
-/// dL/dU (by_differenced) of the rows row - 1, row, row + 1 that lie inside the image.
+/// A = s_h^T slope_x and B = D_h^T slope_y of row `row`.
 template <class T, class Rows>
-void VerticalAdjointPass(const KernelParams& params, const Tile& tile, const Rows& by_smoothed,
-                         const Rows& by_differenced, int64_t row, T scale, T* out) {
-  const int64_t size = tile.BufferedSize(), height = tile.shape.height;
-  const auto neighbour = [&](const Rows& rows, int64_t r) -> const T* {
-    return r >= 0 && r < height ? rows[r] : nullptr;
-  };
-  // dL/dV in [0, 3), dL/dU in [3, 6).
-  const T* const rows[6] = {
-      neighbour(by_smoothed, row - 1),    by_smoothed[row],    neighbour(by_smoothed, row + 1),
-      neighbour(by_differenced, row - 1), by_differenced[row], neighbour(by_differenced, row + 1)};
-  if (!math::IsAdjointEdge(row, height)) {
-    VerticalAdjoint(rows, rows + 3, InteriorTaps<T>(params.stencil), scale, out, size);
+void VerticalAdjoint(const KernelParams& params, const Tile& tile, const Rows& slope_x,
+                     const Rows& slope_y, int64_t row, T* a, T* b) {
+  const int64_t height = tile.shape.height, size = tile.BufferedSize();
+  const ThreeRows<T> sx(slope_x, row, height), sy(slope_y, row, height);
+  if (math::IsAdjointEdge(row, height)) {
+    const math::AxisTaps taps = AdjointTaps(params.stencil, params.border, row, height);
+    for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
+      WeightedRows(sx.rows, taps.smoothing, x).Store(a + x);
+      WeightedRows(sy.rows, taps.derivative, x).Store(b + x);
+    }
     return;
   }
-  const math::AxisTaps taps = AdjointTaps(params.stencil, params.border, row, height);
-  double weights[6];
-  for (int k = 0; k < 3; ++k) {
-    weights[k] = taps.smoothing[k];
-    weights[3 + k] = taps.derivative[k];
+  const InteriorTaps<T> taps(params.stencil);
+  const T *const x_above = sx.rows[0], *const x_here = sx.rows[1], *const x_below = sx.rows[2];
+  const T *const y_above = sy.rows[0], *const y_below = sy.rows[2];
+  for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
+    taps.Smooth(Simd<T>::Load(x_above + x), Simd<T>::Load(x_here + x), Simd<T>::Load(x_below + x))
+        .Store(a + x);
+    (Simd<T>::Load(y_above + x) - Simd<T>::Load(y_below + x)).Store(b + x);
   }
-  WeightedSum(rows, weights, 6, out, size);
-  Multiply(scale, out, size);
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -8,5 +8,7 @@
 #else
 #define GRADOPS_FN inline __attribute__((always_inline))
 #endif
+// The same for a lambda: [&](int x) GRADOPS_LAMBDA { ... }
+#define GRADOPS_LAMBDA __attribute__((always_inline))
 
 #endif  // GRADOPS_MATH_MACROS_H_

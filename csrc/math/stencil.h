@@ -11,18 +11,20 @@ namespace gradops::math {
 // Derivation of the loss and its gradient (component response)
 // ------------------------------------------------------------
 // d = y_pred - y_true is one image. A stencil is separable: along each axis it either smooths (s)
-// or differentiates (D), so with the border built in, row operators s_h, D_h and column operators
-// s_w, D_w give
-//     V = s_h d    U = D_h d            (vertical pass: "smoothed" and "differenced" rows)
-//     gx = D_w V   gy = s_w U           (horizontal pass: the residuals)
+// or differentiates (D). With the border built in, these are linear operators along rows (index w)
+// and along columns (index h), and
+//     U = D_w d    V = s_w d            (horizontal pass: "derivative" and "smoothed" rows)
+//     gx = s_h U   gy = D_h V           (vertical pass: the residuals)
 //     L = c * sum(rho(gx) + rho(gy)),   c = 1 / count.
-// Backwards, with a = rho'(gx) and b = rho'(gy), every operator is replaced by its transpose:
-//     dL/dV = c * D_w^T a   dL/dU = c * s_w^T b      (horizontal pass of the adjoint)
-//     dL/dd = s_h^T dL/dV + D_h^T dL/dU              (vertical pass of the adjoint)
-// and dL/dy_pred = dL/dd = -dL/dy_true. Every pass *gathers*: row i of an operator is three weights
-// for the neighbours i-1, i, i+1, and so is row i of its transpose, because a border maps a ghost
-// position to a neighbour of the pixel that looked there. ForwardTaps and AdjointTaps give those
-// weights; away from the border they are the same for every i, and the kernels use that.
+// Backwards every operator is replaced by its transpose:
+//     A = s_h^T rho'(gx)   B = D_h^T rho'(gy)        (vertical pass of the adjoint)
+//     dL/dd = c * (D_w^T A + s_w^T B)                (horizontal pass of the adjoint)
+// and dL/dy_pred = dL/dd = -dL/dy_true. Everything between the two horizontal passes looks at one
+// column only, so penalties, slopes and sums run without regard to neighbours in the row.
+// Every pass *gathers*: row i of an operator is three weights for the neighbours i-1, i, i+1, and
+// so is row i of its transpose, because a border maps a ghost position to a neighbour of the pixel
+// that looked there. ForwardTaps and AdjointTaps give those weights; away from the border they are
+// the same for every i, and the kernels use that.
 
 /// A separable 3x3 correlation stencil: `derivative` along one axis, `smoothing` along the other.
 struct Stencil {

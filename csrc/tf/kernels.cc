@@ -52,7 +52,7 @@ class LossMemoOp : public GradopsKernel {
     }
     LaunchLoss<T>(MakeParams(shape, options_), context->input(0).flat<T>().data(),
                   context->input(1).flat<T>().data(), loss->flat<LossType<T>>().data(), expected,
-                  memo ? memo->flat<T>().data() : nullptr, IntraOpParallelFor(context));
+                  memo ? FreshData<T>(memo) : nullptr, IntraOpParallelFor(context));
   }
 };
 
@@ -86,7 +86,7 @@ class LossGradOp : public GradopsKernel {
     }
     LaunchLossGradient<T>(MakeParams(shape, options_), context->input(0).flat<T>().data(),
                           y_pred.flat<T>().data(), has_memo ? memo.flat<T>().data() : nullptr,
-                          expected, upstream, gradient->flat<T>().data(),
+                          expected, upstream, FreshData<T>(gradient),
                           IntraOpParallelFor(context));
   }
 };
@@ -106,7 +106,7 @@ class ImageGradientsOp : public GradopsKernel {
     Tensor* gradients;
     OP_REQUIRES_OK(context, context->allocate_output(0, output_shape, &gradients));
     LaunchImageGradients<T>(MakeParams(shape, options_), images.flat<T>().data(),
-                            gradients->flat<T>().data(), IntraOpParallelFor(context));
+                            FreshData<T>(gradients), IntraOpParallelFor(context));
   }
 };
 
@@ -128,7 +128,7 @@ class ImageGradientsAdjointOp : public GradopsKernel {
     Tensor* images;
     OP_REQUIRES_OK(context, context->allocate_output(0, output_shape, &images));
     LaunchImageGradientsAdjoint<T>(MakeParams(shape, options_), upstream.flat<T>().data(),
-                                   images->flat<T>().data(), IntraOpParallelFor(context));
+                                   FreshData<T>(images), IntraOpParallelFor(context));
   }
 };
 

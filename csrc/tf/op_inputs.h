@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/cpu_target.h"
+#include "core/huge_pages.h"
 #include "core/launch.h"
 #include "core/validate.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -64,6 +65,14 @@ Status ReadPerExample(OpKernelContext* context, int index, const char* argument,
   }
   *values = {tensor.flat<U>().data(), scalar ? 0 : 1};
   return absl::OkStatus();
+}
+
+/// The data of an output that is about to be written.
+template <class T>
+T* FreshData(Tensor* output) {
+  T* const data = output->flat<T>().data();
+  AdviseHugePages(data, output->TotalBytes());
+  return data;
 }
 
 /// TensorFlow's intra-op pool, one unit at a time.
