@@ -83,10 +83,9 @@ def test_different_inputs_give_different_hashes():
     assert len(set(gradients[2:])) == len(gradients) - 2  # but for 2x2: all zeros or nearly so
 
 
-@pytest.mark.parametrize("unset", [None, ""])
-def test_without_the_variable_the_widest_that_runs_is_chosen(unset):
+def test_without_the_variable_the_widest_that_runs_is_chosen():
     script = "import gradops, json; print(json.dumps(gradops.build_info()['cpu_target']))"
-    assert json_of(script, GRADOPS_CPU_TARGET=unset) == RUNNABLE[-1]
+    assert json_of(script, GRADOPS_CPU_TARGET=None) == RUNNABLE[-1]
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,7 @@ class LossGradOp : public GradopsKernel {
     }
     LaunchLossGradient<T>(MakeParams(shape, options_), context->input(0).flat<T>().data(),
                           y_pred.flat<T>().data(), has_memo ? memo.flat<T>().data() : nullptr,
-                          expected, upstream, FreshData<T>(gradient),
-                          IntraOpParallelFor(context));
+                          expected, upstream, FreshData<T>(gradient), IntraOpParallelFor(context));
   }
 };
 
