@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,15 +14,12 @@ _OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
 def kernels() -> ModuleType:
     """The pybind11 module: the kernels on NumPy arrays, and what was built. No TensorFlow."""
     try:
-        from gradops import _kernels
-    except ImportError as error:
-        if error.name not in (None, "gradops._kernels", "gradops"):
-            raise
+        return importlib.import_module("gradops._kernels")
+    except ModuleNotFoundError as error:
         raise ImportError(
-            f"gradops is not built ({error}); install it with: pip install 'gradops[cpu]', or in a "
-            "checkout: pip install -e '.[cpu]'"
+            "gradops is not built for this Python: install it with pip install 'gradops[cpu]', or "
+            "in a checkout with pip install -e '.[cpu]'"
         ) from error
-    return _kernels
 
 
 def minor_version(version: str) -> str:

@@ -33,6 +33,13 @@ def test_another_tensorflow_minor_version(version):
     assert "undefined symbol" not in result.stderr
 
 
+def test_a_checkout_that_is_not_built():
+    result = run_python("import sys; sys.modules['gradops._kernels'] = None; import gradops")
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: gradops is not built for this Python")
+    assert "pip install" in message
+
+
 def test_another_patch_version_is_fine():
     version = _library.minor_version(tf.__version__) + ".99"
     result = run_python(f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops")

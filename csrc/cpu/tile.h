@@ -27,9 +27,10 @@ struct Tile {
 
 /// Columns that an output's residuals reach on each side: one for the adjoint, one for the stencil.
 inline constexpr int64_t kHalo = 2;
-/// Bytes of one buffered row: short enough for all of a tile's rows to stay in the first cache
-/// levels, long enough for the halo to be small. Chosen by measurement (docs/performance.md).
-inline constexpr int64_t kTargetRowBytes = 4096;
+/// Bytes of one buffered row at most: short enough for all of a tile's rows to stay in the caches
+/// of a core, long enough for the rows of most images to be one tile, which memory streams best.
+/// Chosen by measurement (docs/performance.md).
+inline constexpr int64_t kTargetRowBytes = 8192;
 inline constexpr int64_t kMinimumColumns = 8;
 
 /// Calls sweep(tile) for tiles that cover the outputs of one example.
@@ -94,14 +95,28 @@ void LoadDifference(const Tile& tile, const T* a, const T* b, int64_t row, T* ou
   }
 }
 
-/// Writes the tile's outputs of row `row` from a buffer to image memory.
+/// Copies to image memory past the caches, which would otherwise read every line before writing it.
+/// Needs StreamFence() before another thread reads it.
+template <class T>
+void StreamCopy(const T* from, T* to, int64_t size) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t misaligned = reinterpret_cast<uintptr_t>(to) % kBlockBytes / sizeof(T);
+  const int64_t head = math::Min(misaligned == 0 ? 0 : kLanes - misaligned, size);
+  __builtin_memcpy(to, from, head * sizeof(T));
+  int64_t x = head;
+  for (; x + kLanes <= size; x += kLanes) Simd<T>::Load(from + x).Stream(to + x);
+  __builtin_memcpy(to + x, from + x, (size - x) * sizeof(T));
+}
+
+/// Writes the tile's outputs of row `row` from a buffer to image memory. The sweep that calls it
+/// ends with StreamFence().
 template <class T>
 void StoreRow(const Tile& tile, const T* buffer, int64_t row, T* image) {
   const bool one_run = tile.IsContiguous();
   const int64_t step = one_run ? tile.column_end - tile.column_begin : 1;
   for (int64_t column = tile.column_begin; column < tile.column_end; column += step) {
-    __builtin_memcpy(image + tile.ImageOffset(row, column), buffer + tile.Position(column),
-                     step * tile.channels * sizeof(T));
+    StreamCopy(buffer + tile.Position(column), image + tile.ImageOffset(row, column),
+               step * tile.channels);
   }
 }
 

@@ -30,8 +30,8 @@ std::string ShapeText(const py::array& array) {
 LossOptions OptionsFrom(const py::kwargs& names) {
   LossOptions options;
   for (const auto& item : names) {
-    const std::string error =
-        SetOption(item.first.cast<std::string>(), item.second.cast<std::string>(), &options);
+    const std::string name = py::str(item.second);  // of anything, for the message
+    const std::string error = SetOption(item.first.cast<std::string>(), name, &options);
     if (!error.empty()) throw std::invalid_argument(error);
   }
   return options;
