@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 # The environment's tools (cmake, ninja, ruff, ...) come before the system's.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 BACKEND := build_support/gradops_build_backend.py
@@ -11,7 +11,7 @@ SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pypr
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc')
 PYTHON_DIRS := gradops tests benchmarks build_support cmake setup.py
 
-.PHONY: help demo test test-extended bench lint format wheel clean distclean
+.PHONY: FORCE help demo test test-extended bench lint format wheel clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,13 +20,19 @@ help:
 	@echo "make bench          timings                  make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make clean, distclean"
 
+# What a build depends on besides files; rewritten only when it changes.
+CHOICES := TF=$(GRADOPS_TF) TF_VERSION=$(GRADOPS_TF_VERSION) CMAKE_ARGS=$(GRADOPS_CMAKE_ARGS) CXX=$(CXX)
+$(VENV)/.choices: $(VENV)/.created FORCE
+	@echo '$(CHOICES)' | cmp -s - $@ || echo '$(CHOICES)' > $@
+FORCE:
+
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	touch $@
 
 # .requirements-NAME: an extra of the package, or "build".
-$(VENV)/.requirements-%: $(BACKEND) $(VENV)/.created
+$(VENV)/.requirements-%: $(BACKEND) $(VENV)/.choices
 	$(PY) $(BACKEND) $* > $@.txt
 	$(PY) -m pip install --quiet -r $@.txt
 	touch $@

@@ -8,6 +8,7 @@ them. Static metadata is in pyproject.toml.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
@@ -22,6 +24,15 @@ sys.path.insert(0, str(ROOT / "build_support"))
 import gradops_build_backend as backend  # noqa: E402
 
 OP_LIBRARY = "gradops.libgradops_ops"
+
+
+class FreshBuild(build):
+    """Forgets what an earlier build of other sources or options left to be packaged."""
+
+    def run(self) -> None:
+        """Empties the package in the build folder first."""
+        shutil.rmtree(Path(self.build_lib) / "gradops", ignore_errors=True)
+        super().run()
 
 
 class CMakeBuild(build_ext):
@@ -45,12 +56,15 @@ class CMakeBuild(build_ext):
         shutil.copyfile(self.cmake_output / target.name, target)
 
     def _build_with_cmake(self) -> Path:
-        compilers = [os.environ.get("CXX") or "c++", "g++", "clang++"]
-        if not any(map(shutil.which, compilers)):
-            _fail("no C++ compiler found: install g++ or clang++, or set CXX")
+        chosen = os.environ.get("CXX", "").split()[:1]
+        if not any(map(shutil.which, chosen or ["c++", "g++", "clang++"])):
+            named = f" (CXX is {chosen[0]!r})" if chosen else ""
+            _fail(f"no C++ compiler found{named}: install g++ or clang++, or set CXX")
         cmake = shutil.which("cmake")
         if cmake is None:
             _fail("cmake not found: pip install cmake ninja, or build with isolation")
+        if importlib.util.find_spec("pybind11") is None:
+            _fail("pybind11 not found: pip install pybind11, or build with isolation")
         tensorflow_version = _check_tensorflow() if backend.tensorflow_enabled() else "off"
         python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
         tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow_version}"
@@ -80,7 +94,8 @@ def _check_tensorflow() -> str:
     version = found.stdout.strip()
     if found.returncode != 0:
         _fail(
-            f"TensorFlow {wanted} is needed to build and cannot be imported: pip install "
+            f"TensorFlow {wanted} is needed to build and cannot be imported "
+            f"({found.stderr.strip().splitlines()[-1]}): pip install "
             f"'{backend.tensorflow_requirement()}', or set GRADOPS_TF=OFF"
         )
     if not version.startswith(wanted + "."):
@@ -99,6 +114,6 @@ def _fail(message: str) -> None:
 extensions = ["gradops._kernels"] + ([OP_LIBRARY] if backend.tensorflow_enabled() else [])
 setup(
     ext_modules=[Extension(name, sources=[]) for name in extensions],
-    cmdclass={"build_ext": CMakeBuild},
+    cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
     extras_require=backend.extras(),
 )

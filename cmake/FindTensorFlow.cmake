@@ -26,7 +26,8 @@ message(STATUS "Found TensorFlow ${TensorFlow_VERSION}: ${_tensorflow_include}")
 add_library(TensorFlow::Framework SHARED IMPORTED)
 set_target_properties(TensorFlow::Framework PROPERTIES
   IMPORTED_LOCATION "${_tensorflow_library}"
-  INTERFACE_COMPILE_OPTIONS "${_tensorflow_flags}"
+  INTERFACE_COMPILE_OPTIONS
+    "${_tensorflow_flags};-ffile-prefix-map=${_tensorflow_include}=tensorflow/include"
   INTERFACE_COMPILE_DEFINITIONS NDEBUG
   # System headers, as those of every imported target are: no warnings from them.
   INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_include}")

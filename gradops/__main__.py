@@ -15,6 +15,9 @@ def main(argv: list[str]) -> int:
             print(f"{key:26} {shown}")
         return 0
     if argv[0] == "demo":
+        if gradops.build_info()["backend"] != "fused":
+            print("gradops: the demo needs a build with TensorFlow", file=sys.stderr)
+            return 1
         from gradops import demo
 
         return demo.main(argv[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import sys
 from typing import Any
 
 from gradops import _library
@@ -31,18 +31,18 @@ def build_info() -> dict[str, Any]:
       'fused'
     """
     built = _library.kernels().build_info()
+    built["tensorflow_build_version"] = _library.tensorflow_build_version()
     return {
         "version": built.pop("version"),
         "backend": "fused" if built["tensorflow_build_version"] else "kernels only",
-        "tensorflow": _installed_tensorflow(),
+        "tensorflow": _tensorflow_version(),
         **built,
     }
 
 
-def _installed_tensorflow() -> str | None:
-    for package in ("tensorflow", "tensorflow-cpu"):
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+def _tensorflow_version() -> str | None:
+    imported = sys.modules.get("tensorflow")
+    if imported is not None:
+        return imported.__version__
+    installed = _library.installed_tensorflow()
+    return installed[1] if installed else None

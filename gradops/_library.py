@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.metadata
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
+_MARKER = re.compile(rb"gradops-built-for-tensorflow:([^;]+);")
 
 
+@functools.cache
 def kernels() -> ModuleType:
     """The pybind11 module: the kernels on NumPy arrays, and what was built. No TensorFlow."""
     try:
         return importlib.import_module("gradops._kernels")
     except ModuleNotFoundError as error:
         raise ImportError(
-            "gradops is not built for this Python: install it with pip install 'gradops[cpu]', or "
-            "in a checkout with pip install -e '.[cpu]'"
+            "gradops is not built for this Python: in its source folder, run pip install '.[cpu]' "
+            "or pip install -e '.[cpu]'"
         ) from error
 
 
@@ -27,9 +31,28 @@ def minor_version(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
+@functools.cache
 def tensorflow_build_version() -> str:
-    """The TensorFlow that the op library was built against; "" if it was built without."""
-    return kernels().build_info()["tensorflow_build_version"]
+    """The TensorFlow that the op library was built against; "" if gradops was built without one.
+
+    Read from the library's file without loading it: in a checkout, the library may be of a later
+    build than the pybind11 module of this Python.
+    """
+    built = kernels().build_info()["tensorflow_build_version"]
+    if not built or not _OP_LIBRARY.exists():
+        return built
+    marker = _MARKER.search(_OP_LIBRARY.read_bytes())
+    return marker.group(1).decode() if marker else built
+
+
+def installed_tensorflow() -> tuple[str, str] | None:
+    """(package, version) of the installed TensorFlow, None if there is none."""
+    for package in ("tensorflow", "tensorflow-cpu"):
+        try:
+            return package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def check_tensorflow() -> None:
@@ -40,7 +63,8 @@ def check_tensorflow() -> None:
     """
     built = tensorflow_build_version()
     wanted = minor_version(built)
-    fix = f"pip install 'tensorflow-cpu=={wanted}.*' (or 'tensorflow[and-cuda]=={wanted}.*')"
+    package = (installed_tensorflow() or ("tensorflow-cpu",))[0]
+    fix = f"pip install '{package}=={wanted}.*'"
     try:
         import tensorflow as tf
     except ModuleNotFoundError as error:
@@ -54,9 +78,8 @@ def check_tensorflow() -> None:
         installed = minor_version(tf.__version__)
         raise ImportError(
             f"gradops was built for TensorFlow {built} and TensorFlow {tf.__version__} is "
-            f"installed. Install the one it was built for: {fix}; or build gradops for yours: "
-            f"GRADOPS_TF_VERSION={installed} pip install --force-reinstall --no-deps "
-            "--no-binary gradops gradops"
+            f"installed. Install the one it was built for: {fix}; or build gradops for yours, in "
+            f"its source folder: GRADOPS_TF_VERSION={installed} pip install ."
         )
 
 

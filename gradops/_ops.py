@@ -1,6 +1,6 @@
 """The ops in Python: which one runs when, and their registered gradients.
 
-Call chain: losses.GradientLoss -> functional.gradient_loss -> loss() here ->
+Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here ->
 op "Gradops>Loss..." -> csrc/tf/kernels.cc -> csrc/cpu/launch.cc -> kernels.
 
 Every function takes tensors that are already of one floating dtype, and the options as a mapping of
@@ -40,12 +40,12 @@ def loss_with_memo(
     y_true: tf.Tensor, y_pred: tf.Tensor, expected: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Per-example loss [B], differentiable, and the memo for loss_gradient."""
-    if not tf.executing_eagerly():
-        return _memo_loss(y_true, y_pred, expected, options)
-    if not _tape.is_watched([y_true, y_pred]):
+    images = [y_true, y_pred]
+    if not tf.executing_eagerly() or not _tape.is_watched(images) or _tape.has_tangents(images):
         return _memo_loss(y_true, y_pred, expected, options)
     # A tape would hand the op's registered gradient an image of zeros for the memo's upstream, so
-    # in eager mode the loss alone is recorded.
+    # in eager mode the loss alone is recorded. (A ForwardAccumulator would read a gradient that no
+    # tape wants as 0; with one around, the registered gradient serves.)
     with _tape.stop_recording():
         value, memo = _memo_loss(y_true, y_pred, expected, options)
     wants_true, wants_pred = _tape.is_watched([y_true]), _tape.is_watched([y_pred])
@@ -147,8 +147,17 @@ def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
         one = tf.ones_like(upstream)
         gradient = loss_gradient(y_true, y_pred, _no_memo(y_pred), one, one, options)
         products = tf.reduce_sum(vector * gradient, axis=[1, 2, 3])
-        by_upstream = products if upstream.shape.rank else tf.reduce_sum(products)
+        by_upstream = _sum_to_shape_of(upstream, products)
     return [by_true, by_pred, None, None, by_upstream]
+
+
+def _sum_to_shape_of(upstream: tf.Tensor, products: tf.Tensor) -> tf.Tensor:
+    """The sum of products [B] for a scalar upstream, the products themselves for [B]."""
+    if upstream.shape.rank is not None:
+        return products if upstream.shape.rank else tf.reduce_sum(products)
+    shape = tf.shape(upstream)
+    axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=tf.shape(products))
+    return tf.reshape(tf.reduce_sum(products, axes), shape)
 
 
 def _hessian_vector_product(vector, upstream, options: Options) -> tf.Tensor:

@@ -19,7 +19,6 @@ def allowed_names() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({option: tuple(names) for option, names in table.items()})
 
 
-@functools.lru_cache(maxsize=256)
 def check(**names: str) -> Mapping[str, str]:
     """Checks options by name.
 
@@ -32,6 +31,14 @@ def check(**names: str) -> Mapping[str, str]:
     Raises:
       ValueError: If a value is not one of those built; the message lists them.
     """
+    try:
+        return _checked(**names)
+    except TypeError:  # an unhashable value
+        return _checked.__wrapped__(**names)
+
+
+@functools.lru_cache(maxsize=256)
+def _checked(**names: str) -> Mapping[str, str]:
     for option, name in names.items():
         check_choice(option, name, allowed_names()[option])
     return MappingProxyType(names)

@@ -1,8 +1,8 @@
 """The only place that touches TensorFlow's private recording interface.
 
 Whether a tape is watching decides if the forward pass also produces the gradient; there is no
-public way to ask. Should TensorFlow move these functions, nothing breaks: nobody seems to watch,
-the plain loss op runs, and its registered gradient recomputes.
+public way to ask. Should TensorFlow move these functions, the answer is "nobody": the plain loss op
+runs, and its registered gradient recomputes, which is right and slower.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from contextlib import AbstractContextManager
 import tensorflow as tf
 
 try:
-    from tensorflow.python.eager import record as _record
+    from tensorflow.python.eager.forwardprop_util import pack_tangents as _pack_tangents
+    from tensorflow.python.eager.record import record_operation as _record_operation
+    from tensorflow.python.eager.record import should_record_backprop as _should_record_backprop
+    from tensorflow.python.eager.record import stop_recording as _stop_recording
 except ImportError:  # pragma: no cover - a TensorFlow whose internals moved
-    _record = None
+    _should_record_backprop = None
 
 
 def is_watched(tensors: Sequence[tf.Tensor]) -> bool:
@@ -23,12 +26,17 @@ def is_watched(tensors: Sequence[tf.Tensor]) -> bool:
 
     False inside a tf.function whose tape is outside of it, and for ForwardAccumulator.
     """
-    return _record is not None and _record.should_record_backprop(list(tensors))
+    return _should_record_backprop is not None and _should_record_backprop(list(tensors))
+
+
+def has_tangents(tensors: Sequence[tf.Tensor]) -> bool:
+    """Whether a ForwardAccumulator that is active here follows any of the tensors."""
+    return bool(_pack_tangents(list(tensors)).indices)
 
 
 def stop_recording() -> AbstractContextManager:
     """A context in which no tape records."""
-    return _record.stop_recording()
+    return _stop_recording()
 
 
 def record(
@@ -38,4 +46,4 @@ def record(
     backward: Callable[..., Sequence[tf.Tensor | None]],
 ) -> None:
     """Tells the tapes that outputs came from inputs; backward(*d_outputs) returns d_inputs."""
-    _record.record_operation(name, list(outputs), list(inputs), backward)
+    _record_operation(name, list(outputs), list(inputs), backward)

@@ -210,13 +210,11 @@ def image_gradients(
         return _GRADIENTS[stencil, border](images)
 
 
-def sobel_edges(images, *, data_format: str | None = None, name: str | None = None) -> tf.Tensor:
+def sobel_edges(images) -> tf.Tensor:
     """tf.image.sobel_edges: (dy, dx) of the raw sobel stencil with the reflect border.
 
     Args:
         images: [B, H, W, C], float32 or float64.
-        data_format: "channels_last", or None for `keras.config.image_data_format()`.
-        name: Name scope of the ops.
 
     Returns:
         [B, H, W, C, 2], (dy, dx) on the last axis, in the dtype of images.
@@ -224,4 +222,4 @@ def sobel_edges(images, *, data_format: str | None = None, name: str | None = No
     Raises:
         ValueError: As `image_gradients`.
     """
-    return image_gradients(images, data_format=data_format, name=name or "sobel_edges")
+    return image_gradients(images, data_format="channels_last", name="sobel_edges")

@@ -154,16 +154,29 @@ def sobel_edges(images: TensorLike) -> tf.Tensor:
 def convert_images(y_true: TensorLike, y_pred: TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
     """Both as tensors of y_pred's dtype, which must be one of DTYPES."""
     y_pred = _convert("y_pred", y_pred)
-    y_true = tf.convert_to_tensor(y_true, name="y_true")
-    return tf.cast(y_true, y_pred.dtype), y_pred
+    y_true = _to_tensor("y_true", y_true)
+    if y_true.dtype != y_pred.dtype:
+        if not (y_true.dtype.is_floating or y_true.dtype.is_integer or y_true.dtype.is_bool):
+            raise ValueError(f"y_true must have a real dtype, got {y_true.dtype.name}")
+        y_true = tf.cast(y_true, y_pred.dtype)
+    return y_true, y_pred
 
 
 def _convert(argument: str, images: TensorLike) -> tf.Tensor:
-    images = tf.convert_to_tensor(images, name=argument)
+    images = _to_tensor(argument, images)
     if images.dtype not in DTYPES:
         names = ", ".join(dtype.name for dtype in DTYPES)
         raise ValueError(f"{argument} must have one of the dtypes {names}, got {images.dtype.name}")
     return images
+
+
+def _to_tensor(argument: str, images: TensorLike) -> tf.Tensor:
+    if isinstance(images, tf.RaggedTensor | tf.SparseTensor):
+        raise ValueError(f"{argument} must be a dense tensor, got a {type(images).__name__}")
+    try:
+        return tf.convert_to_tensor(images, name=argument)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument} cannot be converted to a tensor: {error}") from error
 
 
 def _checked_options(

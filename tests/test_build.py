@@ -82,7 +82,18 @@ def test_no_tensorflow_to_build_against(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise ImportError('gone')")
     message = failed_build(tmp_path, PYTHONPATH=str(tmp_path))
     assert message.startswith("gradops: TensorFlow 2.21 is needed to build and cannot be imported")
-    assert "pip install" in message and "GRADOPS_TF=OFF" in message
+    assert "gone" in message and "pip install" in message and "GRADOPS_TF=OFF" in message
+
+
+def test_a_compiler_that_is_not_there(tmp_path):
+    message = failed_build(tmp_path, CXX="/no/such/compiler -O2")
+    assert message.startswith("gradops: no C++ compiler found (CXX is '/no/such/compiler')")
+
+
+def test_no_pybind11(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pybind11'] = None")
+    message = failed_build(tmp_path, PYTHONPATH=str(tmp_path))
+    assert message.startswith("gradops: pybind11 not found: pip install pybind11")
 
 
 def test_the_extras_pin_the_minor_version_that_was_built_with():
@@ -132,3 +143,23 @@ def test_a_build_without_tensorflow(tmp_path):
     )
     result = run("-c", code, PYTHONPATH=str(tmp_path / "gradops"))
     assert result.stdout.split() == ["True", "10.0"], result.stderr
+
+
+@pytest.mark.extended
+def test_an_install_without_tensorflow(tmp_path):
+    """GRADOPS_TF=OFF pip install, then import with no TensorFlow in reach."""
+    result = run(
+        "-m", "pip", "install", "--no-build-isolation", "--no-deps", "--target", tmp_path, ROOT,
+        GRADOPS_TF="OFF",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert not (tmp_path / "gradops" / "libgradops_ops.so").exists()
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.modules['tensorflow'] = None;"
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)];"
+        "import gradops; print(gradops.build_info()['backend'], gradops.__file__)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.stdout.startswith("kernels only " + str(tmp_path)), result.stderr

@@ -143,7 +143,7 @@ def test_image_gradients(dtype, shape, data_format):
     expected = reference.image_gradients(images)
     for gradients in (
         composite.image_gradients(images, data_format=data_format),
-        composite.sobel_edges(images, data_format=data_format),
+        composite.sobel_edges(images),
         tf.image.sobel_edges(tf.constant(images)),
     ):
         assert gradients.dtype == dtype and gradients.shape == expected.shape

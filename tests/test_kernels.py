@@ -1031,3 +1031,30 @@ def test_any_shape_equals_the_oracle(shape, seed, dtype, penalty):
     assert_close(loss, reference.gradient_loss(y_true, y_pred, penalty=penalty), dtype)
     _, expected = reference.loss_gradients(y_true, y_pred, penalty=penalty)
     assert_close(gradient, expected, dtype)
+
+
+def test_arrays_with_misaligned_elements_are_refused():
+    shape = (1, 4, 8, 1)
+    good = np.zeros(shape, "float32")
+    misaligned = np.zeros(good.nbytes + 8, "uint8")[1 : good.nbytes + 1].view("float32")
+    misaligned = misaligned.reshape(shape)
+    ones = np.ones(1, "float32")
+    with pytest.raises(ValueError, match="out must be an array with aligned elements"):
+        _kernels.loss_and_gradient(good, good, ones, out=misaligned)
+    with pytest.raises(ValueError, match="y_pred must be an array with aligned elements"):
+        _kernels.loss(good, misaligned)
+    with pytest.raises(ValueError, match="y_true must be an array with aligned elements"):
+        _kernels.loss(misaligned, good)
+
+
+@pytest.mark.parametrize("which", ["y_true", "y_pred"])
+def test_out_that_overlaps_an_input_is_refused(which):
+    memory = np.zeros(48, "float32")
+    images = {
+        "y_true": np.zeros((1, 4, 8, 1), "float32"),
+        "y_pred": np.ones((1, 4, 8, 1), "float32"),
+    }
+    images[which] = memory[:32].reshape(1, 4, 8, 1)
+    out = memory[16:].reshape(1, 4, 8, 1)
+    with pytest.raises(ValueError, match=f"out must not overlap {which}"):
+        _kernels.loss_and_gradient(*images.values(), np.ones(1, "float32"), out=out)

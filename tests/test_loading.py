@@ -28,7 +28,8 @@ def test_another_tensorflow_minor_version(version):
     built = _library.tensorflow_build_version()
     assert message.startswith("ImportError: gradops was built for TensorFlow " + built)
     assert f"TensorFlow {version} is installed" in message
-    assert f"pip install 'tensorflow-cpu=={_library.minor_version(built)}.*'" in message
+    package = _library.installed_tensorflow()[0]
+    assert f"pip install '{package}=={_library.minor_version(built)}.*'" in message
     assert f"GRADOPS_TF_VERSION={_library.minor_version(version)} pip install" in message
     assert "undefined symbol" not in result.stderr
 
@@ -38,6 +39,20 @@ def test_a_checkout_that_is_not_built():
     message = result.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError: gradops is not built for this Python")
     assert "pip install" in message
+
+
+def test_the_version_is_that_of_the_op_library_itself(tmp_path, monkeypatch):
+    """In a checkout the pybind11 module of another Python may be of an older build."""
+    library = tmp_path / "libgradops_ops.so"
+    library.write_bytes(b"\x7fELF...gradops-built-for-tensorflow:2.99.1;...")
+    monkeypatch.setattr(_library, "_OP_LIBRARY", library)
+    _library.tensorflow_build_version.cache_clear()
+    try:
+        assert _library.tensorflow_build_version() == "2.99.1"
+        with pytest.raises(ImportError, match=r"built for TensorFlow 2\.99\.1"):
+            _library.check_tensorflow()
+    finally:
+        _library.tensorflow_build_version.cache_clear()
 
 
 def test_another_patch_version_is_fine():

@@ -330,6 +330,46 @@ def test_forward_mode(rng, penalty):
     assert_close(accumulator.jvp(losses), (gradient * vector).sum(axis=(1, 2, 3)))
 
 
+@pytest.mark.parametrize("call", ["gradient_loss", "value_and_gradient"])
+@pytest.mark.parametrize("followed", [0, 1])
+@pytest.mark.parametrize("watched", [0, 1])
+def test_forward_mode_while_a_tape_watches(rng, followed, watched, call):
+    """The tape wants one image, the accumulator perhaps the other; both get theirs."""
+    tensors = images(rng, (2, 5, 4, 2))
+    vector = rng.standard_normal((2, 5, 4, 2))
+    with tf.autodiff.ForwardAccumulator(tensors[followed], tf.constant(vector)) as accumulator:
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[watched])
+            losses = getattr(gradops, call)(*tensors, penalty="l2")
+            losses = losses if call == "gradient_loss" else losses[0]
+        gradient = tape.gradient(losses, tensors[watched])
+    upstream = [1.0, 1.0] if call == "gradient_loss" else [0.5, 0.5]
+    expected = reference.loss_gradients(*tensors, upstream, penalty="l2")
+    assert_close(gradient, expected[watched])
+    products = (expected[followed] * vector).sum(axis=(1, 2, 3))
+    assert_close(accumulator.jvp(losses), products if losses.shape.rank else products.sum())
+
+
+@pytest.mark.parametrize("shape", [[2], [None], None])
+def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
+    y_true, y_pred = images(rng, (2, 5, 4, 2))
+    vector = rng.standard_normal((2, 5, 4, 2))
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float64)])
+    def by_upstream(upstream):
+        with tf.GradientTape() as outer:
+            outer.watch(upstream)
+            with tf.GradientTape() as inner:
+                inner.watch(y_pred)
+                losses = gradops.gradient_loss(y_true, y_pred)
+            gradient = inner.gradient(losses, y_pred, output_gradients=upstream)
+        return outer.gradient(gradient, upstream, output_gradients=tf.constant(vector))
+
+    plain = reference.loss_gradients(y_true, y_pred)[1]
+    actual = by_upstream(tf.constant([2.0, 3.0], tf.float64))
+    assert_close(actual, (plain * vector).sum(axis=(1, 2, 3)))
+
+
 # value_and_gradient and sobel_edges
 
 

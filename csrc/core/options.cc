@@ -44,7 +44,8 @@ std::string SetOption(const std::string& option, const std::string& name, LossOp
                        : option == "penalty"  ? SetIfNamed(row.names, name, &options->penalty)
                        : option == "response" ? SetIfNamed(row.names, name, &options->response)
                        : option == "border"   ? SetIfNamed(row.names, name, &options->border)
-                                              : SetIfNamed(row.names, name, &options->scale);
+                       : option == "scale"    ? SetIfNamed(row.names, name, &options->scale)
+                                              : false;
     if (known) return "";
     return option + " must be one of " + Join(row.names) + ", got '" + name + "'";
   }

@@ -21,13 +21,14 @@ struct KernelParams {
   math::Stencil stencil;  // scaled
   BorderId border;
   PenaltyId penalty;
+  ResponseId response;
 
   /// Residuals counted per example: both components of every channel of every pixel.
   GRADOPS_FN int64_t ResidualCount() const { return 2 * shape.ExampleSize(); }
 };
 
 inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& options) {
-  return {shape, ScaledStencil(options), options.border, options.penalty};
+  return {shape, ScaledStencil(options), options.border, options.penalty, options.response};
 }
 
 /// The type of a per-example loss and of its upstream gradient, for images of type T.

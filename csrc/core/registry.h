@@ -9,9 +9,12 @@
 
 // The one table that knows the family. A row here is all that the enums, the name parsing, the op
 // attributes, the kernel dispatch and Python's list of allowed values need. To add
-//   a stencil: one row with its taps          (reference.py and composite.py: one row each)
 //   a penalty: one struct in math/penalty.h and one row
-// and tests/test_registry.py fails until every layer knows it.
+//   a stencil: one row with its taps; other than central differences with symmetric smoothing need
+//              interior loops of their own in cpu/row_passes.h (asserted below)
+//   a border:  its cases in math/border.h and one row
+// then one row each in reference.py and composite.py: tests/test_registry.py fails until every
+// layer knows it.
 
 // ROW(enumerator, "name", derivative taps, smoothing taps, unit divisor)
 #define GRADOPS_STENCILS(ROW) ROW(kSobel, "sobel", (-1, 0, 1), (1, 2, 1), 8)
@@ -24,7 +27,7 @@
 // ROW(enumerator, "name")
 #define GRADOPS_RESPONSES(ROW) ROW(kComponent, "component")
 #define GRADOPS_SCALES(ROW) ROW(kRaw, "raw")
-// The enumerators are math::Border's.
+// The enumerators are math::Border's, in its order.
 #define GRADOPS_BORDERS(ROW) ROW(kReflect, "reflect")
 
 namespace gradops {
@@ -38,7 +41,7 @@ enum class ScaleId : int32_t { GRADOPS_SCALES(GRADOPS_ENUMERATOR) };
 using BorderId = math::Border;
 
 /// The stencil's taps, before scaling.
-inline math::Stencil TapsOf(StencilId id) {
+constexpr math::Stencil TapsOf(StencilId id) {
 #define GRADOPS_BRACED(a, b, c) {a, b, c}
 #define GRADOPS_CASE(enumerator, name, derivative, smoothing, divisor) \
   case StencilId::enumerator:                                          \
@@ -48,6 +51,32 @@ inline math::Stencil TapsOf(StencilId id) {
 #undef GRADOPS_BRACED
   return {};
 }
+
+/// Whether InteriorTaps (cpu/row_passes.h) can stand for the stencil. It never multiplies a zero
+/// tap.
+constexpr bool HasInteriorLoops(const math::Stencil& stencil) {
+  return stencil.derivative[0] == -1 && stencil.derivative[1] == 0 && stencil.derivative[2] == 1 &&
+         stencil.smoothing[0] == stencil.smoothing[2] && stencil.smoothing[0] != 0 &&
+         stencil.smoothing[1] != 0;
+}
+#define GRADOPS_ASSERT(enumerator, name, ...)                    \
+  static_assert(HasInteriorLoops(TapsOf(StencilId::enumerator)), \
+                "stencil " name " needs interior loops of its own");
+GRADOPS_STENCILS(GRADOPS_ASSERT)
+#undef GRADOPS_ASSERT
+
+// Names are looked up by position (core/options.cc).
+#define GRADOPS_BORDER(enumerator, name) BorderId::enumerator,
+inline constexpr BorderId kBorderOrder[] = {GRADOPS_BORDERS(GRADOPS_BORDER)};
+#undef GRADOPS_BORDER
+constexpr bool BordersAreInOrder() {
+  int32_t position = 0;
+  for (BorderId border : kBorderOrder) {
+    if (static_cast<int32_t>(border) != position++) return false;
+  }
+  return true;
+}
+static_assert(BordersAreInOrder(), "GRADOPS_BORDERS must follow math::Border");
 
 /// Calls visitor(functor) with the functor of the penalty.
 template <class Visitor>

@@ -92,6 +92,7 @@ void ImageGradientsAdjointUnit(const KernelParams& params, const T* upstream, Ro
   ForEachTile<T>(params.shape, [&](const Tile& tile) {
     ImageGradientsAdjointTile(params, tile, upstream, rows, image);
   });
+  StreamFence();
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -135,6 +135,10 @@ struct Constant {
 template <class T>
 double LossUnit(const KernelParams& params, const T* y_true, const T* y_pred, RowRange rows,
                 T scale, T* gradient) {
+  switch (params.response) {
+    case ResponseId::kComponent:
+      break;  // the only one that has a sweep
+  }
   return VisitPenalty(params.penalty, [&](auto penalty) {
     using Penalty = decltype(penalty);
     double sum = 0;
@@ -150,6 +154,7 @@ double LossUnit(const KernelParams& params, const T* y_true, const T* y_pred, Ro
         sweep(Constant<false>(), tile);
       }
     });
+    if (gradient != nullptr) StreamFence();
     return sum;
   });
 }

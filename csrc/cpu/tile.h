@@ -108,7 +108,7 @@ void StreamCopy(const T* from, T* to, int64_t size) {
   __builtin_memcpy(to + x, from + x, (size - x) * sizeof(T));
 }
 
-/// Writes the tile's outputs of row `row` from a buffer to image memory. The sweep that calls it
+/// Writes the tile's outputs of row `row` from a buffer to image memory. The unit of work
 /// ends with StreamFence().
 template <class T>
 void StoreRow(const Tile& tile, const T* buffer, int64_t row, T* image) {

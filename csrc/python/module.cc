@@ -27,6 +27,21 @@ std::string ShapeText(const py::array& array) {
   return py::str(py::tuple(array.attr("shape"))).cast<std::string>();
 }
 
+/// NumPy can hold arrays of which the elements are not on their own boundary; the kernels cannot.
+void CheckAligned(const py::array& array, const char* argument) {
+  if (py::detail::check_flags(array.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return;
+  throw std::invalid_argument(std::string(argument) +
+                              " must be an array with aligned elements (numpy.require)");
+}
+
+/// Kernels read neighbours of what they have already written.
+void CheckApart(const py::array& out, const py::array& in, const char* argument) {
+  const auto* const out_begin = static_cast<const char*>(out.data());
+  const auto* const in_begin = static_cast<const char*>(in.data());
+  if (out_begin + out.nbytes() <= in_begin || in_begin + in.nbytes() <= out_begin) return;
+  throw std::invalid_argument(std::string("out must not overlap ") + argument);
+}
+
 LossOptions OptionsFrom(const py::kwargs& names) {
   LossOptions options;
   for (const auto& item : names) {
@@ -43,6 +58,7 @@ KernelParams CheckedParams(const py::array& images, const char* argument, int ra
     throw std::invalid_argument(std::string(argument) + " must have rank " + std::to_string(rank) +
                                 ", got shape " + ShapeText(images));
   }
+  CheckAligned(images, argument);
   const ImageShape shape = {images.shape(0), images.shape(1), images.shape(2), images.shape(3)};
   const std::string error = CheckImageSize(argument, shape.height, shape.width, options.border);
   if (!error.empty()) throw std::invalid_argument(error);
@@ -50,6 +66,7 @@ KernelParams CheckedParams(const py::array& images, const char* argument, int ra
 }
 
 void CheckSameShape(const py::array& array, const char* argument, const py::array& like) {
+  CheckAligned(array, argument);
   if (ShapeText(array) == ShapeText(like)) return;
   throw std::invalid_argument(std::string(argument) + " must have shape " + ShapeText(like) +
                               ", got " + ShapeText(array));
@@ -86,7 +103,11 @@ py::tuple LossAndGradient(const Array<T>& y_true, const Array<T>& y_pred,
                           int threads, const py::kwargs& names) {
   const KernelParams params = CheckedParams(y_pred, "y_pred", 4, OptionsFrom(names));
   CheckSameShape(y_true, "y_true", y_pred);
-  if (out) CheckSameShape(*out, "out", y_pred);
+  if (out) {
+    CheckSameShape(*out, "out", y_pred);
+    CheckApart(*out, y_true, "y_true");
+    CheckApart(*out, y_pred, "y_pred");
+  }
   const auto scale = CheckedPerExample<T>(upstream, "upstream", params.shape.batch);
   Array<T> gradient = out ? *out : Array<T>(ShapeOf(y_pred));
   Array<LossType<T>> loss(params.shape.batch);
@@ -147,6 +168,7 @@ Array<T> ImageGradientsAdjoint(const Array<T>& upstream, int threads, const py::
 
 template <class T>
 void Triad(const Array<T>& a, const Array<T>& b, Array<T> out, bool streaming, int threads) {
+  CheckAligned(a, "a");
   CheckSameShape(b, "b", a);
   CheckSameShape(out, "out", a);
   T* const to = out.mutable_data();
@@ -156,6 +178,7 @@ void Triad(const Array<T>& a, const Array<T>& b, Array<T> out, bool streaming, i
 
 template <class T>
 double SumAbsoluteDifference(const Array<T>& a, const Array<T>& b, int threads) {
+  CheckAligned(a, "a");
   CheckSameShape(b, "b", a);
   py::gil_scoped_release unlocked;
   return LaunchSumAbsoluteDifference<T>(a.data(), b.data(), a.size(), ThreadsParallelFor(threads));

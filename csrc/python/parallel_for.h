@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -18,13 +21,25 @@ inline ParallelFor ThreadsParallelFor(int threads) {
   const int wanted = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
   return [wanted](int64_t count, const std::function<void(int64_t)>& run_unit) {
     std::atomic<int64_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
     const auto work = [&] {
-      for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
+      try {
+        for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(failure_mutex);
+        failure = std::current_exception();
+      }
     };
     std::vector<std::thread> helpers;
-    for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
+    try {
+      for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system has no more threads to give; those there are do all the work.
+    }
     work();
     for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
   };
 }
 

@@ -96,6 +96,13 @@ Status LossMemoShape(InferenceContext* c) {
 Status LossGradShape(InferenceContext* c) {
   ShapeHandle images;
   TF_RETURN_IF_ERROR(CheckImagePair(c, &images));
+  const ShapeHandle memo = c->input(2);
+  ShapeHandle merged;
+  const bool has_memo = c->FullyDefined(memo) && c->Value(c->NumElements(memo)) > 0;
+  if (has_memo && !c->Merge(memo, images, &merged).ok()) {
+    return InvalidArgument("memo must be empty or have the shape of y_pred, ",
+                           c->DebugString(images), ", got ", c->DebugString(memo));
+  }
   TF_RETURN_IF_ERROR(CheckPerExample(c, 3, "expected", images));
   TF_RETURN_IF_ERROR(CheckPerExample(c, 4, "upstream", images));
   c->set_output(0, images);
