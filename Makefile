@@ -57,12 +57,13 @@ bench: $(VENV)/.built $(VENV)/.requirements-bench
 lint: $(VENV)/.requirements-lint
 	ruff check $(PYTHON_DIRS)
 	ruff format --check $(PYTHON_DIRS)
-	clang-format --dry-run --Werror $(CXX_FILES)
+	mypy
+	@clang-format --dry-run --Werror $(CXX_FILES)
 
 format: $(VENV)/.requirements-lint
 	ruff check --fix $(PYTHON_DIRS)
 	ruff format $(PYTHON_DIRS)
-	clang-format -i $(CXX_FILES)
+	@clang-format -i $(CXX_FILES)
 
 wheel: $(VENV)/.requirements-build
 	$(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir dist .

@@ -58,7 +58,7 @@ def extras() -> dict[str, list[str]]:
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         "test": ["pytest>=8", "hypothesis>=6.100"],
         "bench": [],  # pure TensorFlow comes with "cpu"; other peers will be listed here
-        "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "pre-commit>=4"],
+        "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "numpy>=1.26"],
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy.typing as npt
 import tensorflow as tf
 
 from gradops import _ops, _options
 
-TensorLike = tf.Tensor | tf.Variable | npt.ArrayLike
+TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 
 #: Image dtypes that the kernels compute.
 DTYPES = (tf.float32, tf.float64)

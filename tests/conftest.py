@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.register_assert_rewrite("kernel_tools", "op_tools", "reference_tools")
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "extended: part of the long sweep of make test-extended")

@@ -3,25 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_tools import PENALTIES, SHAPES, assert_close, images
 
 import gradops
-from gradops import _ops, _options, composite, reference
-
-PENALTIES = ["l1", "l2"]
-SHAPES = [(1, 2, 2, 1), (2, 2, 7, 3), (3, 5, 2, 2), (2, 11, 13, 5), (2, 67, 9, 4), (1, 6, 5, 67)]
-# Relative to the largest entry: rounding of a handful of additions in that type.
-TOLERANCE = {"float32": 3e-6, "float64": 1e-14}
-
-
-def images(rng, shape, dtype="float64"):
-    return [tf.constant(rng.standard_normal(shape), dtype) for _ in range(2)]
-
-
-def assert_close(actual, expected, dtype="float64", floor=1e-3):
-    """Differences are at most the tolerance times the largest entry, or floor if that is larger."""
-    expected = np.asarray(expected)
-    scale = np.abs(expected).max() if expected.size else 0.0
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE[dtype] * max(scale, floor))
+from gradops import composite, reference
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -142,18 +127,6 @@ def test_the_forward_pass_finds_the_gradient_only_if_somebody_wants_it():
     assert ops_of(watched, spec, spec) == ["Gradops>LossMemo", "Gradops>LossGrad"]
 
 
-def test_the_expected_upstream_gives_back_the_memo_itself(rng):
-    """No copy: the returned gradient is the buffer that the forward pass wrote."""
-    y_true, y_pred = images(rng, (4, 5, 6, 3), "float32")
-    options = _options.check(**{k: v[0] for k, v in _options.allowed_names().items()})
-    expected = tf.constant(0.25)
-    loss, memo = _ops.loss_with_memo(y_true, y_pred, expected, options)
-    for upstream in (expected, tf.fill([4], 0.25)):
-        gradient = _ops.loss_gradient(y_true, y_pred, memo, expected, upstream, options)
-        assert gradient._numpy().ctypes.data == memo._numpy().ctypes.data
-    assert loss.shape == [4]
-
-
 def test_tape_outside_a_function(rng):
     y_true, y_pred = images(rng, (2, 6, 5, 3))
     function = tf.function(lambda t, p: tf.reduce_mean(gradops.gradient_loss(t, p, penalty="l2")))
@@ -183,191 +156,6 @@ def test_inner_tape_on_the_prediction_and_outer_tape_on_the_target(rng):
         expected = reference.loss_gradients(y_true, y_pred, [0.5, 0.5], penalty="l2")
         assert_close(gradient, expected[1])
         assert_close(tape.gradient(loss, y_true), expected[0])
-
-
-# Memo safety: every case is compared with recomputation.
-
-
-def test_persistent_tape_called_twice_with_different_upstreams(rng):
-    y_true, y_pred = images(rng, (3, 6, 5, 2))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(y_pred)
-        losses = gradops.gradient_loss(y_true, y_pred)
-    first_weights = np.full(3, 1 / 3)
-    for weights in (first_weights, np.array([1.0, -2.0, 0.0]), first_weights):
-        gradient = tape.gradient(losses, y_pred, output_gradients=tf.constant(weights))
-        assert_close(gradient, reference.loss_gradients(y_true, y_pred, weights)[1])
-
-
-def test_a_returned_gradient_is_not_overwritten_by_a_later_call(rng):
-    y_true, y_pred = images(rng, (2, 6, 5, 2))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(y_pred)
-        losses = gradops.gradient_loss(y_true, y_pred)
-    held = tape.gradient(losses, y_pred, output_gradients=tf.constant([0.5, 0.5], tf.float64))
-    before = held.numpy().copy()
-    tape.gradient(losses, y_pred, output_gradients=tf.constant([7.0, 7.0], tf.float64))
-    del tape, losses
-    np.testing.assert_array_equal(held.numpy(), before)
-
-
-def test_two_equal_losses_with_different_weights_in_one_function(rng):
-    """The graph optimiser merges the two forward ops; their gradients must stay apart."""
-    y_true, y_pred = images(rng, (2, 6, 5, 2))
-
-    @tf.function
-    def step(y_true, y_pred):
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(y_pred)
-            first = tf.reduce_mean(gradops.gradient_loss(y_true, y_pred))
-            second = 10.0 * tf.reduce_sum(gradops.gradient_loss(y_true, y_pred))
-            both = first + second
-        return [tape.gradient(x, y_pred) for x in (first, second, both)]
-
-    for factor, gradient in zip((0.5, 10.0, 10.5), step(y_true, y_pred), strict=True):
-        expected = reference.loss_gradients(y_true, y_pred, [factor, factor])[1]
-        assert_close(gradient, expected)
-
-
-@pytest.mark.parametrize("upstream", [0.0, np.inf, np.nan, 1e-30])
-def test_unusual_upstreams(rng, upstream):
-    y_true, y_pred = images(rng, (2, 4, 5, 1), "float32")
-    with tf.GradientTape() as tape:
-        tape.watch(y_pred)
-        losses = gradops.gradient_loss(y_true, y_pred)
-    gradient = tape.gradient(losses, y_pred, output_gradients=tf.constant([upstream, 1.0])).numpy()
-    plain = reference.loss_gradients(y_true, y_pred)[1]
-    with np.errstate(invalid="ignore"):
-        np.testing.assert_allclose(gradient[0], plain[0] * np.float32(upstream), rtol=1e-5)
-    assert_close(gradient[1], plain[1], "float32")
-
-
-# Second order
-
-
-SCALAR_FUNCTIONS = {
-    "mean": tf.reduce_mean,
-    "sum of squares": lambda losses: tf.reduce_sum(losses**2),
-    "sum of roots": lambda losses: tf.reduce_sum(tf.sqrt(losses)),
-}
-
-
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("of", SCALAR_FUNCTIONS)
-def test_second_derivatives_equal_those_of_the_composition(rng, of, penalty, graph):
-    y_true, y_pred = images(rng, (2, 6, 5, 2))
-    vector = tf.constant(rng.standard_normal((2, 6, 5, 2)))
-    results = []
-    for library in (gradops, composite):
-
-        def product(y_true, y_pred, library=library):
-            with tf.GradientTape() as outer:
-                outer.watch([y_true, y_pred])
-                with tf.GradientTape() as inner:
-                    inner.watch(y_pred)
-                    losses = library.gradient_loss(y_true, y_pred, penalty=penalty)
-                    value = SCALAR_FUNCTIONS[of](losses)
-                gradient = inner.gradient(value, y_pred)
-            return outer.gradient(gradient, [y_true, y_pred], vector, unconnected_gradients="zero")
-
-        results.append((tf.function(product) if graph else product)(y_true, y_pred))
-    for actual, wanted in zip(*results, strict=True):
-        assert_close(actual, wanted)
-
-
-def test_second_derivative_of_l1_is_zeros_and_not_none(rng):
-    y_true, y_pred = images(rng, (1, 4, 4, 1))
-    with tf.GradientTape() as outer:
-        outer.watch(y_pred)
-        with tf.GradientTape() as inner:
-            inner.watch(y_pred)
-            loss = gradops.gradient_loss(y_true, y_pred)
-        gradient = inner.gradient(loss, y_pred)
-    product = outer.gradient(gradient, y_pred)
-    assert product is not None and not product.numpy().any()
-
-
-def test_second_derivatives_with_watched_weights(rng):
-    """d/dw of the gradient of sum_b w_b L_b is dL_b/dy_pred."""
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    weights = tf.constant([2.0, 3.0], tf.float64)
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.GradientTape() as outer:
-        outer.watch(weights)
-        with tf.GradientTape() as inner:
-            inner.watch(y_pred)
-            loss = tf.tensordot(gradops.gradient_loss(y_true, y_pred, penalty="l2"), weights, 1)
-        gradient = inner.gradient(loss, y_pred)
-    by_weights = outer.gradient(gradient, weights, output_gradients=tf.constant(vector))
-    plain = reference.loss_gradients(y_true, y_pred, penalty="l2")[1]
-    assert_close(by_weights, (vector * plain).sum(axis=(1, 2, 3)))
-
-
-def test_hessian_equals_the_oracle_by_jacobian(rng):
-    y_true, y_pred = images(rng, (1, 3, 4, 1))
-    with tf.GradientTape() as outer:
-        outer.watch(y_pred)
-        with tf.GradientTape() as inner:
-            inner.watch(y_pred)
-            loss = gradops.gradient_loss(y_true, y_pred, penalty="l2")
-        gradient = inner.gradient(loss, y_pred)
-    hessian = tf.reshape(outer.jacobian(gradient, y_pred), [12, 12]).numpy()
-    for column, unit in enumerate(np.eye(12)):
-        expected = reference.hessian_vector_product(
-            y_true, y_pred, unit.reshape(1, 3, 4, 1), penalty="l2"
-        )
-        assert_close(hessian[:, column], expected.ravel())
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_forward_mode(rng, penalty):
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.autodiff.ForwardAccumulator(y_pred, tf.constant(vector)) as accumulator:
-        losses = gradops.gradient_loss(y_true, y_pred, penalty=penalty)
-    gradient = reference.loss_gradients(y_true, y_pred, penalty=penalty)[1]
-    assert_close(accumulator.jvp(losses), (gradient * vector).sum(axis=(1, 2, 3)))
-
-
-@pytest.mark.parametrize("call", ["gradient_loss", "value_and_gradient"])
-@pytest.mark.parametrize("followed", [0, 1])
-@pytest.mark.parametrize("watched", [0, 1])
-def test_forward_mode_while_a_tape_watches(rng, followed, watched, call):
-    """The tape wants one image, the accumulator perhaps the other; both get theirs."""
-    tensors = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.autodiff.ForwardAccumulator(tensors[followed], tf.constant(vector)) as accumulator:
-        with tf.GradientTape() as tape:
-            tape.watch(tensors[watched])
-            losses = getattr(gradops, call)(*tensors, penalty="l2")
-            losses = losses if call == "gradient_loss" else losses[0]
-        gradient = tape.gradient(losses, tensors[watched])
-    upstream = [1.0, 1.0] if call == "gradient_loss" else [0.5, 0.5]
-    expected = reference.loss_gradients(*tensors, upstream, penalty="l2")
-    assert_close(gradient, expected[watched])
-    products = (expected[followed] * vector).sum(axis=(1, 2, 3))
-    assert_close(accumulator.jvp(losses), products if losses.shape.rank else products.sum())
-
-
-@pytest.mark.parametrize("shape", [[2], [None], None])
-def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float64)])
-    def by_upstream(upstream):
-        with tf.GradientTape() as outer:
-            outer.watch(upstream)
-            with tf.GradientTape() as inner:
-                inner.watch(y_pred)
-                losses = gradops.gradient_loss(y_true, y_pred)
-            gradient = inner.gradient(losses, y_pred, output_gradients=upstream)
-        return outer.gradient(gradient, upstream, output_gradients=tf.constant(vector))
-
-    plain = reference.loss_gradients(y_true, y_pred)[1]
-    actual = by_upstream(tf.constant([2.0, 3.0], tf.float64))
-    assert_close(actual, (plain * vector).sum(axis=(1, 2, 3)))
 
 
 # value_and_gradient and sobel_edges
@@ -420,21 +208,6 @@ def test_sobel_edges_and_its_gradient_equal_tf_image(rng, shape, dtype):
     # floor 1: where taps cancel, tf.image leaves the rounding of numbers around 1.
     assert_close(results[0][0], results[1][0], dtype, floor=1)
     assert_close(results[0][1], results[1][1], dtype, floor=1)
-
-
-def test_second_derivative_of_a_function_of_sobel_edges(rng):
-    x = tf.constant(rng.standard_normal((1, 5, 4, 2)))
-    vector = tf.constant(rng.standard_normal((1, 5, 4, 2)))
-    results = []
-    for function in (gradops.sobel_edges, tf.image.sobel_edges):
-        with tf.GradientTape() as outer:
-            outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                value = tf.reduce_sum(function(x) ** 3)
-            gradient = inner.gradient(value, x)
-        results.append(outer.gradient(gradient, x, vector))
-    assert_close(results[0], results[1])
 
 
 @pytest.mark.parametrize("graph", [False, True])

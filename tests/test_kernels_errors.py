@@ -1,0 +1,159 @@
+"""The kernels: every bad input and its message."""
+
+import numpy as np
+import pytest
+
+from gradops import _kernels
+
+IMAGES = np.zeros((2, 4, 5, 3), "float32")
+ONES = np.ones(2, "float32")
+
+
+def calls(images, *, y_true=None, upstream=ONES, **options):
+    """Every function of the loss on these images."""
+    y_true = images if y_true is None else y_true
+    return [
+        lambda: _kernels.loss(y_true, images, **options),
+        lambda: _kernels.loss_and_gradient(y_true, images, upstream, **options),
+        lambda: _kernels.loss_gradient(y_true, images, images, upstream, upstream, **options),
+    ]
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5), (60,), (1, 2, 4, 5, 3)])
+def test_a_rank_other_than_4_is_an_error_that_says_so(shape):
+    images = np.zeros(shape, "float32")
+    for call in calls(images):
+        with pytest.raises(ValueError, match=r"y_pred must have rank 4, got shape \("):
+            call()
+    with pytest.raises(ValueError, match=r"images must have rank 4, got shape \("):
+        _kernels.image_gradients(images)
+
+
+def test_an_upstream_of_the_adjoint_that_is_no_pair_per_pixel_is_an_error():
+    with pytest.raises(ValueError, match="upstream must have rank 5"):
+        _kernels.image_gradients_adjoint(IMAGES)
+    for components in (1, 3):
+        with pytest.raises(ValueError, match="upstream must have 2 components in its last axis"):
+            _kernels.image_gradients_adjoint(np.zeros((1, 4, 5, 3, components), "float32"))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5, 3), (2, 4, 5, 1), (2, 5, 4, 3), (4, 5, 3), (120,)])
+def test_images_of_different_shapes_are_an_error_that_names_both(shape):
+    for call in calls(IMAGES, y_true=np.zeros(shape, "float32")):
+        with pytest.raises(ValueError, match=r"y_true must have shape \(2, 4, 5, 3\), got \("):
+            call()
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5, 3), (2, 5, 4, 3), (120,)])
+def test_a_memo_or_output_of_another_shape_is_an_error(shape):
+    other = np.zeros(shape, "float32")
+    with pytest.raises(ValueError, match=r"memo must have shape \(2, 4, 5, 3\), got \("):
+        _kernels.loss_gradient(IMAGES, IMAGES, other, ONES, ONES)
+    with pytest.raises(ValueError, match=r"out must have shape \(2, 4, 5, 3\), got \("):
+        _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=other)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3,), (2, 1)])
+def test_an_upstream_that_is_not_one_value_per_example_is_an_error(shape):
+    other = np.ones(shape, "float32")
+    with pytest.raises(ValueError, match=r"upstream must have shape \(2,\), got \("):
+        _kernels.loss_and_gradient(IMAGES, IMAGES, other)
+    with pytest.raises(ValueError, match=r"upstream must have shape \(2,\), got \("):
+        _kernels.loss_gradient(IMAGES, IMAGES, IMAGES, ONES, other)
+    with pytest.raises(ValueError, match=r"expected must have shape \(2,\), got \("):
+        _kernels.loss_gradient(IMAGES, IMAGES, IMAGES, other, ONES)
+
+
+@pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1), (0, 5), (5, 0)])
+@pytest.mark.parametrize("batch", [0, 2])
+def test_height_or_width_below_2_is_an_error_that_says_so(size, batch):
+    images = np.zeros((batch, *size, 3), "float32")
+    message = f"is too small.*at least 2, got height {size[0]} and width {size[1]}"
+    for call in calls(images, upstream=ONES[:batch]):
+        with pytest.raises(ValueError, match=f"y_pred {message}"):
+            call()
+    with pytest.raises(ValueError, match=f"images {message}"):
+        _kernels.image_gradients(images)
+    with pytest.raises(ValueError, match=f"upstream {message}"):
+        _kernels.image_gradients_adjoint(np.zeros((batch, *size, 3, 2), "float32"))
+
+
+@pytest.mark.parametrize("option", ["stencil", "penalty", "response", "border", "scale"])
+@pytest.mark.parametrize("value", ["", "L1", "no such thing"])
+def test_an_unknown_value_of_an_option_is_an_error_that_lists_the_known_ones(option, value):
+    known = _kernels.options()[option]
+    for call in calls(IMAGES, **{option: value}):
+        with pytest.raises(ValueError, match=f"{option} must be one of .*got '{value}'") as caught:
+            call()
+        assert all(repr(name) in str(caught.value) for name in known)
+
+
+def test_an_unknown_option_is_an_error():
+    for call in calls(IMAGES, penalti="l1"):
+        with pytest.raises(ValueError, match="unknown option 'penalti'"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "uint8", "complex64", ">f4", "object"])
+def test_images_of_another_dtype_are_a_type_error(dtype):
+    images = np.zeros((2, 4, 5, 3), dtype)
+    for call in [*calls(images), *calls(IMAGES, y_true=images)]:
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(TypeError):
+        _kernels.image_gradients(images)
+    with pytest.raises(TypeError):
+        _kernels.image_gradients_adjoint(np.zeros((2, 4, 5, 3, 2), dtype))
+
+
+def test_float32_and_float64_do_not_mix():
+    wide = IMAGES.astype("float64")
+    for call in [
+        *calls(IMAGES, y_true=wide),
+        *calls(wide, y_true=IMAGES),
+        *calls(wide)[1:],  # with a float32 upstream
+        *calls(IMAGES, upstream=ONES.astype("float64"))[1:],
+        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=wide),
+        lambda: _kernels.loss_gradient(IMAGES, IMAGES, wide, ONES, ONES),
+    ]:
+        with pytest.raises(TypeError):
+            call()
+
+
+@pytest.mark.parametrize(
+    "rearranged",
+    [
+        np.asfortranarray(IMAGES),
+        IMAGES[:, ::-1],
+        IMAGES[..., ::-1],
+        np.zeros((2, 4, 5, 6), "float32")[..., ::2],
+        np.zeros((2, 4, 6, 3), "float32")[:, :, :5],
+        np.broadcast_to(IMAGES[:1], IMAGES.shape),
+        np.moveaxis(np.zeros((2, 3, 4, 5), "float32"), 1, -1),
+    ],
+    ids=["fortran", "upside down", "reversed", "every other", "cropped", "broadcast", "transposed"],
+)
+def test_images_that_are_not_contiguous_are_a_type_error(rearranged):
+    for call in [
+        *calls(rearranged),
+        *calls(IMAGES, y_true=rearranged),
+        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=rearranged),
+        lambda: _kernels.loss_gradient(IMAGES, IMAGES, rearranged, ONES, ONES),
+        lambda: _kernels.image_gradients(rearranged),
+        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, np.ones(4, "float32")[::2]),
+    ]:
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_lists_are_a_type_error():
+    for call in calls(IMAGES.tolist()):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_an_output_that_is_read_only_is_an_error():
+    out = IMAGES.copy()
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="not writeable"):
+        _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=out)
