@@ -11,13 +11,14 @@ SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pypr
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc')
 PYTHON_DIRS := gradops tests benchmarks build_support cmake setup.py
 
-.PHONY: FORCE help demo test test-extended bench lint format wheel clean distclean
+.PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo           optimise a photograph with the fused loss and with pure TensorFlow"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
-	@echo "make bench          timings                  make lint, format   style"
+	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
+	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make clean, distclean"
 
 # What a build depends on besides files; rewritten only when it changes.
@@ -51,7 +52,11 @@ test: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VEN
 test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-bench: $(VENV)/.built $(VENV)/.requirements-bench
+# PEERS=1 installs the other libraries that are compared with; once there, they always are.
+bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.requirements-peers)
+	$(PY) -m benchmarks $(BENCH_ARGS)
+
+bench-peers: $(VENV)/.built $(VENV)/.requirements-bench $(VENV)/.requirements-peers
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
 lint: $(VENV)/.requirements-lint

@@ -1,50 +1,175 @@
-"""Peak memory of one call, each measured in a process of its own."""
+"""Peak memory of one call, each measured in a process of its own.
+
+`python -m benchmarks.memory JOB`, a `Job` as JSON, is that process; it prints bytes, or "n/a".
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
+import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from benchmarks.providers import PROVIDERS, Problem
+import tensorflow as tf
+
+from benchmarks import about, cases, report
+from benchmarks.problems import NAMED, Shape, label, make_problem
+from benchmarks.providers import LOSS_AND_GRADIENT, PROVIDERS, SECOND_ORDER, TRAINING_STEP
 from gradops import _measure
 
+BYTES_PER_THREAD, BYTES_PER_UNIT = 256 * 1024, 16
 _ROOT = Path(__file__).parents[1]
 _PROCESSES = 2  # At a time; what they measure is no time.
+_REPEATS = 5
+_SHAPES = ((1, 64, 64, 3), (4, 512, 512, 3), (1, 2048, 2048, 3))
+_MIDDLE = _SHAPES[1]
+_TENSORFLOW = ("op-eager", "op-function", "tf-eager", "tf-function", "tf-xla")
 
 
-def peak_of_call(provider: str, mode: str, problem: Problem) -> int | None:
-    """Bytes beyond the inputs at the peak of one call, None where the system does not say."""
-    call = PROVIDERS[provider][mode](problem)
-    call()  # Tracing, compiling and thread pools are not the call's own.
-    with _measure.peak_extra_memory() as memory:
-        call()
-    return memory.extra_bytes
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """A call, all of its inputs made from a few words."""
+
+    provider: str
+    mode: str
+    shape: Shape
+    options: Mapping[str, Any] = dataclasses.field(default_factory=lambda: dict(NAMED))
+    mask: bool = False
+    threads: int = 0
+
+    @property
+    def output_bytes(self) -> int:
+        """Images that the call allocates for its results, float32."""
+        images = 1
+        if self.provider == "kernel":  # Derivatives by both images; or a buffer of the caller.
+            images = 2 if self.mode == SECOND_ORDER else 0
+        return images * 4 * math.prod(self.shape)
+
+    @property
+    def limit(self) -> int:
+        """Bytes beyond the outputs that gradops may need."""
+        threads = self.threads or about.cores()
+        return threads * BYTES_PER_THREAD + self._units() * BYTES_PER_UNIT
+
+    def _units(self) -> int:
+        """Strips of rows, as csrc/cpu/units.h cuts them."""
+        batch, height, width, channels = self.shape
+        rows = max(math.ceil(2**16 / (width * channels)), 64)
+        return batch * math.ceil(height / rows)
 
 
-def peaks_in_subprocesses(
-    jobs: Iterable[tuple[str, str]], arguments: list[str]
-) -> dict[tuple[str, str], int | None]:
-    """`peak_of_call` of each (provider, mode) in a fresh process, so no heap hides another's need.
+def peak_of_call(job: Job) -> int | None:
+    """Bytes beyond the inputs at the peak of one call, None where the system does not say.
 
-    Args:
-        jobs: (provider, mode) pairs.
-        arguments: Command line of the worker after the job: the problem.
+    The median of some, because the system counts pages in batches. Each on a new thread, whose
+    buffers are then new too.
+    """
+    problem = make_problem(job.shape, options=job.options, mask=job.mask, threads=job.threads)
+    call = PROVIDERS[job.provider][job.mode](problem)
+
+    def run() -> None:
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+
+    run()  # Tracing, compiling and thread pools are not the call's own.
+    peaks = []
+    for _ in range(_REPEATS):
+        with _measure.peak_extra_memory() as memory:
+            run()
+        peaks.append(memory.extra_bytes)
+    known = [peak for peak in peaks if peak is not None]
+    return int(statistics.median(known)) if known else None
+
+
+def peaks_in_subprocesses(jobs: Iterable[Job]) -> dict[Job, int | None]:
+    """`peak_of_call` of each job in a fresh process, so no heap hides another's need.
 
     Raises:
         RuntimeError: A worker failed; its message is on standard error.
     """
 
-    def peak(job: tuple[str, str]) -> int | None:
-        command = [sys.executable, "-m", "benchmarks", "--memory-worker", *job, *arguments]
-        worker = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    def peak(job: Job) -> int | None:
+        command = [sys.executable, "-m", "benchmarks.memory", json.dumps(dataclasses.asdict(job))]
+        worker = subprocess.run(
+            command,
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **_measure.EXACT_PEAKS},
+        )
         if worker.returncode != 0:
-            raise RuntimeError(f"measuring the memory of {', '.join(job)} failed")
+            raise RuntimeError(f"measuring the memory of {job.provider}, {job.mode} failed")
         answer = worker.stdout.split()[-1]
-        return None if answer == "n/a" else int(answer)
+        return None if answer == report.NOT_AVAILABLE else int(answer)
 
     jobs = list(jobs)
     with ThreadPoolExecutor(_PROCESSES) as pool:
         return dict(zip(jobs, pool.map(peak, jobs), strict=True))
+
+
+def memory(settings: cases.Settings) -> list[report.Row]:
+    """The fused step at several sizes, with a mask and of second order, and TensorFlow's."""
+    with cases.progress("peak memory"):
+        peaks = peaks_in_subprocesses(_jobs(settings))
+    return [_row(job, peak) for job, peak in peaks.items()]
+
+
+def _jobs(settings: cases.Settings) -> list[Job]:
+    def job(provider: str, mode: str, shape: Shape, penalty: str = "l1", mask: bool = False) -> Job:
+        options = {**NAMED, "penalty": penalty}
+        return Job(provider, mode, shape, options, mask, settings.threads)
+
+    if settings.quick:
+        return [job(name, LOSS_AND_GRADIENT, (2, 32, 32, 3)) for name in ("kernel", "op-function")]
+    first = settings.shapes[0]
+    jobs = [job("kernel", LOSS_AND_GRADIENT, first)]
+    jobs += [job(name, TRAINING_STEP, first) for name in _TENSORFLOW]
+    for shape in _SHAPES:
+        jobs.append(job("kernel", LOSS_AND_GRADIENT, shape))
+        jobs += [job(name, TRAINING_STEP, shape) for name in ("op-function", "tf-function")]
+    for name in ("kernel", "op-function", "tf-function"):
+        jobs.append(job(name, LOSS_AND_GRADIENT, _MIDDLE, mask=True))
+        jobs.append(job(name, SECOND_ORDER, _MIDDLE, penalty="charbonnier"))
+    return jobs
+
+
+def _row(job: Job, peak: int | None) -> report.Row:
+    beyond_inputs: float | str = report.NOT_AVAILABLE
+    beyond_outputs: float | str = report.NOT_AVAILABLE
+    if peak is not None:
+        beyond_inputs = peak / 2**20
+        beyond_outputs = max(0, peak - job.output_bytes) / 2**10
+    return report.Row(
+        "memory",
+        job.provider,
+        job.mode,
+        job.shape,
+        "float32",
+        label(job.options, mask=job.mask),
+        peak_extra_mib=beyond_inputs,
+        beyond_outputs_kib=beyond_outputs,
+        floor=None if job.provider.startswith("tf-") else job.limit / 2**10,
+    )
+
+
+def _main() -> None:
+    tf.config.set_visible_devices([], "GPU")
+    arguments = json.loads(sys.argv[1])
+    job = Job(**arguments | {"shape": tuple(arguments["shape"])})
+    if job.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(job.threads)
+    peak = peak_of_call(job)
+    print(report.NOT_AVAILABLE if peak is None else peak)
+
+
+if __name__ == "__main__":
+    _main()

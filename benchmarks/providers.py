@@ -1,8 +1,8 @@
-"""What is timed: the ways to compute the loss, and the yardsticks they are compared with.
+"""What is timed: the ways to compute the loss and its gradient.
 
 A builder takes a `Problem` and returns a call without arguments that computes it once and returns
-(loss, gradient): the loss as NumPy values, [B] or reduced to its mean over the batch; the gradient
-of that mean as an array or a tensor, None where the mode has none.
+(loss, gradient): the loss as NumPy values, [B] or reduced over the batch; the gradient of the
+reduced loss as an array or a tensor, None where the mode has none.
 
 Reading the loss as NumPy makes sure that the step is over; a gradient is never copied. Images reach
 a tf.function as arguments, so nothing can be folded into constants.
@@ -10,9 +10,7 @@ a tf.function as arguments, so nothing can be folded into constants.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,122 +18,168 @@ import numpy as np
 import tensorflow as tf
 
 import gradops
-from gradops import _kernels
+from benchmarks.problems import Problem
+from gradops import _library, _options
 
-FORWARD, LOSS_AND_GRADIENT, TRAINING_STEP = "forward", "loss+gradient", "training step"
-# Image tensors read and written, at least.
-TRAFFIC = {FORWARD: 2, LOSS_AND_GRADIENT: 3, TRAINING_STEP: 3}
+FORWARD, LOSS_AND_GRADIENT = "forward", "loss+gradient"
+TRAINING_STEP = "training step"  # With a loss of Keras.
+FUNCTION_STEP = "training step, function"  # With a function, the mean of its losses.
+SCALED_STEP = "training step, loss x 0.1"
+WEIGHTED_STEP = "training step, sample weights"
+LOSS_SCALED_STEP = "training step, loss x 32768"
+LOSS_SCALED_FUNCTION_STEP = "training step, function, loss x 32768"
+SECOND_ORDER = "second order"
 
-Shape = tuple[int, ...]
+# The loss scale is the one that Keras' mixed precision begins with.
+_FACTORS = {SCALED_STEP: 0.1, LOSS_SCALED_STEP: 32768.0, LOSS_SCALED_FUNCTION_STEP: 32768.0}
+_FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP)
+
+_kernels = _library.kernels()
+
 Call = Callable[[], tuple[Any, Any]]
-_ALIGNMENT = 64  # Bytes, a cache line; TensorFlow's own.
-_LEVELS = 4096
+Builder = Callable[[Problem], Call]
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Two images, [B, H, W, C], and what to compute of them."""
-
-    y_true: np.ndarray
-    y_pred: np.ndarray
-    penalty: str = "l1"
-    threads: int = 0  # Of the kernels without TensorFlow; 0 means one per core.
-
-    @functools.cached_property
-    def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """(y_true, y_pred)."""
-        return tf.constant(self.y_true), tf.constant(self.y_pred)
-
-    @functools.cached_property
-    def out(self) -> np.ndarray:
-        """A buffer for the gradient, its pages already touched."""
-        out = _aligned_empty(self.y_pred.shape, self.y_pred.dtype)
-        out.fill(0)
-        return out
+def upstream(mode: str, batch: int) -> np.ndarray:
+    """How each example's loss enters the reduced loss of a mode, [B]."""
+    mean = np.full(batch, 1 / batch)
+    if mode == WEIGHTED_STEP:
+        return mean * sample_weights(batch)
+    return mean * _FACTORS.get(mode, 1.0)
 
 
-def make_problem(shape: Shape, dtype: str, penalty: str, threads: int = 0) -> Problem:
-    """Random images, the same at every call.
-
-    Values are multiples of 1/4096 in [0, 1): every residual of the Sobel stencil is then exact in
-    float32, in any order of summation, so that rounding cannot turn the sign of a small one, which
-    is its l1 gradient.
-    """
-    generator = np.random.default_rng(20240229)
-
-    def image() -> np.ndarray:
-        image = _aligned_empty(shape, np.dtype(dtype))
-        image[...] = generator.integers(_LEVELS, size=shape, dtype=np.uint16)
-        image /= _LEVELS
-        return image
-
-    return Problem(image(), image(), penalty, threads)
+def sample_weights(batch: int) -> np.ndarray:
+    """The weights of `WEIGHTED_STEP`, [B]."""
+    return np.linspace(0.5, 1.5, batch)
 
 
-def _aligned_empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
-    size = math.prod(shape) * dtype.itemsize
-    buffer = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + size].view(dtype).reshape(shape)
+def image_traffic(mode: str) -> int:
+    """Image tensors read and written, at least."""
+    return 2 if mode == FORWARD else 3
+
+
+def _kernel_options(problem: Problem) -> dict[str, Any]:
+    checked = _options.check(**problem.options)
+    given = {name: value for name, value in checked.items() if value != ""}
+    return {**given, **problem.maps, "threads": problem.threads}
 
 
 def _kernel_forward(problem: Problem) -> Call:
-    def call() -> tuple[Any, Any]:
-        loss = _kernels.loss(
-            problem.y_true, problem.y_pred, threads=problem.threads, penalty=problem.penalty
-        )
-        return loss, None
-
-    return call
+    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
+    return lambda: (_kernels.loss(*images, **options), None)
 
 
 def _kernel_loss_and_gradient(problem: Problem) -> Call:
-    batch = len(problem.y_pred)
-    upstream = np.full(batch, 1 / batch, problem.y_pred.dtype)
+    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
+    scale = upstream(LOSS_AND_GRADIENT, len(problem.y_pred)).astype(problem.y_pred.dtype)
+    return lambda: _kernels.loss_and_gradient(*images, scale, out=problem.out, **options)
+
+
+def _kernel_second_order(problem: Problem) -> Call:
+    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
+    scale = upstream(SECOND_ORDER, len(problem.y_pred)).astype(problem.y_pred.dtype)
+    vector = problem.y_true
 
     def call() -> tuple[Any, Any]:
-        return _kernels.loss_and_gradient(
-            problem.y_true,
-            problem.y_pred,
-            upstream,
-            out=problem.out,
-            threads=problem.threads,
-            penalty=problem.penalty,
-        )
+        _by_true, by_pred, by_upstream = _kernels.loss_second(*images, vector, scale, **options)
+        return by_upstream, by_pred
 
     return call
 
 
-def _tensorflow_modes(
-    library: Any,
-    mean_loss: Callable[[Problem], Callable[[tf.Tensor, tf.Tensor], tf.Tensor]],
-    wrap: Callable[[Callable], Callable],
-) -> dict[str, Callable[[Problem], Call]]:
+def _losses(library: Any, problem: Problem) -> Callable[..., tf.Tensor]:
+    """(t, p, weights, mask) -> [B] losses."""
+    return lambda t, p, weights, mask: library.gradient_loss(
+        t, p, **problem.options, weights=weights, mask=mask
+    )
+
+
+def _keras_loss(problem: Problem, mode: str) -> Callable[..., tf.Tensor]:
+    """A Keras loss of gradops; it takes no maps of a problem."""
+    options = dict(problem.options)
+    if options.pop("stencil") == "sobel":
+        loss: Any = gradops.SobelLoss(**options, dtype=problem.dtype)
+    else:
+        loss = gradops.GradientLoss(**problem.options, dtype=problem.dtype)
+    weights = None
+    if mode == WEIGHTED_STEP:
+        weights = tf.constant(sample_weights(len(problem.y_pred)), tf.float32)
+    return lambda t, p, *_maps: loss(t, p, sample_weight=weights)
+
+
+def _mean_loss(library: Any, problem: Problem, mode: str) -> Callable[..., tf.Tensor]:
+    losses = _losses(library, problem)
+
+    def mean(*inputs: tf.Tensor | None) -> tf.Tensor:
+        values = losses(*inputs)
+        if mode == WEIGHTED_STEP:
+            values *= tf.constant(sample_weights(len(problem.y_pred)), values.dtype)
+        return tf.reduce_mean(values)
+
+    return mean
+
+
+def _step(loss_function: Callable[..., tf.Tensor], mode: str) -> Callable[..., Any]:
+    factor = _FACTORS.get(mode)
+
+    def step(t: tf.Tensor, p: tf.Tensor, *maps: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            loss = loss_function(t, p, *maps)
+            if factor is not None:
+                loss = factor * loss
+        return loss, tape.gradient(loss, p)
+
+    return step
+
+
+def _second_order(library: Any, problem: Problem) -> Callable[..., Any]:
+    """The loss, and the derivative of <y_true, dloss / dy_pred> by y_pred."""
+    first_order = _step(_mean_loss(library, problem, SECOND_ORDER), SECOND_ORDER)
+
+    def step(t: tf.Tensor, p: tf.Tensor, *maps: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            loss, gradient = first_order(t, p, *maps)
+        return loss, tape.gradient(gradient, p, output_gradients=t)
+
+    return step
+
+
+def _tensorflow_modes(library: Any, wrap: Callable[[Callable], Callable]) -> dict[str, Builder]:
     """Builders for the modes of gradops or gradops.composite; `wrap` makes a tf.function or not."""
 
     def forward(problem: Problem) -> Call:
-        function = wrap(lambda t, p: library.gradient_loss(t, p, penalty=problem.penalty))
+        function = wrap(_losses(library, problem))
         return lambda: (function(*problem.tensors).numpy(), None)
 
     def loss_and_gradient(problem: Problem) -> Call:
-        function = wrap(lambda t, p: library.value_and_gradient(t, p, penalty=problem.penalty))
-        return _read_loss(function, problem)
+        return _read_loss(
+            wrap(
+                lambda t, p, weights, mask: library.value_and_gradient(
+                    t, p, **problem.options, weights=weights, mask=mask
+                )
+            ),
+            problem,
+        )
 
-    def training_step(problem: Problem) -> Call:
-        loss_function = mean_loss(problem)
+    def step_of(mode: str) -> Builder:
+        def build(problem: Problem) -> Call:
+            with_keras = library is gradops and mode not in _FUNCTION_STEPS
+            loss = _keras_loss(problem, mode) if with_keras else _mean_loss(library, problem, mode)
+            return _read_loss(wrap(_step(loss, mode)), problem)
 
-        def step(y_true: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                tape.watch(y_pred)
-                loss = loss_function(y_true, y_pred)
-            return loss, tape.gradient(loss, y_pred)
+        return build
 
-        return _read_loss(wrap(step), problem)
+    def second_order(problem: Problem) -> Call:
+        return _read_loss(wrap(_second_order(library, problem)), problem)
 
+    steps = (TRAINING_STEP, SCALED_STEP, WEIGHTED_STEP, LOSS_SCALED_STEP, *_FUNCTION_STEPS)
     return {
         FORWARD: forward,
         LOSS_AND_GRADIENT: loss_and_gradient,
-        TRAINING_STEP: training_step,
+        **{mode: step_of(mode) for mode in steps},
+        SECOND_ORDER: second_order,
     }
 
 
@@ -147,16 +191,6 @@ def _read_loss(function: Callable[..., tuple[tf.Tensor, tf.Tensor]], problem: Pr
     return call
 
 
-def _sobel_loss(problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    return gradops.SobelLoss(penalty=problem.penalty, dtype=problem.y_pred.dtype.name)
-
-
-def _composite_loss(problem: Problem) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    return lambda t, p: tf.reduce_mean(
-        gradops.composite.gradient_loss(t, p, penalty=problem.penalty)
-    )
-
-
 def _eager(function: Callable) -> Callable:
     return function
 
@@ -164,11 +198,15 @@ def _eager(function: Callable) -> Callable:
 _xla = functools.partial(tf.function, jit_compile=True)
 
 # Provider -> mode -> builder.
-PROVIDERS: dict[str, dict[str, Callable[[Problem], Call]]] = {
-    "kernel": {FORWARD: _kernel_forward, LOSS_AND_GRADIENT: _kernel_loss_and_gradient},
-    "op-eager": _tensorflow_modes(gradops, _sobel_loss, _eager),
-    "op-function": _tensorflow_modes(gradops, _sobel_loss, tf.function),
-    "tf-eager": _tensorflow_modes(gradops.composite, _composite_loss, _eager),
-    "tf-function": _tensorflow_modes(gradops.composite, _composite_loss, tf.function),
-    "tf-xla": _tensorflow_modes(gradops.composite, _composite_loss, _xla),
+PROVIDERS: dict[str, dict[str, Builder]] = {
+    "kernel": {
+        FORWARD: _kernel_forward,
+        LOSS_AND_GRADIENT: _kernel_loss_and_gradient,
+        SECOND_ORDER: _kernel_second_order,
+    },
+    "op-eager": _tensorflow_modes(gradops, _eager),
+    "op-function": _tensorflow_modes(gradops, tf.function),
+    "tf-eager": _tensorflow_modes(gradops.composite, _eager),
+    "tf-function": _tensorflow_modes(gradops.composite, tf.function),
+    "tf-xla": _tensorflow_modes(gradops.composite, _xla),
 }

@@ -1,103 +1,73 @@
-"""The results as a CSV file and as a table."""
+"""The results: rows, as a CSV file and as tables."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
-import gradops
-from benchmarks.providers import TRAINING_STEP, Shape
+from benchmarks.problems import Shape, format_shape
 
 YARDSTICK = "yardstick"  # The provider of the yardsticks' own rows.
 NOT_AVAILABLE = "n/a"
-_BASELINE = "tf-function"
 _NOTES = """\
-Every figure of a block was timed in the same rounds. ratio: time over that of the yardstick named
-beside it. tf.function(p - t) allocates its result as every op does; most of its time at large
-shapes is for touching new memory, so an op that does that better has a ratio below 1. speed-up:
-over tf-function, the composition of TensorFlow's own ops in a tf.function, in the same mode. GB/s:
-of the least possible traffic, 2 image reads, and 1 write where there is a gradient. peak extra
-MiB: beyond the inputs, each in a process of its own, at the first shape; an op allocates its
-result, the kernel writes to a buffer of the caller. kernel: without TensorFlow, on threads that it
-starts at every call, as do the triads and the read floor."""
+Every figure of a block was timed in the same rounds. ratio: time over that of the row or yardstick
+named under "against"; where that is the fused op, it says how many times faster the fused op is.
+floor: what the ratio must not exceed; aim: what it is hoped to reach. GB/s: of the least possible
+traffic, 2 image reads, and 1 write where there is a gradient, without weights and mask.
+tf.function(p - t) allocates its result as every op does: where TensorFlow gives freed memory back
+to the system (oneDNN off), most of its time at large shapes is for touching new memory. kernel:
+without TensorFlow, on threads that it starts at every call, as do the triads and the read floor.
+Peers: slices in torch.compile and jax.jit; kornia's spatial_gradient, whose border is replicate;
+cv2.Sobel of p - t, forward only."""
+_MEMORY_NOTES = """\
+Peak memory of one call, in a process of its own. beyond inputs: with the results; the kernel writes
+its gradient to a buffer of the caller. beyond outputs: without them. limit: 256 KiB for each thread
+and 16 bytes for each unit of work. The kernel's threads, the caller among them, are new, so all of
+their buffers count; of TensorFlow's pool those stay from call to call, and do not count again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One provider and mode at one shape against one yardstick. Field names are CSV columns."""
+    """One call at one shape against one yardstick, or its memory. Field names are CSV columns."""
 
+    section: str
     provider: str
     mode: str  # Of a yardstick's own row: its name.
     shape: Shape
     dtype: str
-    penalty: str
-    median_ms: float
-    p20_ms: float
-    p80_ms: float
-    gb_per_s: float  # 10^9 bytes.
+    options: str
+    median_ms: float | None = None
+    p20_ms: float | None = None
+    p80_ms: float | None = None
+    gb_per_s: float | None = None  # 10^9 bytes.
     ratio_to_yardstick: float | None = None
     yardstick: str = ""
-    peak_extra_mib: float | str = ""  # "" where not measured, "n/a" where it cannot be.
+    peak_extra_mib: float | str | None = None  # "n/a" where it cannot be measured.
+    beyond_outputs_kib: float | str | None = None
+    floor: float | None = None  # The ratio, or the KiB beyond the outputs, must not exceed it.
+    aim: float | None = None
 
     @property
-    def case(self) -> tuple[Shape, str, str]:
-        """What was computed, by any provider."""
-        return self.shape, self.dtype, self.penalty
+    def measured(self) -> float | None:
+        """What has a floor."""
+        if self.ratio_to_yardstick is not None:
+            return self.ratio_to_yardstick
+        kib = self.beyond_outputs_kib
+        return None if isinstance(kib, str) else kib
+
+    @property
+    def met(self) -> str:
+        """One of "yes", "no", "aim" (yes, and that is reached too), "" where there is no floor."""
+        if self.floor is None or self.measured is None:
+            return ""
+        if self.aim is not None and self.measured <= self.aim:
+            return "aim"
+        return "yes" if self.measured <= self.floor else "no"
 
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
-
-
-def metadata(threads: int) -> dict[str, str]:
-    """What the numbers depend on besides the code."""
-    info = gradops.build_info()
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "cpu": _cpu_model(),
-        "threads": str(threads or _cores()),
-        "cpu_target": info["cpu_target"],
-        "tensorflow": tf.__version__,
-        "gradops": info["version"],
-        "commit": _commit(),
-    }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return NOT_AVAILABLE
-    return git.stdout.strip() or NOT_AVAILABLE
-
-
-def format_shape(shape: Shape) -> str:
-    """Such as 16x512x512x3."""
-    return "x".join(map(str, shape))
+COLUMNS = (*(field.name for field in dataclasses.fields(Row)), "met")
 
 
 def write_csv(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None:
@@ -108,7 +78,7 @@ def write_csv(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            cells = dataclasses.asdict(row) | {"shape": format_shape(row.shape)}
+            cells = dataclasses.asdict(row) | {"shape": format_shape(row.shape), "met": row.met}
             writer.writerow(_csv_cell(value) for value in cells.values())
 
 
@@ -119,71 +89,113 @@ def _csv_cell(value: float | str | None) -> str:
 
 
 def format_tables(rows: Sequence[Row]) -> str:
-    """One block for each shape, dtype and penalty, and what the columns mean."""
+    """A block for each section and shape, and what the columns mean."""
     blocks = []
-    for case in dict.fromkeys(row.case for row in rows):
-        members = [row for row in rows if row.case == case]
-        shape, dtype, penalty = case
-        blocks.append("\n".join([f"{list(shape)} {dtype} {penalty}", *_table(members)]))
+    for section in dict.fromkeys(row.section for row in rows):
+        members = [row for row in rows if row.section == section]
+        if members[0].median_ms is None:
+            blocks.append(_block(section, members, _MEMORY_COLUMNS) + f"\n\n{_MEMORY_NOTES}")
+            continue
+        for shape in dict.fromkeys(row.shape for row in members):
+            title = f"{section}, {list(shape)}"
+            block = [row for row in members if row.shape == shape]
+            blocks.append(_block(title, block, _TIME_COLUMNS))
     return "\n\n".join([*blocks, _NOTES])
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
-    header = ("provider", "mode", "yardstick")
-    header += ("median ms (p20-p80)", "GB/s", "ratio", "speed-up", "peak extra MiB")
-    cells = [header]
-    for row in rows:
-        baseline = _find(rows, _BASELINE, row.mode) if row.provider.startswith("op-") else None
-        memory = row.peak_extra_mib
-        cells.append(
-            (
-                row.provider,
-                row.mode,
-                row.yardstick,
-                f"{_digits(row.median_ms)} ({_digits(row.p20_ms)}-{_digits(row.p80_ms)})",
-                f"{row.gb_per_s:.2f}",
-                "" if row.ratio_to_yardstick is None else f"{row.ratio_to_yardstick:.2f}",
-                "" if baseline is None else f"{baseline.median_ms / row.median_ms:.1f}x",
-                memory if isinstance(memory, str) else f"{memory:.1f}",
-            )
-        )
+def format_floors(rows: Sequence[Row]) -> str:
+    """Every row that has a floor: the floor, what was measured, whether it was met."""
+    judged = [row for row in rows if row.met]
+    if not judged:
+        return ""
+    met = sum(row.met != "no" for row in judged)
+    return _block(f"floors: {met} of {len(judged)} met", judged, _FLOOR_COLUMNS)
+
+
+def format_headline(rows: Sequence[Row]) -> str:
+    """The first training step of the op in a tf.function and what it is faster than."""
+    steps = [row for row in rows if (row.provider, row.mode) == ("op-function", "training step")]
+    if not steps:
+        return ""
+    step = steps[0]
+    gains = {
+        row.provider: f"{row.ratio_to_yardstick:.1f}x {row.provider}"
+        for row in rows
+        if row.shape == step.shape and row.ratio_to_yardstick and row.provider != step.provider
+        if row.mode == step.mode and row.yardstick.startswith("op-function training step")
+    }
+    lines = [
+        f"Training step in a tf.function at {list(step.shape)} {step.dtype}: "
+        f"{_digits(step.median_ms)} ms"
+    ]
+    if step.ratio_to_yardstick is not None:
+        lines.append(f"Ratio to {step.yardstick}: {step.ratio_to_yardstick:.2f}")
+    lines.append(f"Times faster than: {', '.join(gains.values()) or NOT_AVAILABLE}")
+    return "\n".join(lines)
+
+
+def _what(row: Row) -> str:
+    return f"{row.dtype} {row.options}"
+
+
+def _times(row: Row) -> str:
+    return f"{_digits(row.median_ms)} ({_digits(row.p20_ms)}-{_digits(row.p80_ms)})"
+
+
+def _number(value: float | str | None, digits: int = 2) -> str:
+    return value if isinstance(value, str) else "" if value is None else f"{value:.{digits}f}"
+
+
+_JUDGEMENT = {
+    "floor": lambda row: _number(row.floor),
+    "aim": lambda row: _number(row.aim),
+    "met": lambda row: row.met,
+}
+_TIME_COLUMNS = {
+    "provider": lambda row: row.provider,
+    "mode": lambda row: row.mode,
+    "what": _what,
+    "against": lambda row: row.yardstick,
+    "median ms (p20-p80)": _times,
+    "GB/s": lambda row: _number(row.gb_per_s),
+    "ratio": lambda row: _number(row.ratio_to_yardstick),
+    **_JUDGEMENT,
+}
+_MEMORY_COLUMNS = {
+    "provider": lambda row: row.provider,
+    "mode": lambda row: row.mode,
+    "shape": lambda row: format_shape(row.shape),
+    "what": _what,
+    "beyond inputs, MiB": lambda row: _number(row.peak_extra_mib),
+    "beyond outputs, KiB": lambda row: _number(row.beyond_outputs_kib, 0),
+    "limit": lambda row: _number(row.floor, 0),
+    "met": lambda row: row.met,
+}
+_FLOOR_COLUMNS = {
+    "section": lambda row: row.section,
+    "provider": lambda row: row.provider,
+    "mode": lambda row: row.mode,
+    "shape": lambda row: format_shape(row.shape),
+    "what": _what,
+    "against": lambda row: row.yardstick or "KiB beyond outputs",
+    "measured": lambda row: _number(row.measured),
+    **_JUDGEMENT,
+}
+_TEXT_COLUMNS = ("section", "provider", "mode", "shape", "what", "against", "met")
+
+
+def _block(title: str, rows: Sequence[Row], columns: Mapping) -> str:
+    cells = [tuple(columns), *(tuple(cell(row) for cell in columns.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for line in cells:
         padded = [
-            cell.ljust(width) if index < 3 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if name in _TEXT_COLUMNS else cell.rjust(width)
+            for name, cell, width in zip(columns, line, widths, strict=True)
         ]
         lines.append("  ".join(padded).rstrip())
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+    return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def _digits(value: float) -> str:
-    return f"{value:#.4g}".rstrip(".")
-
-
-def _find(rows: Sequence[Row], provider: str, mode: str) -> Row | None:
-    return next((row for row in rows if (row.provider, row.mode) == (provider, mode)), None)
-
-
-def format_headline(rows: Sequence[Row]) -> str:
-    """The training step of the op in a tf.function at the first shape, in three lines."""
-    rows = [row for row in rows if row.case == rows[0].case]
-    step = _find(rows, "op-function", TRAINING_STEP)
-    if step is None:
-        return ""
-    gains = []
-    for provider, name in (
-        ("tf-function", "tf.function"),
-        ("tf-eager", "eager"),
-        ("tf-xla", "XLA"),
-    ):
-        other = _find(rows, provider, TRAINING_STEP)
-        if other is not None:
-            gains.append(f"{other.median_ms / step.median_ms:.1f}x {name}")
-    where = f"{list(step.shape)} {step.dtype}"
-    return (
-        f"Training step in a tf.function at {where}: {_digits(step.median_ms)} ms\n"
-        f"Ratio to {step.yardstick}, the same traffic: {step.ratio_to_yardstick:.2f}\n"
-        f"Times faster than pure TensorFlow: {', '.join(gains) or NOT_AVAILABLE}"
-    )
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:#.4g}".rstrip(".")

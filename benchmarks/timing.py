@@ -10,10 +10,10 @@ SLOW_SECONDS = 0.5
 SAMPLE_SECONDS = 2e-3
 _MAXIMUM_REPEATS = 1000
 
+Call = Callable[[], object]
 
-def interleave(
-    calls: Mapping[str, Callable[[], object]], rounds: int, slow_rounds: int
-) -> dict[str, list[float]]:
+
+def interleave(calls: Mapping[str, Call], rounds: int, slow_rounds: int) -> dict[str, list[float]]:
     """Time every call once a round, in order, over many rounds.
 
     What a call returns is dropped within the time measured, as a training step drops its gradient.
@@ -44,7 +44,7 @@ def _repeats(seconds: float) -> int:
     return min(max(int(SAMPLE_SECONDS / max(seconds, 1e-9)), 1), _MAXIMUM_REPEATS)
 
 
-def _seconds_per_call(call: Callable[[], object], repeats: int) -> float:
+def _seconds_per_call(call: Call, repeats: int) -> float:
     start = time.perf_counter()
     for _ in range(repeats):
         call()

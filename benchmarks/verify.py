@@ -6,95 +6,160 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.providers import FORWARD, PROVIDERS, Problem, make_problem
-from gradops import reference
+from benchmarks.problems import Problem, make_problem
+from benchmarks.providers import FORWARD, Builder, upstream
+from gradops import composite, reference
 
-# Relative to the largest expected value.
-TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+# Of gradients, relative to the largest expected value.
+TOLERANCES = {"bfloat16": 1e-2, "float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
+# Losses of narrow images are float32.
+LOSS_TOLERANCES = TOLERANCES | {"bfloat16": 1e-5, "float16": 1e-5}
 # A plain float32 sum over the millions of residuals of a large image is this far off.
-LOSS_TOLERANCES_AT_SIZE = {"float32": 1e-3, "float64": 1e-10}
+LOSS_TOLERANCES_AT_SIZE = dict.fromkeys(TOLERANCES, 1e-3) | {"float64": 1e-10}
 _BAND = 12  # Pixels.
 _REACH = 2  # Pixels: how far a gradient sees.
 
 Window = tuple[int, slice, slice]
+_passed: set[tuple[Any, ...]] = set()
+_totals: dict[tuple[Any, ...], tuple[float, float]] = {}
 
 
 class VerificationError(Exception):
     """A provider's numbers are wrong, so its times mean nothing."""
 
 
-def check_small(provider: str, mode: str, channels: int, dtype: str, penalty: str) -> None:
+def check_small(provider: str, mode: str, builder: Builder, like: Problem) -> None:
     """Compare every number of one provider and mode with the oracle, at an odd small shape.
+
+    Args:
+        provider: Its name.
+        mode: One of its modes.
+        builder: What is to be checked.
+        like: A problem of the same channels, dtype and options.
 
     Raises:
         VerificationError: The loss or the gradient is wrong.
     """
-    problem = make_problem((2, 37, 41, channels), dtype, penalty)
-    losses = reference.gradient_loss(problem.y_true, problem.y_pred, penalty=penalty)
-    _, gradient = reference.loss_gradients(
-        problem.y_true, problem.y_pred, np.full(2, 0.5), penalty=penalty
-    )
-    loss, actual = PROVIDERS[provider][mode](problem)()
+    has_weights, has_mask = like.weights is not None, like.mask is not None
+    shape = (2, 37, 41, like.shape[-1])
+    problem = make_problem(shape, like.dtype, like.options, weights=has_weights, mask=has_mask)
+    key = (builder, mode, like.dtype, problem.key)
+    if key in _passed:
+        return
+    arguments = {**problem.options, **problem.maps}
+    losses = reference.gradient_loss(problem.y_true, problem.y_pred, **arguments)
+    factors = upstream(mode, len(losses))
+    _, gradient = reference.loss_gradients(problem.y_true, problem.y_pred, factors, **arguments)
+    loss, actual = builder(problem)()
     what = f"{provider}, {mode}, {_describe(problem)}"
-    _check_loss(what, loss, losses, TOLERANCES[dtype])
+    _check_loss(what, loss, losses, factors, LOSS_TOLERANCES[like.dtype])
     if _has_gradient(what, mode, actual):
-        _check_equal(f"{what}: gradient", np.asarray(actual), gradient, TOLERANCES[dtype])
+        _check_equal(
+            f"{what}: gradient", np.asarray(actual), gradient, _gradient_tolerance(problem)
+        )
+    _passed.add(key)
 
 
 class Oracle:
-    """What a problem of any size must give: every loss, and the gradient in some windows."""
+    """What a problem of any size must give: losses, and the gradient in some windows.
 
-    def __init__(self, problem: Problem) -> None:
+    Args:
+        problem: Of any size.
+        whole: Every loss is checked, or the last example's alone, which is faster. (A reduced loss
+            needs all of them.)
+    """
+
+    def __init__(self, problem: Problem, whole: bool = True) -> None:
         self._problem = problem
-        pairs = zip(problem.y_true, problem.y_pred, strict=True)
-        # One example at a time: the oracle's temporaries are many times the size of its images.
-        self._losses = np.concatenate(
-            [reference.gradient_loss(t[None], p[None], penalty=problem.penalty) for t, p in pairs]
-        )
-        batch, height, width, _ = problem.y_pred.shape
+        batch, height, width, _ = problem.shape
+        self._examples = range(batch) if whole else range(batch - 1, batch)
         everything = slice(0, None)
-        windows = [
-            (0, slice(0, _BAND), everything),
+        self._windows = [
+            (self._examples[0], slice(0, _BAND), everything),
             (batch - 1, slice(max(0, height - _BAND), None), everything),
-            (batch // 2, everything, slice(width // 2, width // 2 + _BAND)),
+            (self._examples[len(self._examples) // 2], everything, _middle(width)),
         ]
-        self._gradients = [(window, self._gradient(window)) for window in windows]
+        totals = [_totals_of(problem, example) for example in self._examples]
+        self._losses = np.array([total / count if count else 0.0 for total, count in totals])
+        self._gradients = [(window, self._gradient(window)) for window in self._windows]
 
     def _gradient(self, window: Window) -> np.ndarray:
-        """The oracle on the window and the pixels that it depends on."""
-        batch, height, width, _ = self._problem.y_pred.shape
+        """The derivative of its example's loss: the oracle on the pixels that it depends on."""
+        problem = self._problem
         example, *slices = window
-        crops, inner = [slice(example, example + 1)], [0]
-        for part, size in zip(slices, (height, width), strict=True):
+        crops: list[slice] = [slice(example, example + 1)]
+        inner: list[int | slice] = [0]
+        for part, size in zip(slices, problem.shape[1:3], strict=True):
             start, stop, _ = part.indices(size)
             first, last = max(0, start - _REACH), min(size, stop + _REACH)
             crops.append(slice(first, last))
             inner.append(slice(start - first, stop - first))
-        t, p = (images[tuple(crops)] for images in (self._problem.y_true, self._problem.y_pred))
-        # The oracle divides by the crop's residuals; the loss divides by those of all images.
-        upstream = np.array([p[..., 0].size / (batch * height * width)])
-        _, gradient = reference.loss_gradients(t, p, upstream, penalty=self._problem.penalty)
-        return gradient[tuple(inner)]
+        crop = tuple(crops)
+        t, p = problem.y_true[crop], problem.y_pred[crop]
+        maps = {name: None if m is None else m[crop] for name, m in problem.maps.items()}
+        axes = 2 if problem.options["response"] in ("component", "absolute") else 1
+        _, gradient = reference.sums_gradients(t, p, np.ones((1, axes)), **problem.options, **maps)
+        _, count = _totals_of(problem, example)
+        return gradient[tuple(inner)] / count
 
     def check(self, provider: str, mode: str, result: tuple[Any, Any]) -> None:
         """Check the (loss, gradient) that a call returned.
 
         Raises:
-            VerificationError: The loss or the gradient is wrong.
+            VerificationError: One of them is wrong.
         """
         loss, actual = result
         what = f"{provider}, {mode}, {_describe(self._problem)}"
-        dtype = self._problem.y_pred.dtype.name
-        _check_loss(what, loss, self._losses, LOSS_TOLERANCES_AT_SIZE[dtype])
+        dtype = self._problem.dtype
+        factors = upstream(mode, len(self._problem.y_pred))
+        if np.ndim(loss):
+            loss = np.asarray(loss)[self._examples.start :]
+        _check_loss(what, loss, self._losses, factors, LOSS_TOLERANCES_AT_SIZE[dtype])
         if not _has_gradient(what, mode, actual):
             return
         for window, expected in self._gradients:
             values = np.asarray(actual[window])
-            _check_equal(f"{what}: gradient", values, expected, TOLERANCES[dtype])
+            expected = factors[window[0]] * expected
+            _check_equal(f"{what}: gradient", values, expected, _gradient_tolerance(self._problem))
+
+
+def _middle(width: int) -> slice:
+    return slice(width // 2, width // 2 + _BAND)
+
+
+def _totals_of(problem: Problem, example: int) -> tuple[float, float]:
+    """The sum over the residuals of one example, and their weight.
+
+    With weights or a mask from the composition in float64, an image of millions of pixels would
+    take the oracle minutes.
+    """
+    key = (problem.key, example)
+    if key not in _totals or problem.key is None:
+        one = slice(example, example + 1)  # The temporaries are many times the size of an image.
+        t, p = problem.y_true[one], problem.y_pred[one]
+        maps: dict[str, Any] = {n: None if m is None else m[one] for n, m in problem.maps.items()}
+        if problem.weights is None and problem.mask is None:
+            sums, counts = reference.gradient_sums(t, p, **problem.options)
+        else:
+            t, p = t.astype(np.float64), p.astype(np.float64)
+            if maps["weights"] is not None:
+                maps["weights"] = maps["weights"].astype(np.float64)
+            sums, counts = composite.gradient_sums(
+                t, p, **problem.options, **maps, data_format="channels_last"
+            )
+        _totals[key] = float(np.sum(sums)), float(np.sum(counts))
+    return _totals[key]
+
+
+def _gradient_tolerance(problem: Problem) -> float:
+    """Charbonnier's slope turns within 1e-3 of 0, and magnitudes are rounded by up to 1e-4."""
+    steep = (problem.options["response"], problem.options["penalty"])
+    factor = 100 if steep == ("magnitude", "charbonnier") else 1
+    return factor * TOLERANCES[problem.dtype]
 
 
 def _describe(problem: Problem) -> str:
-    return f"{list(problem.y_pred.shape)} {problem.y_pred.dtype} {problem.penalty}"
+    return f"{list(problem.shape)} {problem.dtype} {problem.label}"
 
 
 def _has_gradient(what: str, mode: str, gradient: Any) -> bool:
@@ -103,11 +168,13 @@ def _has_gradient(what: str, mode: str, gradient: Any) -> bool:
     return mode != FORWARD
 
 
-def _check_loss(what: str, loss: Any, expected: np.ndarray, tolerance: float) -> None:
-    """The loss is [B], or its mean over the batch."""
+def _check_loss(
+    what: str, loss: Any, expected: np.ndarray, factors: np.ndarray, tolerance: float
+) -> None:
+    """The loss is [B], or reduced over the batch."""
     actual = np.asarray(loss)
     if actual.ndim == 0:
-        expected = expected.mean()
+        expected = np.sum(factors * expected)
     _check_equal(f"{what}: loss", actual, expected, tolerance)
 
 
@@ -115,7 +182,7 @@ def _check_equal(what: str, actual: np.ndarray, expected: np.ndarray, tolerance:
     if actual.shape != np.shape(expected):
         raise VerificationError(f"{what} has shape {actual.shape}, not {np.shape(expected)}")
     largest = np.max(np.abs(expected)) or 1.0  # At 2 x 2 pixels every residual is 0.
-    error = np.max(np.abs(actual - expected)) / largest
+    error = np.max(np.abs(actual.astype(np.float64) - expected)) / largest
     if not error <= tolerance:  # NaN fails too.
         raise VerificationError(
             f"{what} differs from gradops.reference by {error:.1e} of its largest value, "

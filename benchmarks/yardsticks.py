@@ -8,12 +8,13 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from benchmarks.providers import FORWARD, TRAINING_STEP, Problem
-from gradops import _kernels
+from benchmarks.problems import Problem
+from gradops import _library
 
 READ_FLOOR, SUBTRACT = "read floor", "tf.function(p - t)"
 TRIADS = ("triad plain", "triad streaming")
 TAPE, KERAS = "tape+tf.negative", "identity keras loss"
+_kernels = _library.kernels()
 # Up to this size of an image tensor the cost of Python and of the tape is what one sees.
 SMALL_BYTES = 256 * 1024
 
@@ -44,42 +45,45 @@ def _step(loss_function: Callable[[tf.Tensor], tf.Tensor], problem: Problem) -> 
     return Yardstick(call, 2 * len(problem.y_pred) * problem.y_pred.itemsize)
 
 
-def build(problem: Problem) -> dict[str, Yardstick]:
-    """The yardsticks for a problem, by name."""
-    image = problem.y_pred.nbytes
-    images = problem.y_true, problem.y_pred
-    threads = problem.threads
-
-    def triad(streaming: bool) -> Callable[[], object]:
-        return lambda: _kernels.triad(*images, problem.out, streaming=streaming, threads=threads)
-
-    subtract = tf.function(lambda t, p: p - t)
-    yardsticks = {
-        READ_FLOOR: Yardstick(
-            lambda: _kernels.sum_absolute_difference(*images, threads=threads), 2 * image
-        ),
-        TRIADS[0]: Yardstick(triad(streaming=False), 3 * image),
-        TRIADS[1]: Yardstick(triad(streaming=True), 3 * image),
-        SUBTRACT: Yardstick(lambda: subtract(*problem.tensors), 3 * image),
-    }
-    if image <= SMALL_BYTES:
-        identity = _IdentityLoss(dtype=problem.y_pred.dtype.name)
-        yardsticks[TAPE] = _step(lambda v: tf.reduce_mean(tf.negative(v)), problem)
-        yardsticks[KERAS] = _step(lambda v: identity(v, v), problem)
-    return yardsticks
+def _read_floor(problem: Problem) -> Yardstick:
+    images, threads = (problem.y_true, problem.y_pred), problem.threads
+    return Yardstick(
+        lambda: _kernels.sum_absolute_difference(*images, threads=threads),
+        2 * problem.y_pred.nbytes,
+    )
 
 
-def compared_with(provider: str, mode: str, medians: dict[str, float]) -> list[str]:
-    """The yardsticks of one provider and mode, the floor of its memory traffic first.
+def _triad(streaming: bool) -> Callable[[Problem], Yardstick]:
+    def build(problem: Problem) -> Yardstick:
+        images, threads = (problem.y_true, problem.y_pred), problem.threads
+        return Yardstick(
+            lambda: _kernels.triad(*images, problem.out, streaming=streaming, threads=threads),
+            3 * problem.y_pred.nbytes,
+        )
 
-    Args:
-        provider: A key of `PROVIDERS`.
-        mode: One of its modes.
-        medians: Of the yardsticks that were timed, by name.
-    """
-    if provider == "kernel":
-        return [READ_FLOOR if mode == FORWARD else min(TRIADS, key=medians.__getitem__)]
-    names = [SUBTRACT]
-    if (provider, mode) == ("op-eager", TRAINING_STEP):
-        names += [name for name in (TAPE, KERAS) if name in medians]
-    return names
+    return build
+
+
+def _subtract(problem: Problem) -> Yardstick:
+    function = tf.function(lambda t, p: p - t)
+    return Yardstick(lambda: function(*problem.tensors[:2]), 3 * problem.y_pred.nbytes)
+
+
+def _keras_step(problem: Problem) -> Yardstick:
+    identity = _IdentityLoss(dtype=problem.dtype)
+    return _step(lambda values: identity(values, values), problem)
+
+
+def _tape_step(problem: Problem) -> Yardstick:
+    return _step(lambda values: tf.reduce_mean(tf.negative(values)), problem)
+
+
+# Name -> builder.
+YARDSTICKS: dict[str, Callable[[Problem], Yardstick]] = {
+    READ_FLOOR: _read_floor,
+    TRIADS[0]: _triad(streaming=False),
+    TRIADS[1]: _triad(streaming=True),
+    SUBTRACT: _subtract,
+    TAPE: _tape_step,
+    KERAS: _keras_step,
+}

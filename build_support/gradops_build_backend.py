@@ -57,7 +57,13 @@ def extras() -> dict[str, list[str]]:
         "cuda": [f"tensorflow[and-cuda]=={pin}"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         "test": ["pytest>=8", "hypothesis>=6.100"],
-        "bench": [],  # pure TensorFlow comes with "cpu"; other peers will be listed here
+        "bench": ["matplotlib>=3.8"],
+        "peers": [  # heavy, and no test needs them
+            "torch==2.13.0",
+            "kornia==0.9.*",
+            "jax==0.10.*",
+            "opencv-python-headless==5.0.*",
+        ],
         "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "numpy>=1.26"],
     }
 

@@ -3,7 +3,8 @@
     loss = gradops.SobelLoss()                                   a keras.losses.Loss
     gradops.gradient_loss(y_true, y_pred) -> [B]                 the same as a function
     gradops.value_and_gradient(y_true, y_pred)                   loss and gradient in one pass
-    gradops.sobel_edges(images)                                  tf.image.sobel_edges, fused
+    gradops.gradient_sums(y_true, y_pred)                        sums and counts, undivided
+    gradops.image_gradients(images), gradops.gradient_magnitude(images), gradops.sobel_edges(images)
     gradops.composite, gradops.reference                         the same in TensorFlow and in NumPy
     gradops.build_info()                                         what is installed and what runs
 
@@ -19,7 +20,8 @@ __all__ = ["__version__", "build_info", "reference"]
 if _library.tensorflow_build_version():
     _library.check_tensorflow()
     from gradops import composite
-    from gradops.functional import gradient_loss, sobel_edges, value_and_gradient
+    from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
+    from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss
 
     __all__ += [
@@ -27,6 +29,9 @@ if _library.tensorflow_build_version():
         "SobelLoss",
         "composite",
         "gradient_loss",
+        "gradient_magnitude",
+        "gradient_sums",
+        "image_gradients",
         "sobel_edges",
         "value_and_gradient",
     ]

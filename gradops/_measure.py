@@ -13,8 +13,13 @@ import numpy as np
 # For the environment of a process that measures memory with `peak_extra_memory`: the GNU C library
 # then asks the system for every large block and returns it when it is freed, so that the peak is
 # of the memory in use. By default it keeps freed blocks by thread, and the peak moves by half from
-# run to run. Allocations become slower: measure times in another process.
-EXACT_PEAKS = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # Bytes.
+# run to run. With oneDNN, TensorFlow has a pool of its own, which does the same; the second
+# variable turns the pool off and nothing else. Allocations become slower: measure times in another
+# process.
+EXACT_PEAKS = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",  # Bytes.
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+}
 
 
 class PeakMemory:

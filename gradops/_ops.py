@@ -1,7 +1,8 @@
-"""The ops in Python: which one runs when, and their registered gradients.
+"""The ops in Python: which one runs when.
 
 Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here ->
-op "Gradops>Loss..." -> csrc/tf/kernels.cc -> csrc/cpu/launch.cc -> kernels.
+op "Gradops>Loss..." -> csrc/tf/loss_kernels.cc -> csrc/cpu/launch_loss.cc -> kernels.
+Their registered gradients are in _gradients.py.
 
 Every function takes tensors that are already of one floating dtype, and the options as a mapping of
 op attributes (see _options.check).
@@ -10,72 +11,171 @@ op attributes (see _options.check).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from gradops import _library, _tape
-
-Options = Mapping[str, str]
+from gradops._options import Options
 
 _library.ops()  # registers the ops; raises ImportError if the library does not fit
 
 
-def loss(y_true: tf.Tensor, y_pred: tf.Tensor, options: Options, upstream: str = "mean"):
-    """Per-example loss [B], with its gradient kept if somebody will want it.
+class Inputs(NamedTuple):
+    """What a loss is a function of, in the order of the ops' inputs.
+
+    y_true may be absent (an image of zeros), as may weights and mask: see absent().
+    """
+
+    y_true: tf.Tensor
+    y_pred: tf.Tensor
+    weights: tf.Tensor
+    mask: tf.Tensor
+
+    def swapped(self) -> Inputs:
+        """y_true and y_pred in each other's place; every loss is symmetric in them."""
+        return self._replace(y_true=self.y_pred, y_pred=self.y_true)
+
+
+def absent(dtype: tf.DType) -> tf.Tensor:
+    """What stands for an input that is not given: a vector of no numbers."""
+    return _eager_absent(dtype) if tf.executing_eagerly() else tf.constant([], dtype)
+
+
+@functools.cache
+def _eager_absent(dtype: tf.DType) -> tf.Tensor:
+    return tf.constant([], dtype)
+
+
+def is_absent(tensor: tf.Tensor) -> bool:
+    """Whether an input is known not to be given."""
+    return tensor.shape.rank == 1
+
+
+def loss_dtype(image_dtype: tf.DType) -> tf.DType:
+    """The dtype of losses, upstream gradients and weights of such images."""
+    return tf.float64 if image_dtype == tf.float64 else tf.float32
+
+
+def loss(
+    inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
+) -> tf.Tensor:
+    """Per-example losses, with their gradient kept if somebody will want it.
 
     Args:
-      y_true: Images [B, H, W, C].
-      y_pred: Images [B, H, W, C] of the same dtype.
+      inputs: Images, weights and mask.
       options: Op attributes.
-      upstream: How the loss will be reduced over the batch, "mean" or "sum": it says which upstream
-        gradient to expect. A wrong guess costs time, not correctness.
+      upstream: How the losses will be reduced over the batch, "mean" or "sum": it says which
+        upstream gradient to expect. A wrong guess costs time, not correctness. None: unknown.
+      factor: What the reduced loss will be multiplied with.
     """
-    if not _tape.is_watched([y_true, y_pred]):
-        return _plain_loss(y_true, y_pred, options)
-    return loss_with_memo(y_true, y_pred, expected_upstream(y_pred, upstream), options)[0]
+    if not _tape.is_watched([inputs.y_true, inputs.y_pred]):
+        return _plain_loss(inputs, options)
+    # A float16 memo would underflow, or miss the upstream gradient of a scaled loss.
+    if upstream is None or inputs.y_pred.dtype == tf.float16:
+        return _plain_loss(inputs, options)
+    if not _tape.is_watched([inputs.y_pred]):
+        inputs = inputs.swapped()
+    expected = expected_upstream(inputs.y_pred, upstream, factor)
+    return loss_with_memo(inputs, expected, options)[0]
 
 
 def loss_with_memo(
-    y_true: tf.Tensor, y_pred: tf.Tensor, expected: tf.Tensor, options: Options
+    inputs: Inputs, expected: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Per-example loss [B], differentiable, and the memo for loss_gradient."""
-    images = [y_true, y_pred]
-    if not tf.executing_eagerly() or not _tape.is_watched(images) or _tape.has_tangents(images):
-        return _memo_loss(y_true, y_pred, expected, options)
+    """Per-example losses [B], differentiable, and the memo for loss_gradient."""
+    images = [inputs.y_true, inputs.y_pred]
+    watched = _tape.is_watched(images)
     # A tape would hand the op's registered gradient an image of zeros for the memo's upstream, so
     # in eager mode the loss alone is recorded. (A ForwardAccumulator would read a gradient that no
-    # tape wants as 0; with one around, the registered gradient serves.)
+    # tape wants as 0; with one around, the registered gradient serves. So it does for weights that
+    # are watched, which it refuses.)
+    registered = not watched or _tape.has_tangents(images) or _tape.is_watched([inputs.weights])
+    if registered or not tf.executing_eagerly():
+        return _memo_loss(inputs, expected, options)
     with _tape.stop_recording():
-        value, memo = _memo_loss(y_true, y_pred, expected, options)
-    wants_true, wants_pred = _tape.is_watched([y_true]), _tape.is_watched([y_pred])
+        value, memo = _memo_loss(inputs, expected, options)
+    wants_true, wants_pred = (_tape.is_watched([image]) for image in images)
 
     def backward(upstream: tf.Tensor):
-        gradient = loss_gradient(y_true, y_pred, memo, expected, upstream, options)
-        return [-gradient if wants_true else None, gradient if wants_pred else None]
+        gradient = loss_gradient(inputs, memo, expected, upstream, options)
+        by_true = gradient_by_true(inputs, gradient, upstream, options) if wants_true else None
+        return [by_true, gradient if wants_pred else None]
 
-    _tape.record("GradopsLossMemo", [value], [y_true, y_pred], backward)
+    _tape.record("GradopsLossMemo", [value], images, backward)
     return value, memo
 
 
-def loss_gradient(y_true, y_pred, memo, expected, upstream, options: Options) -> tf.Tensor:
-    """upstream_b * dloss_b / dy_pred [B, H, W, C]; memo may be an empty tensor."""
-    return _library.ops().gradops_loss_grad(y_true, y_pred, memo, expected, upstream, **options)
+def loss_gradient(
+    inputs: Inputs, memo: tf.Tensor, expected: tf.Tensor, upstream: tf.Tensor, options: Options
+) -> tf.Tensor:
+    """upstream_b * dloss_b / dy_pred, of the shape of y_pred; memo may be absent."""
+    return _library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
+
+
+def gradient_by_true(
+    inputs: Inputs, by_pred: tf.Tensor, upstream: tf.Tensor, options: Options
+) -> tf.Tensor:
+    """upstream_b * dloss_b / dy_true, given by_pred = upstream_b * dloss_b / dy_pred."""
+    if options["response"] == "component":
+        return -by_pred
+    none = absent(inputs.y_pred.dtype)
+    return loss_gradient(inputs.swapped(), none, upstream, upstream, options)
+
+
+def loss_second(
+    inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
+    return _library.ops().gradops_loss_grad_grad(
+        *inputs, vector, upstream, wants_true=wants_true, **options
+    )
+
+
+def loss_counts(inputs: Inputs, options: Options) -> tf.Tensor:
+    """The sums of the weights of the counted residuals, by example and axis."""
+    return _library.ops().gradops_loss_counts(
+        *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
+    )
 
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
-    """(dy, dx) [B, H, W, C, 2] of images [B, H, W, C]."""
+    """(dy, dx) of images, in a last axis of 2."""
     return _library.ops().gradops_image_gradients(images, **options)
 
 
-def expected_upstream(y_pred: tf.Tensor, reduction: str) -> tf.Tensor:
-    """The scalar that arrives at each example's loss when the batch is reduced so."""
+def image_gradients_adjoint(upstream: tf.Tensor, options: Options) -> tf.Tensor:
+    """The transpose of image_gradients."""
+    return _library.ops().gradops_image_gradients_adjoint(upstream, **options)
+
+
+def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
+    """sqrt(dy^2 + dx^2 + response_epsilon) of images."""
+    return _library.ops().gradops_gradient_magnitude(images, **options)
+
+
+def gradient_magnitude_gradient(
+    images: tf.Tensor, upstream: tf.Tensor, options: Options
+) -> tf.Tensor:
+    """The product upstream * d magnitude / d images."""
+    return _library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
+
+
+def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) -> tf.Tensor:
+    """The scalar that arrives at each example's loss if factor * the reduced batch is the loss."""
+    dtype = loss_dtype(y_pred.dtype)
     if reduction != "mean":
-        return _scalar(1.0, y_pred.dtype)
+        return _scalar(factor, dtype)
     batch = y_pred.shape[0]
     if batch is None:
-        return tf.math.reciprocal(tf.cast(tf.maximum(tf.shape(y_pred)[0], 1), y_pred.dtype))
-    return _scalar(1.0 / max(batch, 1), y_pred.dtype)
+        mean = tf.math.reciprocal(tf.cast(tf.maximum(tf.shape(y_pred)[0], 1), dtype))
+        return mean if factor == 1 else _scalar(factor, dtype) * mean
+    if factor == 1:
+        return _scalar(1 / max(batch, 1), dtype)
+    number = dtype.as_numpy_dtype
+    with np.errstate(over="ignore"):  # rounded twice, as what arrives will be
+        return _scalar(float(number(1 / max(batch, 1)) * number(factor)), dtype)
 
 
 def _scalar(value: float, dtype: tf.DType) -> tf.Tensor:
@@ -87,96 +187,14 @@ def _eager_scalar(value: float, dtype: tf.DType) -> tf.Tensor:
     return tf.constant(value, dtype)
 
 
-def _plain_loss(y_true, y_pred, options: Options) -> tf.Tensor:
-    return _library.ops().gradops_loss(y_true, y_pred, Tloss=y_pred.dtype, **options)
+def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
+    return _library.ops().gradops_loss(*inputs, **options)
 
 
-def _memo_loss(y_true, y_pred, expected, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    return _library.ops().gradops_loss_memo(y_true, y_pred, expected, **options)
+def _memo_loss(
+    inputs: Inputs, expected: tf.Tensor, options: Options
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return _library.ops().gradops_loss_memo(*inputs, expected, **options)
 
 
-# Registered gradients. They are what a tape outside a tf.function, tf.gradients, a
-# ForwardAccumulator and second derivatives use.
-
-_IMAGE_OPTIONS = ("stencil", "border", "scale")
-_LOSS_OPTIONS = (*_IMAGE_OPTIONS, "penalty", "response")
-
-
-def _options_of(op: tf.Operation, names: tuple[str, ...]) -> dict[str, str]:
-    return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
-
-
-def _is_wanted(op: tf.Operation, index: int) -> bool:
-    """False if an eager tape has no use for that input's gradient; graphs prune by themselves."""
-    skipped = getattr(op, "skip_input_indices", None)
-    return skipped is None or index not in skipped
-
-
-def _no_memo(y_pred: tf.Tensor) -> tf.Tensor:
-    return tf.zeros([0], y_pred.dtype)
-
-
-@tf.RegisterGradient("Gradops>Loss")
-def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
-    y_true, y_pred = op.inputs
-    gradient = loss_gradient(
-        y_true, y_pred, _no_memo(y_pred), upstream, upstream, _options_of(op, _LOSS_OPTIONS)
-    )
-    return [-gradient if _is_wanted(op, 0) else None, gradient]
-
-
-@tf.RegisterGradient("Gradops>LossMemo")
-def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
-    y_true, y_pred, expected = op.inputs
-    gradient = loss_gradient(
-        y_true, y_pred, op.outputs[1], expected, upstream, _options_of(op, _LOSS_OPTIONS)
-    )
-    return [-gradient if _is_wanted(op, 0) else None, gradient, None]
-
-
-@tf.RegisterGradient("Gradops>LossGrad")
-def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
-    """Of upstream_b * dL_b/dy_pred: the Hessian-vector product, and <vector_b, dL_b/dy_pred>."""
-    y_true, y_pred, _, _, upstream = op.inputs
-    options = _options_of(op, _LOSS_OPTIONS)
-    by_pred = by_true = by_upstream = None
-    if _is_wanted(op, 0) or _is_wanted(op, 1):
-        by_pred = _hessian_vector_product(vector, upstream, options)
-        by_true = -by_pred if _is_wanted(op, 0) else None
-    if _is_wanted(op, 4):
-        one = tf.ones_like(upstream)
-        gradient = loss_gradient(y_true, y_pred, _no_memo(y_pred), one, one, options)
-        products = tf.reduce_sum(vector * gradient, axis=[1, 2, 3])
-        by_upstream = _sum_to_shape_of(upstream, products)
-    return [by_true, by_pred, None, None, by_upstream]
-
-
-def _sum_to_shape_of(upstream: tf.Tensor, products: tf.Tensor) -> tf.Tensor:
-    """The sum of products [B] for a scalar upstream, the products themselves for [B]."""
-    if upstream.shape.rank is not None:
-        return products if upstream.shape.rank else tf.reduce_sum(products)
-    shape = tf.shape(upstream)
-    axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=tf.shape(products))
-    return tf.reshape(tf.reduce_sum(products, axes), shape)
-
-
-def _hessian_vector_product(vector, upstream, options: Options) -> tf.Tensor:
-    """upstream_b * c * sum_k S_k^T (rho''(S_k d) * S_k vector)."""
-    if options["penalty"] == "l1":
-        return tf.zeros_like(vector)  # rho'' is 0 almost everywhere
-    if options["penalty"] == "l2":
-        # rho' is linear, so the product is the gradient itself, taken at d = vector.
-        zero = tf.zeros_like(vector)
-        return loss_gradient(zero, vector, _no_memo(vector), upstream, upstream, options)
-    raise NotImplementedError(f"no second derivative for penalty {options['penalty']!r}")
-
-
-@tf.RegisterGradient("Gradops>ImageGradients")
-def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
-    options = _options_of(op, _IMAGE_OPTIONS)
-    return _library.ops().gradops_image_gradients_adjoint(upstream, **options)
-
-
-@tf.RegisterGradient("Gradops>ImageGradientsAdjoint")
-def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return image_gradients(upstream, _options_of(op, _IMAGE_OPTIONS))
+from gradops import _gradients  # noqa: E402, F401  registers the gradients

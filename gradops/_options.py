@@ -3,63 +3,114 @@
 from __future__ import annotations
 
 import functools
+import math
+import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from gradops import _library
 
-#: Layouts that the kernels read; Keras names.
-DATA_FORMATS = ("channels_last",)
+#: Options as op attributes, not to be changed.
+Options: TypeAlias = Mapping[str, Any]
+
+#: The parameters of penalties and of responses, by the keyword arguments that set them.
+PENALTY_PARAMETERS = ("epsilon", "delta", "alpha")
+RESPONSE_PARAMETERS = ("response_epsilon",)
+#: The normalizer of the ops of gradient_sums, which return the sums; no caller may choose it.
+SUMS = "none"
 
 
 @functools.cache
 def allowed_names() -> Mapping[str, tuple[str, ...]]:
     """The allowed values of each option; the first is the default."""
-    table = _library.kernels().options()
-    return MappingProxyType({option: tuple(names) for option, names in table.items()})
+    table = {option: tuple(names) for option, names in _library.kernels().options().items()}
+    table["normalizer"] = tuple(name for name in table["normalizer"] if name != SUMS)
+    return MappingProxyType(table)
 
 
-def check(**names: str) -> Mapping[str, str]:
+def check(**options: Any) -> Options:
     """Checks options by name.
 
     Args:
-      **names: option=value, such as stencil="sobel".
+      **options: option=value, such as stencil="sobel"; epsilon, delta, alpha and response_epsilon
+        are numbers or None for the default.
 
     Returns:
       The options as op attributes, not to be changed.
 
     Raises:
-      ValueError: If a value is not one of those built; the message lists them.
+      ValueError: If a value is not one of those allowed (the message lists them), or a parameter is
+        out of range or not one of the penalty's or the response's.
     """
+    if options.get("data_format", "") is None:  # it may change from call to call
+        import keras
+
+        options["data_format"] = keras.config.image_data_format()
     try:
-        return _checked(**names)
+        return _checked(**options)
     except TypeError:  # an unhashable value
-        return _checked.__wrapped__(**names)
+        return _checked.__wrapped__(**options)
 
 
-@functools.lru_cache(maxsize=256)
-def _checked(**names: str) -> Mapping[str, str]:
-    for option, name in names.items():
+@functools.lru_cache(maxsize=1024, typed=True)  # typed: True is not 1
+def _checked(**options: Any) -> Options:
+    attributes: dict[str, Any] = {}
+    given = {
+        name: options.pop(name)
+        for name in (*PENALTY_PARAMETERS, *RESPONSE_PARAMETERS)
+        if name in options
+    }
+    for option, name in options.items():
         check_choice(option, name, allowed_names()[option])
-    return MappingProxyType(names)
+        attributes[option] = name
+    kernels = _library.kernels()
+    if "penalty" in attributes:
+        attributes["penalty_parameter"] = _parameter(
+            f"penalty {attributes['penalty']!r}",
+            kernels.penalty_parameters().get(attributes["penalty"]),
+            {name: given.get(name) for name in PENALTY_PARAMETERS},
+        )
+    if "response_epsilon" in given:
+        response = attributes.get("response", "magnitude")
+        attributes["response_epsilon"] = _parameter(
+            f"response {response!r}",
+            kernels.response_parameters().get(response),
+            {"response_epsilon": given["response_epsilon"]},
+        )
+    return MappingProxyType(attributes)
+
+
+def _parameter(owner: str, row: tuple[str, float] | None, given: Mapping[str, Any]) -> str:
+    """The number in use, as text that reads back exactly; "" if there is none."""
+    for name, value in given.items():
+        if value is not None and (row is None or name != row[0]):
+            raise ValueError(f"{name} is not a parameter of {owner}, got {name}={value!r}")
+    if row is None:
+        return ""
+    name, default = row
+    value = given[name] if given[name] is not None else default
+    minimum, is_open = (1, False) if name == "alpha" else (0, name != "response_epsilon")
+    number = as_finite(value)
+    if number is None or number < minimum or (number == minimum and is_open):
+        bound = f"above {minimum}" if is_open else f"of at least {minimum}"
+        raise ValueError(f"{name} must be a finite number {bound}, got {value!r}")
+    return repr(number)
+
+
+def as_finite(value: object) -> float | None:
+    """The value as a float; None if it is no number (nor are True and "1") or not finite."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond the floats
+        return None
+    return number if math.isfinite(number) else None
 
 
 def check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raises ValueError, naming the argument, unless value is one of the allowed ones."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         choices = ", ".join(map(repr, allowed))
         raise ValueError(f"{argument} must be one of {choices}, got {value!r}")
-
-
-def check_data_format(data_format: str | None) -> str:
-    """The layout of images; None means keras.config.image_data_format().
-
-    Raises:
-      ValueError: If the kernels do not read that layout.
-    """
-    if data_format is None:
-        import keras
-
-        data_format = keras.config.image_data_format()
-    check_choice("data_format", data_format, DATA_FORMATS)
-    return data_format

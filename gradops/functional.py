@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import numpy.typing as npt
 import tensorflow as tf
 
-from gradops import _ops, _options
+from gradops import _convert, _ops, _options
+from gradops._convert import MaskLike, TensorLike
 
-TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
-
-#: Image dtypes that the kernels compute.
-DTYPES = (tf.float32, tf.float64)
 REDUCTIONS = ("mean", "sum", "none")
 
 
 def gradient_loss(
-    y_true: TensorLike,
+    y_true: TensorLike | None,
     y_pred: TensorLike,
     *,
     stencil: str = "sobel",
@@ -25,51 +19,94 @@ def gradient_loss(
     response: str = "component",
     border: str = "reflect",
     scale: str = "raw",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    alpha: float | None = None,
+    response_epsilon: float | None = None,
+    weights: TensorLike | None = None,
+    mask: MaskLike | None = None,
+    normalizer: str = "residuals",
     data_format: str | None = None,
     name: str | None = None,
 ) -> tf.Tensor:
-    """loss_b = mean over h, w, c and k in {y, x} of penalty((S_k y_pred)_b - (S_k y_true)_b).
+    """loss_b = sum_i w_i penalty(r_i) / D_b over the residuals r_i of example b.
 
-    S_y and S_x are the stencil with its border: the derivative down the rows and along the
-    columns. One fused pass over memory. Where a GradientTape watches y_pred, that pass finds the
-    gradient too: a training step reads the two images and writes the gradient, and nothing else.
+    The residuals compare the stencil's derivatives of y_pred and y_true, down the rows and along
+    the columns, at every pixel and channel. One fused pass over memory. Where a GradientTape
+    watches y_pred, that pass finds the gradient too: a training step reads the two images and
+    writes the gradient, and nothing else.
 
     Args:
-      y_true: Target images [B, H, W, C]; converted to y_pred's dtype.
-      y_pred: Predicted images [B, H, W, C], float32 or float64.
-      stencil: "sobel", the taps of tf.image.sobel_edges.
-      penalty: "l1" for |r| (its slope at 0 is 0) or "l2" for r^2.
-      response: "component": both derivatives are compared, each on its own.
-      border: "reflect", that of tf.image.sobel_edges; needs H, W >= 2.
-      scale: "raw": the taps as they are.
-      data_format: "channels_last"; None means keras.config.image_data_format().
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
+        dtype. None stands for images of zeros: total variation and other penalties of one image.
+      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
+      stencil: "sobel", "scharr", "prewitt", "central" (differences of the two neighbours) or
+        "forward" (of the next pixel and this one).
+      penalty: rho(r): "l1" |r|, "l2" r^2, "charbonnier" sqrt(r^2 + epsilon^2), "huber" r^2 / 2 up
+        to |r| = delta and linear from there, "log" log(1 + |r| / epsilon), "power" |r|^alpha. The
+        slope of |r| at 0 is 0.
+      response: What is compared of the gradients g = (gy, gx). "component": gy and gx, each on its
+        own. "magnitude": sqrt(gy^2 + gx^2 + response_epsilon). "absolute": |gy| and |gx|.
+        "direction": 1 - cos of the angle between the two gradients, 0 where either is shorter than
+        response_epsilon. "normal": |n - n'|^2 / 2 of the unit surface normals (-gx, -gy, 1).
+      border: What the stencil sees outside of the image: "reflect" (that of tf.image.sobel_edges),
+        "replicate", "zero", "circular", or "valid": residuals that would look there are dropped.
+      scale: "raw", the taps as they are, or "unit": a ramp of slope 1 has gradient 1.
+      epsilon: For charbonnier (default 1e-3) and log (default 0.5), above 0.
+      delta: For huber (default 1), above 0.
+      alpha: For power (default 2), at least 1.
+      response_epsilon: For magnitude (default 0) and direction (default 1e-6), at least 0.
+      weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
+        [B, C, H, W]): weighs the residuals centred at each pixel. Not differentiable.
+      mask: True where a pixel is valid, in the same shapes. Invalid pixels are never looked at, so
+        they may be NaN: residuals that stand on one are dropped.
+      normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
+        "pixels", the sum of the weights of all valid pixels and channels; "batch", the first summed
+        over the batch and divided by B, so that the mean over the batch is one over all residuals.
+        Where D_b is 0, the loss is 0.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
       name: Name of the operation.
 
     Returns:
-      Per-example losses [B], of y_pred's dtype. Differentiable twice with respect to both images.
+      Per-example losses [B], float64 for float64 images and else float32. Differentiable twice with
+      respect to both images.
 
     Raises:
-      ValueError: If an option is not one of those listed, y_pred is no float32 or float64 tensor,
-        or, in a graph, ranks or shapes do not match or H or W is too small.
+      ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
+        a graph, ranks or shapes do not match or H or W is too small.
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
-        eager mode or where the graph did not know the shape.
+        eager mode or where the graph did not know the shape; if a weight is negative or NaN.
+      NotImplementedError: If the gradient by weights is asked for.
 
     Example:
       >>> target = tf.reshape(tf.range(32.0), [2, 4, 4, 1])
       >>> gradops.gradient_loss(target, target * 2).numpy()
       array([10., 10.], dtype=float32)
+      >>> gradops.gradient_loss(None, target, stencil="forward", border="valid").numpy()
+      array([2.5, 2.5], dtype=float32)
 
-    Source: the composition |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
-    gives the same numbers.
+    Source: for the defaults, |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
+    gives the same numbers. The others are defined in docs/design.md.
     """
-    options = _checked_options(stencil, penalty, response, border, scale, data_format)
+    options = _options.check(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        normalizer=normalizer,
+        data_format=data_format,
+    )
     with tf.name_scope(name or "gradient_loss"):
-        y_true, y_pred = convert_images(y_true, y_pred)
-        return _ops.loss(y_true, y_pred, options)
+        return _ops.loss(_convert.inputs(y_true, y_pred, weights, mask), options)
 
 
 def value_and_gradient(
-    y_true: TensorLike,
+    y_true: TensorLike | None,
     y_pred: TensorLike,
     *,
     reduction: str = "mean",
@@ -78,6 +115,13 @@ def value_and_gradient(
     response: str = "component",
     border: str = "reflect",
     scale: str = "raw",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    alpha: float | None = None,
+    response_epsilon: float | None = None,
+    weights: TensorLike | None = None,
+    mask: MaskLike | None = None,
+    normalizer: str = "residuals",
     data_format: str | None = None,
     name: str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -87,19 +131,26 @@ def value_and_gradient(
     tensor itself ("none", whose gradient is that of the sum, each example's own).
 
     Args:
-      y_true: Target images [B, H, W, C]; converted to y_pred's dtype.
-      y_pred: Predicted images [B, H, W, C], float32 or float64.
+      y_true: Target images, or None; see gradient_loss, as for all options below.
+      y_pred: Predicted images.
       reduction: "mean", "sum" or "none".
       stencil: See gradient_loss.
       penalty: See gradient_loss.
       response: See gradient_loss.
       border: See gradient_loss.
       scale: See gradient_loss.
+      epsilon: See gradient_loss.
+      delta: See gradient_loss.
+      alpha: See gradient_loss.
+      response_epsilon: See gradient_loss.
+      weights: See gradient_loss.
+      mask: See gradient_loss.
+      normalizer: See gradient_loss.
       data_format: See gradient_loss.
       name: Name of the operation.
 
     Returns:
-      The loss, a scalar or [B], and its gradient [B, H, W, C], both of y_pred's dtype. Both are
+      The loss, a scalar or [B], and its gradient, of the shape and dtype of y_pred. Both are
       differentiable.
 
     Raises:
@@ -115,76 +166,97 @@ def value_and_gradient(
     Source: the derivation in csrc/math/stencil.h.
     """
     _options.check_choice("reduction", reduction, REDUCTIONS)
-    options = _checked_options(stencil, penalty, response, border, scale, data_format)
+    options = _options.check(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        normalizer=normalizer,
+        data_format=data_format,
+    )
     with tf.name_scope(name or "value_and_gradient"):
-        y_true, y_pred = convert_images(y_true, y_pred)
-        expected = _ops.expected_upstream(y_pred, reduction)
-        losses, memo = _ops.loss_with_memo(y_true, y_pred, expected, options)
-        gradient = _ops.loss_gradient(y_true, y_pred, memo, expected, expected, options)
+        inputs = _convert.inputs(y_true, y_pred, weights, mask)
+        expected = _ops.expected_upstream(inputs.y_pred, reduction)
+        losses, memo = _ops.loss_with_memo(inputs, expected, options)
+        gradient = _ops.loss_gradient(inputs, memo, expected, expected, options)
         reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}[reduction]
         return reduce(losses), gradient
 
 
-def sobel_edges(images: TensorLike) -> tf.Tensor:
-    """edges[..., 0] = S_y images, edges[..., 1] = S_x images: tf.image.sobel_edges, fused.
+def gradient_sums(
+    y_true: TensorLike | None,
+    y_pred: TensorLike,
+    *,
+    stencil: str = "sobel",
+    penalty: str = "l1",
+    response: str = "component",
+    border: str = "reflect",
+    scale: str = "raw",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    alpha: float | None = None,
+    response_epsilon: float | None = None,
+    weights: TensorLike | None = None,
+    mask: MaskLike | None = None,
+    data_format: str | None = None,
+    name: str | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """sums[b, k] = sum_i w_i penalty(r_i), counts[b, k] = sum_i w_i over the residuals of axis k.
+
+    What gradient_loss is made of, for losses that divide in another way.
 
     Args:
-      images: Images [B, H, W, C], float32 or float64, H and W at least 2.
+      y_true: Target images, or None; see gradient_loss, as for all options below.
+      y_pred: Predicted images.
+      stencil: See gradient_loss.
+      penalty: See gradient_loss.
+      response: See gradient_loss.
+      border: See gradient_loss.
+      scale: See gradient_loss.
+      epsilon: See gradient_loss.
+      delta: See gradient_loss.
+      alpha: See gradient_loss.
+      response_epsilon: See gradient_loss.
+      weights: See gradient_loss.
+      mask: See gradient_loss.
+      data_format: See gradient_loss.
+      name: Name of the operation.
 
     Returns:
-      [B, H, W, C, 2]: the derivative down the rows, then along the columns, of unscaled Sobel taps
-      with a reflected border. Differentiable, to any order.
+      sums and counts, both [B, 2], down the rows (k = 0) and along the columns (k = 1); [B, 1] for
+      the responses "magnitude", "direction" and "normal", which have one residual. float64 for
+      float64 images and else float32. The sums are differentiable.
 
     Raises:
-      ValueError: If images is no float32 or float64 tensor, or, in a graph, not of rank 4 or too
-        small.
-      tf.errors.InvalidArgumentError: If it is not of rank 4 or too small, in eager mode or where
-        the graph did not know the shape.
+      ValueError: As gradient_loss.
+      tf.errors.InvalidArgumentError: As gradient_loss.
 
     Example:
-      >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
-      >>> gradops.sobel_edges(ramp)[0, 2, 2, 0].numpy()
-      array([40.,  8.], dtype=float32)
+      >>> ramp = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+      >>> sums, counts = gradops.gradient_sums(None, ramp, stencil="forward", border="valid")
+      >>> (sums / counts).numpy()
+      array([[4., 1.]], dtype=float32)
 
-    Source: tensorflow/python/ops/image_ops_impl.py.
+    Source: gradient_loss.
     """
-    options = _options.check(stencil="sobel", border="reflect", scale="raw")
-    with tf.name_scope("sobel_edges"):
-        return _ops.image_gradients(_convert("images", images), options)
-
-
-def convert_images(y_true: TensorLike, y_pred: TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both as tensors of y_pred's dtype, which must be one of DTYPES."""
-    y_pred = _convert("y_pred", y_pred)
-    y_true = _to_tensor("y_true", y_true)
-    if y_true.dtype != y_pred.dtype:
-        if not (y_true.dtype.is_floating or y_true.dtype.is_integer or y_true.dtype.is_bool):
-            raise ValueError(f"y_true must have a real dtype, got {y_true.dtype.name}")
-        y_true = tf.cast(y_true, y_pred.dtype)
-    return y_true, y_pred
-
-
-def _convert(argument: str, images: TensorLike) -> tf.Tensor:
-    images = _to_tensor(argument, images)
-    if images.dtype not in DTYPES:
-        names = ", ".join(dtype.name for dtype in DTYPES)
-        raise ValueError(f"{argument} must have one of the dtypes {names}, got {images.dtype.name}")
-    return images
-
-
-def _to_tensor(argument: str, images: TensorLike) -> tf.Tensor:
-    if isinstance(images, tf.RaggedTensor | tf.SparseTensor):
-        raise ValueError(f"{argument} must be a dense tensor, got a {type(images).__name__}")
-    try:
-        return tf.convert_to_tensor(images, name=argument)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{argument} cannot be converted to a tensor: {error}") from error
-
-
-def _checked_options(
-    stencil: str, penalty: str, response: str, border: str, scale: str, data_format: str | None
-) -> _ops.Options:
-    _options.check_data_format(data_format)
-    return _options.check(
-        stencil=stencil, penalty=penalty, response=response, border=border, scale=scale
+    options = _options.check(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        data_format=data_format,
     )
+    options = {**options, "normalizer": _options.SUMS}
+    with tf.name_scope(name or "gradient_sums"):
+        inputs = _convert.inputs(y_true, y_pred, weights, mask)
+        return _ops.loss(inputs, options, upstream=None), _ops.loss_counts(inputs, options)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("kernel_tools", "op_tools", "reference_tools")
+pytest.register_assert_rewrite("family_checks", "kernel_tools", "op_tools", "reference_tools")
 
 
 def pytest_configure(config):

@@ -1,8 +1,9 @@
-"""The benchmark harness: its output, its refusal to time wrong results, and its timing rounds."""
+"""The benchmark harness: a quick run of all sections, and what it prints, writes and draws."""
 
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import subprocess
 import sys
@@ -18,14 +19,18 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # Last, so that it brings `benchmarks` and no other gradops.
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import memory, providers, timing, verify  # noqa: E402
+from benchmarks import (  # noqa: E402  # noqa: E402
+    chart,
+    report,
+)
 
 COLUMNS = [
+    "section",
     "provider",
     "mode",
     "shape",
     "dtype",
-    "penalty",
+    "options",
     "median_ms",
     "p20_ms",
     "p80_ms",
@@ -33,13 +38,15 @@ COLUMNS = [
     "ratio_to_yardstick",
     "yardstick",
     "peak_extra_mib",
+    "beyond_outputs_kib",
+    "floor",
+    "aim",
+    "met",
 ]
 MODES = ("forward", "loss+gradient", "training step")
-TENSORFLOW_PROVIDERS = ("op-eager", "op-function", "tf-eager", "tf-function", "tf-xla")
-JOBS = {(provider, mode) for provider in TENSORFLOW_PROVIDERS for mode in MODES}
-JOBS |= {("kernel", "forward"), ("kernel", "loss+gradient")}
-KERNEL_YARDSTICKS = {"read floor", "triad plain", "triad streaming"}
-STEP_YARDSTICKS = {"tape+tf.negative", "identity keras loss"}
+STEP_PROVIDERS = ("op-eager", "op-function", "tf-eager", "tf-function", "tf-xla")
+SUBTRACT = "tf.function(p - t)"
+PLAIN = "sobel/component/l1"
 
 
 def read_csv(path):
@@ -51,167 +58,186 @@ def read_csv(path):
     return comments, table.fieldnames, rows
 
 
-def case_of(row):
-    return row["shape"], row["dtype"], row["penalty"]
-
-
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("benchmarks") / "folder" / "quick.csv"
-    arguments = [sys.executable, "-m", "benchmarks", "--quick", "--csv", str(path)]
+    folder = tmp_path_factory.mktemp("benchmarks")
+    path, image = folder / "folder" / "quick.csv", folder / "images" / "chart.png"
+    arguments = [sys.executable, "-m", "benchmarks", "--quick", "--csv", path, "--chart", image]
     finished = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    return finished.stdout, *read_csv(path)
+    return finished.stdout, *read_csv(path), image
+
+
+@pytest.fixture
+def rows(quick_run):
+    return quick_run[3]
+
+
+def of_section(rows, section):
+    return [row for row in rows if row["section"] == section and row["provider"] != "yardstick"]
 
 
 def test_csv_schema(quick_run):
-    _, comments, columns, rows = quick_run
+    _, comments, columns, rows, _ = quick_run
     assert columns == COLUMNS
     keys = [line[2:].split(": ")[0] for line in comments]
-    assert keys == ["date", "cpu", "threads", "cpu_target", "tensorflow", "gradops", "commit"]
+    about = ["date", "cpu", "threads", "cpu_target", "tensorflow", "gradops", "commit", "peers"]
+    assert keys == about
     assert all(None not in row and None not in row.values() for row in rows)
-    assert {row["dtype"] for row in rows} == {"float32", "float64"}
+    assert {row["section"] for row in rows} == set(command.SECTIONS) - {"peers"}
 
 
-def test_every_provider_and_mode_is_in_every_small_case(quick_run):
-    rows = quick_run[3]
-    cases = {case_of(row) for row in rows}
-    assert len(cases) == 3
-    for case in cases:
-        members = [row for row in rows if case_of(row) == case]
-        found = {(r["provider"], r["mode"]) for r in members if r["provider"] != "yardstick"}
-        assert found == JOBS
-        yardsticks = {row["mode"] for row in members if row["provider"] == "yardstick"}
-        assert yardsticks == KERNEL_YARDSTICKS | STEP_YARDSTICKS | {"tf.function(p - t)"}
-
-
-def test_figures_are_consistent(quick_run):
-    rows = quick_run[3]
-    own = {
-        (*case_of(row), row["mode"]): float(row["median_ms"])
-        for row in rows
-        if row["provider"] == "yardstick"
-    }
+def test_figures_are_consistent(rows):
+    medians = {}
     for row in rows:
+        name = row["mode"]
+        if row["provider"] != "yardstick":
+            name = f"{row['provider']} {name}, {row['dtype']} {row['options']}"
+        medians[row["section"], row["shape"], name] = row["median_ms"]
+    for row in rows:
+        if row["section"] == "memory":
+            continue
         median = float(row["median_ms"])
         assert 0 < float(row["p20_ms"]) <= median <= float(row["p80_ms"])
-        if row["provider"] == "yardstick":
-            assert row["yardstick"] == row["ratio_to_yardstick"] == ""
+        if not row["yardstick"]:
+            assert row["ratio_to_yardstick"] == row["floor"] == row["met"] == ""
             continue
-        expected = median / own[(*case_of(row), row["yardstick"])]
-        assert float(row["ratio_to_yardstick"]) == pytest.approx(expected, rel=1e-4)
-        itemsize = {"float32": 4, "float64": 8}[row["dtype"]]
+        against = float(medians[row["section"], row["shape"], row["yardstick"]])
+        assert float(row["ratio_to_yardstick"]) == pytest.approx(median / against, rel=1e-4)
+        itemsize = tf.as_dtype(row["dtype"]).size
         image = itemsize * np.prod([int(size) for size in row["shape"].split("x")])
         traffic = (2 if row["mode"] == "forward" else 3) * image
         assert float(row["gb_per_s"]) == pytest.approx(traffic / median / 1e6, rel=1e-4)
 
 
-def test_each_row_is_compared_with_its_yardstick(quick_run):
-    for row in quick_run[3]:
-        if row["provider"] == "kernel":
-            reads = row["mode"] == "forward"
-            triads = KERNEL_YARDSTICKS - {"read floor"}
-            assert row["yardstick"] in ({"read floor"} if reads else triads)
-        elif row["provider"] != "yardstick":
-            is_step = (row["provider"], row["mode"]) == ("op-eager", "training step")
-            allowed = {"tf.function(p - t)"} | (STEP_YARDSTICKS if is_step else set())
-            assert row["yardstick"] in allowed
+def test_floors_are_judged(quick_run):
+    rows = quick_run[3]
+    judged = [row for row in rows if row["floor"]]
+    for row in judged:
+        measured = float(row["ratio_to_yardstick"] or row["beyond_outputs_kib"])
+        reached = row["aim"] and measured <= float(row["aim"])
+        kept = measured <= float(row["floor"])
+        assert row["met"] == ("aim" if reached else "yes" if kept else "no")
+    met = sum(row["met"] != "no" for row in judged)
+    assert f"floors: {met} of {len(judged)} met" in quick_run[0]
 
 
-def test_table_ends_with_the_headline(quick_run):
+def test_the_kernel_is_held_against_memory(rows):
+    for row in of_section(rows, "kernels"):
+        is_forward = row["mode"] == "forward"
+        sticks = {"read floor"} if is_forward else {"triad plain", "triad streaming"}
+        assert row["yardstick"] in sticks
+        assert row["floor"] == "1.4"
+
+
+def test_every_provider_and_mode_takes_steps(rows):
+    members = of_section(rows, "steps")
+    shapes = {row["shape"] for row in members}
+    assert shapes == {"2x32x32x3", "1x24x20x1"}
+    against = {(r["shape"], r["provider"], r["mode"], r["yardstick"]) for r in members}
+    for shape in shapes:
+        for provider in STEP_PROVIDERS:
+            assert {(shape, provider, mode, SUBTRACT) for mode in MODES} <= against
+            fused = f"op-function training step, float32 {PLAIN}"
+            compared = (shape, provider, "training step", fused) in against
+            assert compared == provider.startswith("tf-")
+    floors = {(r["provider"], r["mode"]) for r in members if r["floor"]}
+    assert floors == {("op-function", "training step")}
+
+
+def test_upstream_gradients_and_dtypes(rows):
+    modes = {row["mode"] for row in of_section(rows, "upstream") if row["floor"] == "1.8"}
+    words = ("loss x 0.1", "sample weights", "loss x 32768")
+    assert modes == {f"training step, {what}" for what in words}
+    floors = {(r["dtype"], r["mode"] == "forward"): r["floor"] for r in of_section(rows, "dtypes")}
+    narrow = {
+        (t, forward): "0.75" if forward else "0.95"
+        for t in ("bfloat16", "float16")
+        for forward in (True, False)
+    }
+    wide = {("float64", forward): "2.2" for forward in (True, False)}
+    assert floors == narrow | wide | {("float32", forward): "" for forward in (True, False)}
+
+
+def test_every_option_is_in_the_family(rows):
+    members = of_section(rows, "family")
+    table = gradops.reference
+    words = [*table.STENCILS, *table.RESPONSES, *table.PENALTIES]
+    for mode in ("forward", "loss+gradient"):
+        judged = [row["options"] for row in members if row["mode"] == mode and row["floor"]]
+        assert len(judged) == len(set(judged)) == len(words) - 3
+        assert {word for text in judged for word in text.split()[0].split("/")} == set(words)
+    worst = [row for row in of_section(rows, "product") if row["floor"]]
+    assert [row["mode"] for row in worst] == ["loss+gradient", "forward"]
+
+
+def test_maps_and_small_steps(rows):
+    maps = [row["options"] for row in of_section(rows, "maps") if row["floor"] == "1.6"]
+    assert set(maps) == {f"{PLAIN} {what}" for what in ("mask", "weights", "weights mask")}
+    small = {(r["mode"], r["yardstick"], r["floor"]) for r in of_section(rows, "small")}
+    assert small == {
+        ("training step, function", "tape+tf.negative", "2"),
+        ("training step", "identity keras loss", "1.5"),
+    }
+
+
+def test_memory_has_a_limit_for_gradops_alone(rows):
+    for row in of_section(rows, "memory"):
+        assert row["beyond_outputs_kib"] == "n/a" or float(row["beyond_outputs_kib"]) >= 0
+        assert float(row["floor"]) >= 256
+
+
+def test_the_chart_is_drawn(quick_run):
+    image = quick_run[4]
+    if importlib.util.find_spec("matplotlib") is None:
+        assert "No chart" in quick_run[0]
+    else:
+        assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_output_ends_with_the_headline(quick_run):
     lines = quick_run[0].splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("Training step in a tf.fun"))
     assert lines[start + 1].startswith("Ratio to tf.function(p - t)")
-    for name in ("tf.function", "eager", "XLA"):
+    for name in ("tf-function", "tf-eager", "tf-xla"):
         assert name in lines[start + 2]
 
 
-def is_timed_shape(problem):
-    return problem.y_pred.shape[:3] != (2, 37, 41)
+def test_a_chart_of_many_lines(tmp_path):
+    """Names at the lines' ends keep apart."""
+    pytest.importorskip("matplotlib")
+    rows = [
+        report.Row("chart", f"p{i}", "training step", (1, side, side, 3), "float32", PLAIN, median)
+        for i, median in enumerate((1.0, 1.01, 1.02, 1.03, 40.0))
+        for side in (16, 32)
+    ]
+    path = tmp_path / "chart.png"
+    chart.draw(rows, {"cpu": "a CPU", "threads": "2"}, path)
+    assert path.stat().st_size > 1000
 
 
-def scaled_gradient(problem, loss, gradient):
-    return loss, np.asarray(gradient) * 1.0001
-
-
-def nan_in_gradient(problem, loss, gradient):
-    gradient = np.array(gradient)
-    gradient[-1, -1, -1, -1] = np.nan
-    return loss, gradient
-
-
-def wrong_in_last_row_at_timed_shape(problem, loss, gradient):
-    gradient = np.array(gradient)
-    if is_timed_shape(problem):
-        gradient[-1, -1, 0, 0] += 1e-3
-    return loss, gradient
-
-
-def no_gradient(problem, loss, gradient):
-    return loss, None
-
-
-def scaled_loss(problem, loss, gradient):
-    return loss * 1.0001, gradient
-
-
-def one_example_wrong_at_timed_shape(problem, loss, gradient):
-    loss = np.array(loss)
-    if is_timed_shape(problem):
-        loss.flat[-1] *= 1.01
-    return loss, gradient
-
-
-@pytest.mark.parametrize("provider", ["kernel", "op-function"])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        scaled_gradient,
-        nan_in_gradient,
-        wrong_in_last_row_at_timed_shape,
-        no_gradient,
-        scaled_loss,
-        one_example_wrong_at_timed_shape,
-    ],
-)
-def test_wrong_results_are_not_timed(provider, fault, monkeypatch, tmp_path, capsys):
-    builder = providers.PROVIDERS[provider]["loss+gradient"]
-
-    def faulty(problem):
-        call = builder(problem)
-        return lambda: fault(problem, *call())
-
-    def interleave(*arguments):
-        pytest.fail("timed something although a result is wrong")
-
-    monkeypatch.setitem(providers.PROVIDERS[provider], "loss+gradient", faulty)
-    monkeypatch.setattr(timing, "interleave", interleave)
+def test_sections_penalties_and_shapes_can_be_chosen(tmp_path, capsys):
     path = tmp_path / "results.csv"
-    arguments = ["--quick", "--providers", provider, "--csv", str(path)]
-    assert command.main(arguments) == 1
-    assert f"benchmarks: {provider}, loss+gradient, " in capsys.readouterr().err
-    assert not path.exists()
-
-
-def test_penalties_and_shapes_can_be_chosen(tmp_path, capsys):
-    path = tmp_path / "results.csv"
-    arguments = ["--quick", "--providers", "kernel,op-eager", "--penalties", "l2"]
-    arguments += ["--shapes", "1x7x9x2", "--dtypes", "float64", "--csv", str(path)]
+    arguments = ["--quick", "--only", "kernels,steps", "--providers", "op-eager", "--penalties"]
+    arguments += ["l2", "--shapes", "1x7x9x2", "--dtypes", "float64", "--csv", str(path)]
     assert command.main(arguments) == 0
     rows = read_csv(path)[2]
-    assert {case_of(row) for row in rows} == {("1x7x9x2", "float64", "l2")}
+    cases_of_rows = {(row["shape"], row["dtype"], row["options"]) for row in rows}
+    assert cases_of_rows == {("1x7x9x2", "float64", "sobel/component/l2")}
     assert {row["provider"] for row in rows} == {"kernel", "op-eager", "yardstick"}
+    assert not any(row["floor"] for row in rows)  # They are float32 l1's.
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["--only", "kernel"],
         ["--shapes", "16x512x512"],
         ["--shapes", "1x1x8x3"],
         ["--shapes", "a"],
         ["--dtypes", "float16"],
         ["--penalties", "l3"],
-        ["--providers", "kernel,torch"],
+        ["--providers", "op-eager,torch"],
         ["--rounds", "0"],
         ["--slow-rounds", "0"],
     ],
@@ -221,65 +247,3 @@ def test_bad_arguments_are_named(arguments, capsys):
         command.main(arguments)
     assert stopped.value.code != 0
     assert arguments[0] in f"{stopped.value} {capsys.readouterr().err}"
-
-
-def test_images_without_a_gradient_are_no_failure(capsys):
-    arguments = ["--quick", "--providers", "kernel", "--shapes", "1x2x2x1", "--dtypes", "float32"]
-    assert command.main(arguments) == 0
-
-
-def test_oracle_windows_agree_with_the_whole_gradient():
-    problem = providers.make_problem((3, 40, 50, 2), "float64", "l1")
-    _, gradient = gradops.reference.loss_gradients(
-        problem.y_true, problem.y_pred, np.full(3, 1 / 3)
-    )
-    losses = gradops.reference.gradient_loss(problem.y_true, problem.y_pred)
-    verify.Oracle(problem).check("oracle", "loss+gradient", (losses.mean(), gradient))
-
-
-class Clock:
-    """Time that passes only in the calls made with it."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.calls = []
-
-    def perf_counter(self):
-        return self.now
-
-    def call(self, name, seconds):
-        def run():
-            self.calls.append(name)
-            self.now += seconds
-
-        return run
-
-
-def test_rounds_are_interleaved_and_slow_calls_end_early(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(timing, "time", clock)
-    calls = {"slow": clock.call("slow", 2.0), "fast": clock.call("fast", 0.1)}
-    samples = timing.interleave(calls, rounds=4, slow_rounds=2)
-    untimed_and_timed = ["fast"] * 2
-    assert clock.calls == ["slow", "fast", "slow", *untimed_and_timed * 4]
-    assert samples["slow"] == pytest.approx([2.0] * 2)
-    assert samples["fast"] == pytest.approx([0.1] * 4)
-
-
-def test_short_calls_are_repeated(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(timing, "time", clock)
-    samples = timing.interleave({"short": clock.call("short", 1e-4)}, rounds=3, slow_rounds=1)
-    assert samples["short"] == pytest.approx([1e-4] * 3)
-    assert len(clock.calls) >= 3 * timing.SAMPLE_SECONDS / 1e-4 - 3
-
-
-def test_memory_of_a_call_beyond_its_inputs():
-    image = 8 * 512 * 512 * 4
-    jobs = [("kernel", "loss+gradient"), ("op-function", "loss+gradient")]
-    peaks = memory.peaks_in_subprocesses(jobs, ["--shapes", "8x512x512x1"])
-    if None in peaks.values():
-        pytest.skip("this system does not report peak memory")
-    kernel, op = (peaks[job] for job in jobs)
-    assert kernel < image / 2
-    assert 0.9 * image < op < 1.5 * image

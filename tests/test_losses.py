@@ -56,9 +56,9 @@ def test_the_expected_upstream_is_the_one_that_arrives(rng, reduction, monkeypat
     seen = []
     loss_gradient = _ops.loss_gradient
 
-    def spy(y_true, y_pred, memo, expected, upstream, options):
+    def spy(inputs, memo, expected, upstream, options):
         seen.append((expected.numpy(), upstream.numpy()))
-        return loss_gradient(y_true, y_pred, memo, expected, upstream, options)
+        return loss_gradient(inputs, memo, expected, upstream, options)
 
     monkeypatch.setattr(_ops, "loss_gradient", spy)
     variable = tf.Variable(rng.standard_normal((7, 6, 5, 3)).astype("float32"))
@@ -72,11 +72,15 @@ def test_the_expected_upstream_is_the_one_that_arrives(rng, reduction, monkeypat
 @pytest.mark.parametrize("loss_class", LOSSES)
 def test_serialisation_keeps_every_argument(loss_class):
     loss = loss_class(
-        penalty="l2",
-        response="component",
-        border="reflect",
-        scale="raw",
-        data_format="channels_last",
+        penalty="huber",
+        response="magnitude",
+        border="valid",
+        scale="unit",
+        delta=0.25,
+        response_epsilon=1e-6,
+        normalizer="pixels",
+        weight=2,
+        data_format="channels_first",
         reduction="sum",
         name="mine",
         dtype="float64",
@@ -87,11 +91,17 @@ def test_serialisation_keeps_every_argument(loss_class):
     assert again.get_config() == loss.get_config()
     assert again.get_config() == {
         "stencil": "sobel",
-        "penalty": "l2",
-        "response": "component",
-        "border": "reflect",
-        "scale": "raw",
-        "data_format": "channels_last",
+        "penalty": "huber",
+        "response": "magnitude",
+        "border": "valid",
+        "scale": "unit",
+        "epsilon": None,
+        "delta": 0.25,
+        "alpha": None,
+        "response_epsilon": 1e-6,
+        "normalizer": "pixels",
+        "weight": 2.0,
+        "data_format": "channels_first",
         "reduction": "sum",
         "name": "mine",
         "dtype": "float64",

@@ -6,17 +6,17 @@ import tensorflow as tf
 from op_tools import assert_close, images
 
 import gradops
-from gradops import _ops, _options, reference
+from gradops import _convert, _ops, _options, reference
 
 
 def test_the_expected_upstream_gives_back_the_memo_itself(rng):
     """No copy: the returned gradient is the buffer that the forward pass wrote."""
-    y_true, y_pred = images(rng, (4, 5, 6, 3), "float32")
+    inputs = _convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
     options = _options.check(**{k: v[0] for k, v in _options.allowed_names().items()})
     expected = tf.constant(0.25)
-    loss, memo = _ops.loss_with_memo(y_true, y_pred, expected, options)
+    loss, memo = _ops.loss_with_memo(inputs, expected, options)
     for upstream in (expected, tf.fill([4], 0.25)):
-        gradient = _ops.loss_gradient(y_true, y_pred, memo, expected, upstream, options)
+        gradient = _ops.loss_gradient(inputs, memo, expected, upstream, options)
         assert gradient._numpy().ctypes.data == memo._numpy().ctypes.data
     assert loss.shape == [4]
 

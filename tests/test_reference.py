@@ -1,4 +1,4 @@
-"""The NumPy reference against independent definitions, TensorFlow, and finite differences."""
+"""The reference's image gradients and their adjoint against definitions typed on their own."""
 
 import itertools
 
@@ -6,31 +6,40 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reference_tools import (
-    KERNEL_X,
-    KERNEL_Y,
+    BORDERS,
+    KERNELS,
     PENALTIES,
+    RESPONSES,
     SHAPES,
-    SLOPES,
+    STENCILS,
+    UNITS,
     brute_adjoint,
     brute_gradients,
+    first,
+    grid,
     pair,
+    smallest,
 )
 
 from gradops import reference
 
-
-def tf_loss(y_true, y_pred, penalty):
-    rho = {"l1": tf.abs, "l2": tf.square}[penalty]
-    residuals = tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)
-    return tf.reduce_mean(rho(residuals), axis=[1, 2, 3, 4])
-
-
-def grid(values):
-    """A [1, H, W, 1] image from nested lists."""
-    return np.asarray(values, np.float64)[None, :, :, None]
+SMALL = [(1, 1), (1, 4), (3, 1), *SHAPES]
+# The borders as padding modes of NumPy and of SciPy.
+PADS = {"reflect": "reflect", "replicate": "edge", "zero": "constant", "circular": "wrap"}
+MODES = {"reflect": "mirror", "replicate": "nearest", "zero": "constant", "circular": "wrap"}
 
 
-# Image gradients and their adjoint.
+def test_tables_list_the_family_in_order():
+    assert list(reference.STENCILS) == STENCILS
+    assert list(reference.PENALTIES) == PENALTIES
+    assert list(reference.RESPONSES) == RESPONSES
+    assert list(reference.BORDERS) == BORDERS
+    assert list(reference.SCALES) == ["raw", "unit"]
+    assert list(reference.NORMALIZERS) == ["residuals", "pixels", "batch"]
+    assert list(reference.DATA_FORMATS) == ["channels_last", "channels_first"]
+
+
+# By hand.
 
 
 def test_ramp_by_hand():
@@ -50,54 +59,47 @@ def test_corner_impulse_by_hand():
     np.testing.assert_array_equal(gradients[0, :, :, 0, 1], [[0, -2, 0], [0, -1, 0], [0, 0, 0]])
 
 
-def test_border_impulse_by_hand():
-    gradients = reference.image_gradients(grid([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
-    np.testing.assert_array_equal(
-        gradients[0, :, :, 0, 0], [[0, 0, 0, 0], [-2, -2, -1, 0], [0, 0, 0, 0]]
-    )
-    np.testing.assert_array_equal(
-        gradients[0, :, :, 0, 1], [[0, 0, -2, 0], [0, 0, -1, 0], [0, 0, 0, 0]]
-    )
+@pytest.mark.parametrize(
+    "border, expected",
+    [
+        ("reflect", [[0, 0, 0], [-2, -1, 0], [0, 0, 0]]),
+        ("replicate", [[-3, -1, 0], [-3, -1, 0], [0, 0, 0]]),
+        ("zero", [[0, 0, 0], [-2, -1, 0], [0, 0, 0]]),
+        ("circular", [[0, 0, 0], [-2, -1, -1], [2, 1, 1]]),
+        ("valid", [[0, 0, 0], [0, -1, 0], [0, 0, 0]]),
+    ],
+)
+def test_borders_by_hand(border, expected):
+    """Gy of sobel for a 1 in the top left corner; replicate repeats it in the ghost row above."""
+    image = grid([[1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    gradients = reference.image_gradients(image, border=border)[0, :, :, 0]
+    np.testing.assert_array_equal(gradients[..., 0], expected)
+    np.testing.assert_array_equal(gradients[..., 1], np.transpose(expected))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("channels", [1, 3, 5])
-def test_image_gradients_match_definition_and_tensorflow(shape, channels):
-    images, _ = pair(1, 2, *shape, channels)
-    gradients = reference.image_gradients(images)
-    assert gradients.dtype == np.float64
-    np.testing.assert_allclose(gradients, brute_gradients(images), rtol=0, atol=1e-13)
-    peer = tf.image.sobel_edges(tf.constant(images))
-    np.testing.assert_allclose(gradients, peer, rtol=0, atol=1e-13)
-    np.testing.assert_array_equal(reference.sobel_edges(images), gradients)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_border_and_corner_pixels(shape):
-    """np.pad's reflect mode is the border; every edge pixel is compared on its own."""
-    height, width = shape
-    images, _ = pair(2, 1, height, width, 1)
-    padded = np.pad(images[0, :, :, 0], 1, mode="reflect")
-    gradients = reference.image_gradients(images)
-    for i, j in itertools.product(range(height), range(width)):
-        if i in (0, height - 1) or j in (0, width - 1):
-            window = padded[i : i + 3, j : j + 3]
-            assert gradients[0, i, j, 0, 0] == pytest.approx(np.sum(window * KERNEL_Y), abs=1e-13)
-            assert gradients[0, i, j, 0, 1] == pytest.approx(np.sum(window * KERNEL_X), abs=1e-13)
-    assert not np.any(gradients[:, [0, -1], :, :, 0])  # The reflected taps cancel exactly.
-    assert not np.any(gradients[:, :, [0, -1], :, 1])
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("channels", [1, 3, 5])
-def test_adjoint_identity(shape, channels):
-    x, _ = pair(3, 2, *shape, channels)
-    u, _ = pair(4, 2, *shape, channels, 2)
-    adjoint = reference.image_gradients_adjoint(u)
-    assert adjoint.shape == x.shape and adjoint.dtype == np.float64
-    forward = np.sum(reference.image_gradients(x) * u)
-    assert forward == pytest.approx(np.sum(x * adjoint), rel=1e-12, abs=1e-11)
-    np.testing.assert_allclose(adjoint, brute_adjoint(u), rtol=0, atol=1e-13)
+@pytest.mark.parametrize(
+    "stencil, gy, gx",
+    [
+        ("sobel", [[-1, -2, -1], [0, 0, 0], [1, 2, 1]], [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
+        (
+            "scharr",
+            [[-3, -10, -3], [0, 0, 0], [3, 10, 3]],
+            [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]],
+        ),
+        ("prewitt", [[-1, -1, -1], [0, 0, 0], [1, 1, 1]], [[-1, 0, 1]] * 3),
+        ("central", [[0, -1, 0], [0, 0, 0], [0, 1, 0]], [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
+        ("forward", [[0, 0, 0], [0, -1, 0], [0, 1, 0]], [[0, 0, 0], [0, -1, 1], [0, 0, 0]]),
+    ],
+)
+def test_stencils_by_hand(stencil, gy, gx):
+    """An impulse in the middle shows the taps turned by 180 degrees."""
+    image = np.zeros((1, 5, 5, 1))
+    image[0, 2, 2] = 1
+    seen = reference.image_gradients(image, stencil=stencil)[0, 1:4, 1:4, 0]
+    np.testing.assert_array_equal(seen[::-1, ::-1, 0], gy)
+    np.testing.assert_array_equal(seen[::-1, ::-1, 1], gx)
+    unit = reference.image_gradients(image, stencil=stencil, scale="unit")[0, 1:4, 1:4, 0]
+    np.testing.assert_array_equal(unit, seen / UNITS[stencil])
 
 
 def test_adjoint_by_hand():
@@ -111,145 +113,127 @@ def test_adjoint_by_hand():
     assert not np.any(reference.image_gradients_adjoint(u))
 
 
-# Loss and gradients.
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_unit_ramp_has_gradient_one(stencil, border):
+    i, j = np.mgrid[:6, :7]
+    options = {"stencil": stencil, "border": border, "scale": "unit"}
+    gradients = reference.image_gradients(grid(i + 0.5 * j), **options)[0, 1:-1, 1:-1, 0]
+    np.testing.assert_allclose(gradients[..., 0], 1, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(gradients[..., 1], 0.5, rtol=0, atol=1e-14)
 
 
-def test_loss_and_gradients_by_hand():
-    """d is a corner impulse: residuals -2, -1 in gy and in gx, out of 2 * 3 * 3."""
-    y_pred = grid([[1, 0, 0], [0, 0, 0], [0, 0, 0]])
-    y_true = np.zeros_like(y_pred)
-    assert reference.gradient_loss(y_true, y_pred) == pytest.approx([6 / 18])
-    assert reference.gradient_loss(y_true, y_pred, penalty="l2") == pytest.approx([10 / 18])
-    d_y_true, d_y_pred = reference.loss_gradients(y_true, y_pred)
-    expected = np.array([[6, 4, -2], [4, 0, -4], [-2, -4, -2]])
-    np.testing.assert_allclose(18 * d_y_pred[0, :, :, 0], expected, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(18 * d_y_true[0, :, :, 0], -expected, rtol=0, atol=1e-14)
-    _, d_y_pred = reference.loss_gradients(y_true, y_pred, [0.5], penalty="l2")
-    # 0.5 * 2 * S^T r: gy gives rows (5, 6, 1), 0, -(5, 6, 1), and gx the transpose of that.
-    expected = [[5 + 5, 6, 1 - 5], [6, 0, -6], [1 - 5, -6, -1 - 1]]
-    np.testing.assert_allclose(18 * d_y_pred[0, :, :, 0], expected, rtol=0, atol=1e-14)
+# Independent definitions, for every stencil and border.
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_image_gradients_and_adjoint(stencil, border):
+    options = {"stencil": stencil, "border": border}
+    for shape in SMALL:
+        if min(shape) < smallest(stencil, border):
+            continue
+        x, _ = pair(1, 2, *shape, 3)
+        u, _ = pair(4, 2, *shape, 3, 2)
+        for scale in ("raw", "unit"):
+            unit = UNITS[stencil] if scale == "unit" else 1
+            gradients = reference.image_gradients(x, **options, scale=scale)
+            expected = brute_gradients(x, **options) / unit
+            assert gradients.dtype == np.float64
+            np.testing.assert_allclose(gradients, expected, rtol=0, atol=1e-13)
+            adjoint = reference.image_gradients_adjoint(u, **options, scale=scale)
+            assert adjoint.shape == x.shape and adjoint.dtype == np.float64
+            expected = brute_adjoint(u, **options) / unit
+            np.testing.assert_allclose(adjoint, expected, rtol=0, atol=1e-13)
+            assert np.sum(gradients * u) == pytest.approx(np.sum(x * adjoint), rel=1e-12, abs=1e-11)
+
+
+@pytest.mark.parametrize("border", PADS)
+@pytest.mark.parametrize("stencil", [s for s in STENCILS if s != "forward"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_border_and_corner_pixels(stencil, border, shape):
+    """np.pad's modes are the borders; every edge pixel is compared on its own."""
+    height, width = shape
+    images, _ = pair(2, 1, height, width, 1)
+    padded = np.pad(images[0, :, :, 0], 1, mode=PADS[border])
+    gradients = reference.image_gradients(images, stencil=stencil, border=border)
+    kernel = np.array(KERNELS[stencil])
+    for i, j in itertools.product(range(height), range(width)):
+        if i in (0, height - 1) or j in (0, width - 1):
+            window = padded[i : i + 3, j : j + 3]
+            assert gradients[0, i, j, 0, 0] == pytest.approx(np.sum(window * kernel), abs=1e-13)
+            assert gradients[0, i, j, 0, 1] == pytest.approx(np.sum(window * kernel.T), abs=1e-13)
+    if border == "reflect":  # The reflected taps cancel exactly.
+        assert not np.any(gradients[:, [0, -1], :, :, 0])
+        assert not np.any(gradients[:, :, [0, -1], :, 1])
+
+
+@pytest.mark.parametrize("border", MODES)
+@pytest.mark.parametrize("stencil", [s for s in STENCILS if s != "forward"])
+def test_scipy(stencil, border):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    images, _ = pair(3, 1, 6, 7, 1)
+    gradients = reference.image_gradients(images, stencil=stencil, border=border)[0, :, :, 0]
+    for k, kernel in enumerate((np.array(KERNELS[stencil]), np.array(KERNELS[stencil]).T)):
+        peer = ndimage.correlate(images[0, :, :, 0], kernel, mode=MODES[border])
+        np.testing.assert_allclose(gradients[..., k], peer, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_loss_and_gradients_match_tensorflow(penalty, shape, channels):
-    y_true, y_pred = pair(5, 3, *shape, channels)
-    upstream = np.array([0.7, -1.3, 2.5])
-    t, p = tf.constant(y_true), tf.constant(y_pred)
-    with tf.GradientTape() as tape:
-        tape.watch([t, p])
-        loss = tf_loss(t, p, penalty)
-    expected = tape.gradient(loss, [t, p], output_gradients=tf.constant(upstream))
-    actual = reference.gradient_loss(y_true, y_pred, penalty=penalty)
-    assert actual.shape == (3,) and actual.dtype == np.float64
-    np.testing.assert_allclose(actual, loss, rtol=1e-13, atol=1e-13)
-    # TensorFlow may round a residual with empty support to one ulp, whose l1 slope is +-1; it does
-    # no harm, since the adjoint taps of such a residual cancel too.
-    gradients = reference.loss_gradients(y_true, y_pred, upstream, penalty=penalty)
-    for ours, theirs in zip(gradients, expected, strict=True):
-        assert ours.shape == y_pred.shape and ours.dtype == np.float64
-        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
+def test_tensorflow(shape, channels):
+    images, _ = pair(1, 2, *shape, channels)
+    peer = tf.image.sobel_edges(tf.constant(images))
+    np.testing.assert_allclose(reference.sobel_edges(images), peer, rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(reference.sobel_edges(images), reference.image_gradients(images))
+    peer = np.stack(tf.image.image_gradients(tf.constant(images)), axis=-1)
+    np.testing.assert_array_equal(reference.image_gradients(images, stencil="forward"), peer)
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("shape", [(2, 5), (3, 2), (4, 5)])
-def test_gradients_match_finite_differences(penalty, shape):
-    y_true, y_pred = pair(6, 2, *shape, 2)
-    upstream = np.array([1.5, -0.4])
-    step = 1e-6
-    residuals = np.abs(reference.image_gradients(y_pred - y_true))
-    assert np.min(residuals[residuals > 0]) > 8 * step  # No residual crosses its kink.
-    for which, gradient in enumerate(
-        reference.loss_gradients(y_true, y_pred, upstream, penalty=penalty)
-    ):
-        for index in np.ndindex(y_pred.shape):
-            ends = []
-            for sign in (1, -1):
-                images = [y_true.copy(), y_pred.copy()]
-                images[which][index] += sign * step
-                ends.append(upstream @ reference.gradient_loss(*images, penalty=penalty))
-            assert gradient[index] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-8)
+def test_numpy_gradient_is_central_inside():
+    images, _ = pair(5, 1, 6, 7, 1)
+    gradients = reference.image_gradients(images, stencil="central", border="valid", scale="unit")
+    for k, peer in enumerate(np.gradient(images[0, :, :, 0])):
+        np.testing.assert_allclose(gradients[0, 1:-1, 1:-1, 0, k], peer[1:-1, 1:-1], atol=1e-15)
 
 
-def test_options_given_explicitly_are_the_defaults():
-    y_true, y_pred = pair(7, 2, 4, 5, 3)
-    options = {"stencil": "sobel", "response": "component", "border": "reflect", "scale": "raw"}
-    np.testing.assert_array_equal(
-        reference.gradient_loss(y_true, y_pred, penalty="l1", **options),
-        reference.gradient_loss(y_true, y_pred),
+# The magnitude, and the other data format.
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.0, 0.25])
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_gradient_magnitude(stencil, border, epsilon):
+    images, upstream = pair(6, 2, 5, 6, 2)
+    options = {"stencil": stencil, "border": border, "scale": "unit"}
+    m = reference.gradient_magnitude(images, **options, response_epsilon=epsilon)
+    g = reference.image_gradients(images, **options)
+    inside = np.zeros((5, 6), bool)
+    inside[slice(0 if stencil == "forward" else 1, -1), slice(stencil != "forward", -1)] = True
+    inside |= border != "valid"
+    expected = np.sqrt(g[..., 0] ** 2 + g[..., 1] ** 2 + (epsilon or 0)) * inside[None, :, :, None]
+    np.testing.assert_allclose(m, expected, rtol=1e-14)
+    u = upstream[..., None] * g / np.where(m == 0, 1, m)[..., None] * inside[None, :, :, None, None]
+    gradient = reference.gradient_magnitude_gradient(
+        images, upstream, **options, response_epsilon=epsilon
     )
+    adjoint = reference.image_gradients_adjoint(u, **options)
+    np.testing.assert_allclose(gradient, adjoint, rtol=0, atol=1e-14)
+    assert not np.any(reference.gradient_magnitude_gradient(images * 0, upstream, **options))
 
 
-def test_tables_list_exactly_what_exists():
-    assert list(reference.STENCILS) == ["sobel"]
-    assert list(reference.PENALTIES) == PENALTIES
-    assert list(reference.RESPONSES) == ["component"]
-    assert list(reference.BORDERS) == ["reflect"]
-    assert list(reference.SCALES) == ["raw"]
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_identical_images_are_exactly_zero(penalty):
-    y_true, _ = pair(8, 2, 5, 4, 3)
-    assert not np.any(reference.gradient_loss(y_true, y_true, penalty=penalty))
-    for gradient in reference.loss_gradients(y_true, y_true, [3.0, -2.0], penalty=penalty):
-        assert not np.any(gradient)
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_zero_slope_at_ties(penalty):
-    """Small integers make many residuals exactly 0; all arithmetic here is exact."""
-    rng = np.random.default_rng(9)
-    y_true = rng.integers(0, 2, size=(2, 8, 9, 3))
-    y_pred = rng.integers(0, 2, size=(2, 8, 9, 3))
-    residuals = brute_gradients((y_pred - y_true).astype(np.float64))
-    interior = residuals[:, 1:-1, 1:-1]
-    assert 0.05 < np.mean(interior == 0) < 0.5
-    count = 2 * 8 * 9 * 3
-    _, d_y_pred = reference.loss_gradients(y_true, y_pred, [count, count], penalty=penalty)
-    np.testing.assert_array_equal(d_y_pred, brute_adjoint(SLOPES[penalty](residuals)))
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_empty_batch(penalty):
-    images = np.zeros((0, 4, 5, 3))
-    loss = reference.gradient_loss(images, images, penalty=penalty)
-    assert loss.shape == (0,) and loss.dtype == np.float64
-    for gradient in reference.loss_gradients(images, images, np.zeros(0), penalty=penalty):
-        assert gradient.shape == images.shape
-    assert reference.image_gradients(images).shape == (0, 4, 5, 3, 2)
-    assert reference.image_gradients_adjoint(np.zeros((0, 4, 5, 3, 2))).shape == images.shape
-    product = reference.hessian_vector_product(images, images, images, penalty=penalty)
-    assert product.shape == images.shape
-
-
-# Second order.
-
-
-@pytest.mark.parametrize("shape", [(2, 5), (3, 3), (4, 5)])
-def test_hessian_vector_product_matches_finite_differences(shape):
-    y_true, y_pred = pair(12, 2, *shape, 2)
-    vector, _ = pair(13, 2, *shape, 2)
-    upstream = np.array([1.5, -0.4])
-    product = reference.hessian_vector_product(y_true, y_pred, vector, upstream, penalty="l2")
-    step = 1e-4
-
-    def gradient(at):
-        return reference.loss_gradients(y_true, at, upstream, penalty="l2")[1]
-
-    along = (gradient(y_pred + step * vector) - gradient(y_pred - step * vector)) / (2 * step)
-    np.testing.assert_allclose(product, along, rtol=0, atol=1e-9)
-    for index in np.ndindex(y_pred.shape):  # d/dp <v, dL/dp>, one pixel of p at a time.
-        ends = []
-        for sign in (1, -1):
-            moved = y_pred.copy()
-            moved[index] += sign * step
-            ends.append(np.sum(vector * gradient(moved)))
-        assert product[index] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-8)
-
-
-def test_hessian_vector_product_of_l1_is_zero():
-    y_true, y_pred = pair(14, 2, 4, 5, 3)
-    product = reference.hessian_vector_product(y_true, y_pred, np.ones_like(y_pred), penalty="l1")
-    assert product.shape == y_pred.shape and not np.any(product)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_channels_first(stencil):
+    x, u = pair(7, 2, 4, 5, 3)
+    both = pair(8, 2, 4, 5, 3, 2)[0]
+    last, fst = {"stencil": stencil}, {"stencil": stencil, "data_format": "channels_first"}
+    for name, arguments in [
+        ("image_gradients", [x]),
+        ("image_gradients_adjoint", [both]),
+        ("gradient_magnitude", [x]),
+        ("gradient_magnitude_gradient", [x, u]),
+    ]:
+        function = getattr(reference, name)
+        np.testing.assert_array_equal(
+            function(*map(first, arguments), **fst), first(function(*arguments, **last))
+        )

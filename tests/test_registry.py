@@ -1,13 +1,18 @@
 """One table names the family; every layer agrees with it."""
 
 import inspect
+import itertools
+import re
 
+import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
+from tensorflow.python.framework import kernels as kernels_lib
+from tensorflow.python.framework import op_def_registry, ops
 
 import gradops
-from gradops import _kernels, _options, composite, reference
+from gradops import _convert, _kernels, _library, _options, composite, reference
+
+TABLE = _kernels.options()
 
 TABLES = {
     "stencil": "STENCILS",
@@ -15,57 +20,147 @@ TABLES = {
     "response": "RESPONSES",
     "border": "BORDERS",
     "scale": "SCALES",
+    "normalizer": "NORMALIZERS",
+    "data_format": "DATA_FORMATS",
 }
-LOSS_OPS = ["Gradops>Loss", "Gradops>LossMemo", "Gradops>LossGrad"]
-IMAGE_OPS = ["Gradops>ImageGradients", "Gradops>ImageGradientsAdjoint"]
+PARAMETERS = {"penalty_parameter", "response_epsilon"}
+IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
+OPS = {
+    **{f"Loss{suffix}": {*TABLES, *PARAMETERS} for suffix in ("", "Memo", "Grad", "Counts")},
+    "LossGradGrad": {*TABLES, *PARAMETERS, "wants_true"},
+    **{f"ImageGradients{suffix}": IMAGE_OPTIONS for suffix in ("", "Adjoint")},
+    **{
+        f"GradientMagnitude{suffix}": {*IMAGE_OPTIONS, "response_epsilon"}
+        for suffix in ("", "Grad")
+    },
+}
+FUNCTIONS = ["gradient_loss", "value_and_gradient", "gradient_sums"]
+IMAGE_FUNCTIONS = ["image_gradients", "gradient_magnitude"]
 
 
 @pytest.mark.parametrize("option", TABLES)
 @pytest.mark.parametrize("module", [reference, composite])
 def test_the_references_know_the_whole_family_and_nothing_else(module, option):
-    assert tuple(getattr(module, TABLES[option])) == tuple(_kernels.options()[option])
+    assert tuple(getattr(module, TABLES[option])) == _options.allowed_names()[option]
+
+
+def test_what_is_allowed_is_the_table_of_the_kernels():
+    table = {option: tuple(names) for option, names in _kernels.options().items()}
+    *allowed, sums = table.pop("normalizer")
+    assert sums == _options.SUMS
+    assert {**table, "normalizer": tuple(allowed)} == _options.allowed_names()
+
+
+def check_parameters(loss, names, keywords, table):
+    """Each name takes its parameter alone, and without it is what it is with the default."""
+    for name, keyword in itertools.product(names, keywords):
+        parameter, default = table.get(name, (None, None))
+        if keyword != parameter:
+            with pytest.raises(ValueError, match=f"^{keyword} is not a parameter of "):
+                loss(name, **{keyword: 1.5})
+            continue
+        np.testing.assert_array_equal(loss(name), loss(name, **{keyword: default}))
+        assert not np.array_equal(loss(name), loss(name, **{keyword: 1.2 * default or 1e-9}))
+
+
+@pytest.mark.parametrize("module", [gradops, composite, reference])
+def test_penalties_have_the_same_parameters_and_defaults(module, rng):
+    images = rng.normal(size=(2, 1, 5, 5, 1))
+
+    def loss(name, **parameters):
+        return np.asarray(module.gradient_loss(*images, penalty=name, **parameters))
+
+    keywords, table = _options.PENALTY_PARAMETERS, _kernels.penalty_parameters()
+    check_parameters(loss, TABLE["penalty"], keywords, table)
+
+
+@pytest.mark.parametrize("module", [gradops, composite, reference])
+def test_responses_have_the_same_parameters_and_defaults(module, rng):
+    images = 3e-7 * rng.normal(size=(2, 1, 9, 9, 3))  # gradients around direction's default
+
+    def loss(name, **parameters):
+        return np.asarray(module.gradient_loss(*images, response=name, **parameters))
+
+    keywords, table = _options.RESPONSE_PARAMETERS, _kernels.response_parameters()
+    check_parameters(loss, TABLE["response"], keywords, table)
 
 
 def test_the_table_has_no_other_option():
-    assert set(_kernels.options()) == set(TABLES)
+    assert set(TABLE) == set(TABLES)
 
 
-@pytest.mark.parametrize("op", LOSS_OPS + IMAGE_OPS)
+def test_no_other_ops_are_registered():
+    library = _library._OP_LIBRARY.read_bytes()
+    registered = {name.decode() for name in re.findall(rb"Gradops>(\w+)\0", library)}
+    assert registered == set(OPS)
+
+
+@pytest.mark.parametrize("op", OPS)
 def test_op_attributes_are_the_table(op):
-    attributes = {a.name: a for a in op_def_registry.get(op).attr}
-    options = list(TABLES) if op in LOSS_OPS else ["stencil", "border", "scale"]
-    for option in options:
+    attributes = {a.name: a for a in op_def_registry.get(f"Gradops>{op}").attr}
+    for option in OPS[op] & set(TABLES):
         allowed = [name.decode() for name in attributes[option].allowed_values.list.s]
-        assert allowed == _kernels.options()[option]
+        assert allowed == TABLE[option]
         assert attributes[option].default_value.s.decode() == allowed[0]
-    assert set(attributes) - set(options) <= {"T", "Tloss"}
+    for parameter in OPS[op] & PARAMETERS:
+        assert attributes[parameter].type == "string"
+        assert attributes[parameter].default_value.s == b""
+    assert set(attributes) - {"T", "Tloss"} == OPS[op]
 
 
-@pytest.mark.parametrize("op", LOSS_OPS + IMAGE_OPS)
+@pytest.mark.parametrize("op", OPS)
+def test_every_op_is_computed_in_every_dtype(op):
+    attributes = {a.name: a for a in op_def_registry.get(f"Gradops>{op}").attr}
+    dtypes = [dtype.as_datatype_enum for dtype in _convert.DTYPES]
+    assert list(attributes["T"].allowed_values.list.type) == dtypes
+    kernels = kernels_lib.get_registered_kernels_for_op(f"Gradops>{op}").kernel
+    types = [
+        row.allowed_values.list.type[0]
+        for kernel in kernels
+        for row in kernel.constraint
+        if kernel.device_type == "CPU" and row.name == "T"
+    ]
+    assert sorted(types) == sorted(dtypes)
+
+
+@pytest.mark.parametrize("op", OPS)
 def test_every_op_has_a_registered_gradient(op):
-    assert tf.raw_ops is not None
-    from tensorflow.python.framework import ops
-
-    assert ops.gradient_registry.lookup(op)
+    assert ops.gradient_registry.lookup(f"Gradops>{op}")
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        gradops.gradient_loss,
-        gradops.value_and_gradient,
-        gradops.GradientLoss,
-        composite.gradient_loss,
-        composite.value_and_gradient,
-    ],
-)
-def test_defaults_are_the_first_of_each_table(function):
-    parameters = inspect.signature(function).parameters
-    for option, names in _options.allowed_names().items():
-        assert parameters[option].default == names[0]
+def defaults_of(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def test_fused_and_composite_have_the_same_signatures():
-    for name in ("gradient_loss", "value_and_gradient", "sobel_edges"):
-        fused, composed = (inspect.signature(getattr(m, name)) for m in (gradops, composite))
-        assert list(fused.parameters) == list(composed.parameters)
+@pytest.mark.parametrize("name", [*FUNCTIONS, *IMAGE_FUNCTIONS, "GradientLoss"])
+@pytest.mark.parametrize("module", [gradops, composite])
+def test_defaults_are_the_first_of_each_table(module, name):
+    if not hasattr(module, name):
+        return
+    defaults = defaults_of(getattr(module, name))
+    options = IMAGE_OPTIONS if name in IMAGE_FUNCTIONS else set(TABLES)
+    options -= {"normalizer"} if name == "gradient_sums" else set()
+    assert set(TABLES) & set(defaults) == options
+    for option in options - {"data_format"}:
+        assert defaults[option] == TABLE[option][0]
+    parameters = {*_options.PENALTY_PARAMETERS, *_options.RESPONSE_PARAMETERS, "data_format"}
+    assert all(defaults[p] is None for p in parameters & set(defaults))
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *IMAGE_FUNCTIONS, "sobel_edges"])
+def test_fused_and_composite_have_the_same_signatures(name):
+    fused, composed = (inspect.signature(getattr(m, name)) for m in (gradops, composite))
+    assert [(p.name, p.kind, p.default) for p in fused.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in composed.parameters.values()
+    ]
+
+
+def test_the_functions_of_a_loss_have_the_same_options():
+    loss, value, sums = (defaults_of(getattr(gradops, name)) for name in FUNCTIONS)
+    assert value == {"reduction": "mean", **loss}
+    assert sums == {key: value for key, value in loss.items() if key != "normalizer"}
+    keras_loss = {"weight": 1.0, "reduction": "sum_over_batch_size", "dtype": None, **loss}
+    for key in ("weights", "mask"):
+        del keras_loss[key]
+    assert defaults_of(gradops.GradientLoss) == {**keras_loss, "name": "gradient_loss"}

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "core/params.h"
 
@@ -14,44 +15,98 @@ namespace gradops {
 using ParallelFor =
     std::function<void(int64_t count, const std::function<void(int64_t unit)>& run_unit)>;
 
-/// A [B] tensor, or one value that stands for all examples (stride 0).
+/// A [B] tensor, a [B, axes] tensor or one value that stands for all (strides 0).
 template <class T>
 struct PerExample {
   const T* data = nullptr;
   int64_t stride = 1;
+  int64_t axis_stride = 0;
 
-  T operator[](int64_t example) const { return data[example * stride]; }
+  T At(int64_t example, int axis) const { return data[example * stride + axis * axis_stride]; }
 };
 
-/// loss_b = mean over the residuals of rho. Where `gradient` is not null, also
-/// gradient_b = upstream_b * dloss_b / dy_pred, in the same sweep; `loss` may then be null.
-/// Images need not be aligned. `gradient` must not overlap the inputs.
+/// A value for every pixel, [B, H, W, 1], or for every channel of it, [B, H, W, C] (channels_first:
+/// [B, 1, H, W], [B, C, H, W]). Null: not given.
 template <class T>
-void LaunchLoss(const KernelParams& params, const T* y_true, const T* y_pred, LossType<T>* loss,
-                PerExample<LossType<T>> upstream, T* gradient, const ParallelFor& parallel_for);
+struct PixelMap {
+  const T* data = nullptr;
+  bool per_channel = false;
+};
+
+/// The tensors that a loss is a function of.
+template <class S>
+struct LossInputs {
+  const S* y_true;  // null: an image of zeros
+  const S* y_pred;
+  PixelMap<ComputeType<S>> weights;
+  PixelMap<bool> mask;
+};
+
+/// Losses per example: the [B] losses or, for normalizer "none", [B, axes] sums.
+inline int AxesOf(const KernelParams& params) {
+  return params.normalizer == NormalizerId::kNone ? ResidualsOf(params.response) : 1;
+}
+
+// Every launcher returns "" or what is wrong with its inputs. Images need not be aligned. Outputs
+// must not overlap inputs.
+
+/// loss_b = sum of w rho over the counted residuals / D_b, with D_b from the normalizer. Where
+/// `gradient` is not null, also gradient_b = upstream_b * dloss_b / dy_pred, in the same sweep;
+/// `loss` may then be null.
+template <class S>
+std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
+                       ComputeType<S>* loss, PerExample<ComputeType<S>> upstream, S* gradient,
+                       const ParallelFor& parallel_for);
 
 /// gradient_b = upstream_b * dloss_b / dy_pred, by the cheapest way that is right for each example:
 /// `memo` (may be null) holds expected_b * dloss_b / dy_pred, so it is copied where upstream_b
 /// equals expected_b, scaled where that loses nothing, and left aside otherwise. `gradient` may be
 /// `memo`.
-template <class T>
-void LaunchLossGradient(const KernelParams& params, const T* y_true, const T* y_pred, const T* memo,
-                        PerExample<LossType<T>> expected, PerExample<LossType<T>> upstream,
-                        T* gradient, const ParallelFor& parallel_for);
+template <class S>
+std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& inputs,
+                               const S* memo, PerExample<ComputeType<S>> expected,
+                               PerExample<ComputeType<S>> upstream, S* gradient,
+                               const ParallelFor& parallel_for);
 
 /// Whether LaunchLossGradient would return the memo unchanged.
 template <class T>
-bool MemoIsGradient(int64_t batch, PerExample<T> expected, PerExample<T> upstream);
+bool MemoIsGradient(int64_t batch, int axes, PerExample<T> expected, PerExample<T> upstream);
 
-/// gradients [B, H, W, C, 2] = (dy, dx) of images [B, H, W, C].
-template <class T>
-void LaunchImageGradients(const KernelParams& params, const T* images, T* gradients,
+/// The derivatives of <vector, upstream_b * dloss_b / dy_pred>:
+///   by_upstream  [B] or [B, axes]: <vector_b, dloss_b / dy_pred>
+///   by_pred      upstream_b * H_pp vector_b
+///   by_true      upstream_b * H_tp vector_b; null: not wanted
+template <class S>
+std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& inputs,
+                             const S* vector, PerExample<ComputeType<S>> upstream,
+                             ComputeType<S>* by_upstream, S* by_pred, S* by_true,
+                             const ParallelFor& parallel_for);
+
+/// counts [B, residuals]: the sums of the weights of the counted residuals, by axis. Reads weights
+/// and mask only.
+template <class S>
+std::string LaunchCounts(const KernelParams& params, const LossInputs<S>& inputs,
+                         ComputeType<S>* counts, const ParallelFor& parallel_for);
+
+/// gradients [B, H, W, C, 2] = (dy, dx) of images [B, H, W, C]; 0 where border valid counts none.
+template <class S>
+void LaunchImageGradients(const KernelParams& params, const S* images, S* gradients,
                           const ParallelFor& parallel_for);
 
 /// The adjoint: images [B, H, W, C] = S^T upstream, upstream [B, H, W, C, 2].
-template <class T>
-void LaunchImageGradientsAdjoint(const KernelParams& params, const T* upstream, T* images,
+template <class S>
+void LaunchImageGradientsAdjoint(const KernelParams& params, const S* upstream, S* images,
                                  const ParallelFor& parallel_for);
+
+/// magnitudes [B, H, W, C] = sqrt(dy^2 + dx^2 + response_epsilon) of images [B, H, W, C].
+template <class S>
+void LaunchGradientMagnitude(const KernelParams& params, const S* images, S* magnitudes,
+                             const ParallelFor& parallel_for);
+
+/// gradient = upstream * d magnitude / d images.
+template <class S>
+void LaunchGradientMagnitudeGradient(const KernelParams& params, const S* images, const S* upstream,
+                                     S* gradient, const ParallelFor& parallel_for);
 
 }  // namespace gradops
 

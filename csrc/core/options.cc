@@ -1,5 +1,9 @@
 #include "core/options.h"
 
+#include <cmath>
+#include <locale>
+#include <sstream>
+
 namespace gradops {
 namespace {
 
@@ -11,6 +15,8 @@ const std::vector<OptionNames>& BuildOptions() {
       {"response", {GRADOPS_RESPONSES(GRADOPS_NAME)}},
       {"border", {GRADOPS_BORDERS(GRADOPS_NAME)}},
       {"scale", {GRADOPS_SCALES(GRADOPS_NAME)}},
+      {"normalizer", {GRADOPS_NORMALIZERS(GRADOPS_NAME)}},
+      {"data_format", {GRADOPS_DATA_FORMATS(GRADOPS_NAME)}},
   };
   return *options;
 }
@@ -27,38 +33,87 @@ bool SetIfNamed(const std::vector<std::string>& names, const std::string& name, 
   return false;
 }
 
+bool SetNamed(const OptionNames& row, const std::string& name, LossOptions* options) {
+  if (row.option == "stencil") return SetIfNamed(row.names, name, &options->stencil);
+  if (row.option == "penalty") return SetIfNamed(row.names, name, &options->penalty);
+  if (row.option == "response") return SetIfNamed(row.names, name, &options->response);
+  if (row.option == "border") return SetIfNamed(row.names, name, &options->border);
+  if (row.option == "scale") return SetIfNamed(row.names, name, &options->scale);
+  if (row.option == "normalizer") return SetIfNamed(row.names, name, &options->normalizer);
+  return SetIfNamed(row.names, name, &options->data_format);
+}
+
 std::string Join(const std::vector<std::string>& names) {
   std::string joined;
   for (const std::string& name : names) joined += (joined.empty() ? "'" : ", '") + name + "'";
   return joined;
 }
 
+std::string SetParameter(const std::string& option, const std::string& text, LossOptions* options) {
+  const bool of_penalty = option == kPenaltyParameter;
+  bool* const given = of_penalty ? &options->has_penalty_parameter : &options->has_response_epsilon;
+  double* const number = of_penalty ? &options->penalty_parameter : &options->response_epsilon;
+  *given = !text.empty();
+  if (text.empty()) return "";
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());  // a decimal point, whatever the user's language
+  const bool is_number = static_cast<bool>(stream >> *number) && stream.eof();
+  if (is_number && std::isfinite(*number) && *number >= 0 && (*number > 0 || !of_penalty))
+    return "";
+  return option + " must be a finite number " + (of_penalty ? "above 0" : "of at least 0") +
+         ", got '" + text + "'";
+}
+
 }  // namespace
 
 const std::vector<OptionNames>& AllOptions() { return BuildOptions(); }
 
-std::string SetOption(const std::string& option, const std::string& name, LossOptions* options) {
+const std::vector<ParameterRow>& PenaltyParameters() {
+#define GRADOPS_PARAMETER(enumerator, name, Functor, ...) {name, __VA_ARGS__},
+  static const auto* const rows =
+      new std::vector<ParameterRow>{GRADOPS_PENALTIES(GRADOPS_PARAMETER)};
+  return *rows;
+}
+
+const std::vector<ParameterRow>& ResponseParameters() {
+  static const auto* const rows =
+      new std::vector<ParameterRow>{GRADOPS_RESPONSES(GRADOPS_PARAMETER)};
+#undef GRADOPS_PARAMETER
+  return *rows;
+}
+
+std::string SetOption(const std::string& option, const std::string& value, LossOptions* options) {
+  if (option == kPenaltyParameter || option == kResponseEpsilon) {
+    return SetParameter(option, value, options);
+  }
   for (const OptionNames& row : AllOptions()) {
     if (row.option != option) continue;
-    const bool known = option == "stencil"    ? SetIfNamed(row.names, name, &options->stencil)
-                       : option == "penalty"  ? SetIfNamed(row.names, name, &options->penalty)
-                       : option == "response" ? SetIfNamed(row.names, name, &options->response)
-                       : option == "border"   ? SetIfNamed(row.names, name, &options->border)
-                       : option == "scale"    ? SetIfNamed(row.names, name, &options->scale)
-                                              : false;
-    if (known) return "";
-    return option + " must be one of " + Join(row.names) + ", got '" + name + "'";
+    if (SetNamed(row, value, options)) return "";
+    return option + " must be one of " + Join(row.names) + ", got '" + value + "'";
   }
   return "unknown option '" + option + "'";
 }
 
 math::Stencil ScaledStencil(const LossOptions& options) {
   math::Stencil stencil = TapsOf(options.stencil);
-  switch (options.scale) {
-    case ScaleId::kRaw:
-      break;
-  }
+  if (options.scale == ScaleId::kUnit) stencil.scale = 1 / stencil.unit_divisor;
   return stencil;
+}
+
+std::string CheckOptions(const LossOptions& options) {
+  if (options.penalty != PenaltyId::kPower || PenaltyParameterOf(options) >= 1) return "";
+  return "penalty_parameter of penalty 'power' must be at least 1, got " +
+         std::to_string(PenaltyParameterOf(options));
+}
+
+double PenaltyParameterOf(const LossOptions& options) {
+  if (options.has_penalty_parameter) return options.penalty_parameter;
+  return PenaltyParameters()[static_cast<size_t>(options.penalty)].default_value;
+}
+
+double ResponseEpsilonOf(const LossOptions& options) {
+  if (options.has_response_epsilon) return options.response_epsilon;
+  return ResponseParameters()[static_cast<size_t>(options.response)].default_value;
 }
 
 }  // namespace gradops

@@ -16,6 +16,11 @@ struct LossOptions {
   ResponseId response = ResponseId::kComponent;
   BorderId border = BorderId::kReflect;
   ScaleId scale = ScaleId::kRaw;
+  NormalizerId normalizer = NormalizerId::kResiduals;
+  DataFormatId data_format = DataFormatId::kChannelsLast;
+  // Set by SetParameter, else the default of the chosen penalty and response.
+  bool has_penalty_parameter = false, has_response_epsilon = false;
+  double penalty_parameter = 0, response_epsilon = 0;
 };
 
 /// One option and the names it may take, in the order of the registry; the first is the default.
@@ -27,11 +32,33 @@ struct OptionNames {
 /// Every option of the family.
 const std::vector<OptionNames>& AllOptions();
 
-/// Sets options->`option` by name. Returns "" or a message that lists the allowed names.
-std::string SetOption(const std::string& option, const std::string& name, LossOptions* options);
+/// The number that a penalty or a response may take.
+struct ParameterRow {
+  std::string of;         // the penalty's or the response's name
+  std::string parameter;  // "" for none
+  double default_value;
+};
+const std::vector<ParameterRow>& PenaltyParameters();
+const std::vector<ParameterRow>& ResponseParameters();
 
-/// The stencil with the scale applied to its smoothing taps.
+/// The options that hold a number: as text, because a TensorFlow attribute has no double. "" stands
+/// for the default.
+inline constexpr const char* kPenaltyParameter = "penalty_parameter";
+inline constexpr const char* kResponseEpsilon = "response_epsilon";
+
+/// Sets options->`option` by name, or a number from its text. Returns "" or a message that names
+/// the option, what it got and what it needs.
+std::string SetOption(const std::string& option, const std::string& value, LossOptions* options);
+
+/// "" or what is wrong with the options together.
+std::string CheckOptions(const LossOptions& options);
+
+/// The stencil with its scale.
 math::Stencil ScaledStencil(const LossOptions& options);
+
+/// The number that the penalty (response) is made from.
+double PenaltyParameterOf(const LossOptions& options);
+double ResponseEpsilonOf(const LossOptions& options);
 
 }  // namespace gradops
 

@@ -4,44 +4,59 @@
 #include <cstdint>
 
 #include "core/options.h"
+#include "math/dtype.h"
 
 namespace gradops {
 
-/// Images are [batch, height, width, channels], dense, row-major.
+/// Images are [batch, planes, height, width, channels], dense, row-major: channels_last has one
+/// plane, channels_first one channel. A stencil never looks from one plane or channel into another.
 struct ImageShape {
-  int64_t batch, height, width, channels;
+  int64_t batch, planes, height, width, channels;
 
   GRADOPS_FN int64_t RowSize() const { return width * channels; }
-  GRADOPS_FN int64_t ExampleSize() const { return height * RowSize(); }
+  GRADOPS_FN int64_t PlaneSize() const { return height * RowSize(); }
+  GRADOPS_FN int64_t ExampleSize() const { return planes * PlaneSize(); }
 };
+
+/// From the sizes of the four axes in the order of the data format.
+inline ImageShape MakeShape(const int64_t sizes[4], DataFormatId data_format) {
+  if (data_format == DataFormatId::kChannelsFirst) {
+    return {sizes[0], sizes[1], sizes[2], sizes[3], 1};
+  }
+  return {sizes[0], 1, sizes[1], sizes[2], sizes[3]};
+}
 
 /// Everything a kernel needs beside its buffers; plain data, passed by value.
 struct KernelParams {
   ImageShape shape;
-  math::Stencil stencil;  // scaled
+  math::Stencil stencil;
   BorderId border;
   PenaltyId penalty;
+  double penalty_parameter;
   ResponseId response;
-
-  /// Residuals counted per example: both components of every channel of every pixel.
-  GRADOPS_FN int64_t ResidualCount() const { return 2 * shape.ExampleSize(); }
+  double response_epsilon;
+  NormalizerId normalizer;
 };
 
 inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& options) {
-  return {shape, ScaledStencil(options), options.border, options.penalty, options.response};
+  return {shape,
+          ScaledStencil(options),
+          options.border,
+          options.penalty,
+          PenaltyParameterOf(options),
+          options.response,
+          ResponseEpsilonOf(options),
+          options.normalizer};
 }
 
-/// The type of a per-example loss and of its upstream gradient, for images of type T.
-template <class T>
-struct LossTypeOf {
-  using Type = float;
-};
-template <>
-struct LossTypeOf<double> {
-  using Type = double;
-};
-template <class T>
-using LossType = typename LossTypeOf<T>::Type;
+/// The type in which images of type S are computed; their losses, upstream gradients and weights
+/// have it too.
+template <class S>
+using ComputeType = typename math::ComputeTypeOf<S>::Type;
+
+/// Calls DO(S) for the type of every image dtype.
+#define GRADOPS_FOR_EACH_DTYPE(DO) \
+  DO(float) DO(double) DO(::gradops::math::Half) DO(::gradops::math::BFloat16)
 
 }  // namespace gradops
 

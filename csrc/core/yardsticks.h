@@ -11,13 +11,13 @@ namespace gradops {
 
 /// out = a - b, the traffic of loss with gradient: 2 reads + 1 write, with stores that go through
 /// the caches or, `streaming`, past them.
-template <class T>
-void LaunchTriad(const T* a, const T* b, T* out, int64_t size, bool streaming,
+template <class S>
+void LaunchTriad(const S* a, const S* b, S* out, int64_t size, bool streaming,
                  const ParallelFor& parallel_for);
 
 /// Sum of |a - b|, the traffic of the forward pass: 2 reads.
-template <class T>
-double LaunchSumAbsoluteDifference(const T* a, const T* b, int64_t size,
+template <class S>
+double LaunchSumAbsoluteDifference(const S* a, const S* b, int64_t size,
                                    const ParallelFor& parallel_for);
 
 }  // namespace gradops

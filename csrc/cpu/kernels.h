@@ -4,32 +4,64 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/launch.h"
 #include "core/params.h"
 
 namespace gradops::cpu {
 
-/// Rows [begin, end) of one example: what one unit of work produces.
+/// Rows [begin, end) of one plane: what one unit of work produces.
 struct RowRange {
   int64_t begin, end;
 };
 
-/// The kernels of one instruction set for images of type T. Pointers are to one example's memory.
-template <class T>
+/// A sum by axis; a joint response has all in y.
+struct AxisSums {
+  double y, x;
+};
+
+/// What the kernels write of one plane, and the factors of what they write. Null: not wanted.
+template <class S>
+struct GradientOutputs {
+  S* by_pred = nullptr;
+  S* by_true = nullptr;
+  ComputeType<S> scale_y = 0, scale_x = 0;
+};
+
+/// Sums of the weights of a unit.
+struct Counts {
+  AxisSums residuals;    // of the counted residuals
+  double pixels;         // of the valid pixels and channels
+  bool negative_weight;  // whether there is one
+};
+
+/// The kernels of one instruction set for images of type S. Pointers are to one plane's memory.
+template <class S>
 struct KernelTable {
-  /// Returns the sum of the penalties of the rows' residuals. Where `gradient` is not null, also
-  /// writes those rows of scale * d(sum over the example) / dy_pred.
-  double (*loss)(const KernelParams& params, const T* y_true, const T* y_pred, RowRange rows,
-                 T scale, T* gradient);
+  using T = ComputeType<S>;
+
+  /// Returns the weighted sums of the penalties of the rows' residuals. Where outputs.by_pred is
+  /// not null, also writes those rows of scale * d(sum over the example) / dy_pred.
+  AxisSums (*loss)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                   const GradientOutputs<S>& outputs);
+  /// With slopes = d(sum) / dy_pred: returns <vector, slopes> by axis and writes the rows of scale
+  /// * d<vector, slopes> / dy_pred and / dy_true.
+  AxisSums (*second)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                     RowRange rows, const GradientOutputs<S>& outputs);
+  Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows);
   /// Rows of gradients [H, W, C, 2] = (dy, dx).
-  void (*image_gradients)(const KernelParams& params, const T* image, RowRange rows, T* gradients);
+  void (*image_gradients)(const KernelParams& params, const S* image, RowRange rows, S* gradients);
   /// Rows of image [H, W, C] = adjoint of upstream [H, W, C, 2].
-  void (*image_gradients_adjoint)(const KernelParams& params, const T* upstream, RowRange rows,
-                                  T* image);
+  void (*image_gradients_adjoint)(const KernelParams& params, const S* upstream, RowRange rows,
+                                  S* image);
+  /// Rows of the magnitude, and of upstream * d magnitude / d image.
+  void (*magnitude)(const KernelParams& params, const S* image, RowRange rows, S* magnitudes);
+  void (*magnitude_gradient)(const KernelParams& params, const S* image, const S* upstream,
+                             RowRange rows, S* gradient);
   /// out = factor * in, `size` numbers; may be in place.
-  void (*scale)(const T* in, T factor, T* out, int64_t size);
+  void (*scale)(const S* in, T factor, S* out, int64_t size);
   /// Yardsticks (docs/performance.md): out = a - b with plain or streaming stores, sum of |a - b|.
-  void (*triad)(const T* a, const T* b, T* out, int64_t size, bool streaming);
-  double (*sum_absolute_difference)(const T* a, const T* b, int64_t size);
+  void (*triad)(const S* a, const S* b, S* out, int64_t size, bool streaming);
+  double (*sum_absolute_difference)(const S* a, const S* b, int64_t size);
 };
 
 /// One instruction set.
@@ -37,18 +69,14 @@ struct Target {
   const char* name;
   KernelTable<float> float_kernels;
   KernelTable<double> double_kernels;
-};
+  KernelTable<math::Half> half_kernels;
+  KernelTable<math::BFloat16> bfloat16_kernels;
 
-template <class T>
-const KernelTable<T>& KernelsOf(const Target& target);
-template <>
-inline const KernelTable<float>& KernelsOf<float>(const Target& target) {
-  return target.float_kernels;
-}
-template <>
-inline const KernelTable<double>& KernelsOf<double>(const Target& target) {
-  return target.double_kernels;
-}
+  const KernelTable<float>& Of(const float*) const { return float_kernels; }
+  const KernelTable<double>& Of(const double*) const { return double_kernels; }
+  const KernelTable<math::Half>& Of(const math::Half*) const { return half_kernels; }
+  const KernelTable<math::BFloat16>& Of(const math::BFloat16*) const { return bfloat16_kernels; }
+};
 
 /// At least `bytes` bytes on a 64-byte boundary that belong to the calling thread until it asks
 /// again. The thread keeps them for its next unit.

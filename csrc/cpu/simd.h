@@ -13,14 +13,8 @@
 
 // Target code: this header and the ones that include it are compiled once per instruction set, each
 // time in a namespace of its own (GRADOPS_TARGET), with registers of GRADOPS_VECTOR_BYTES.
-//
-// A Simd<T> is always one 64-byte block, held in as many registers as the target needs. So every
-// target adds the same lanes in the same order and gives the same bits. A block of several
-// registers is a pair of smaller blocks (not an array: compilers keep struct members in registers).
 
 namespace gradops::cpu::GRADOPS_TARGET {
-
-inline constexpr int kBlockBytes = 64;
 
 template <class T>
 struct RegisterOf;
@@ -35,53 +29,9 @@ struct RegisterOf<double> {
   typedef int64_t Mask __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
 };
 
-/// `kBytes` of T as one value, with the primitives of math/scalar.h.
-template <class T, int kBytes = kBlockBytes>
-struct Simd {
-  using Half = Simd<T, kBytes / 2>;
-  static constexpr int kLanes = kBytes / sizeof(T);
-  struct Mask {
-    typename Half::Mask low, high;
-  };
-
-  Half low, high;
-
-  Simd() = default;
-  GRADOPS_FN explicit Simd(T value) : low(value), high(value) {}
-  GRADOPS_FN Simd(Half l, Half h) : low(l), high(h) {}
-
-  /// No alignment is needed.
-  static GRADOPS_FN Simd Load(const T* from) {
-    return {Half::Load(from), Half::Load(from + kLanes / 2)};
-  }
-  GRADOPS_FN void Store(T* to) const {
-    low.Store(to);
-    high.Store(to + kLanes / 2);
-  }
-  /// Past the caches, for data that will not be read soon; `to` is on a 64-byte boundary.
-  /// Needs StreamFence() before another thread reads it.
-  GRADOPS_FN void Stream(T* to) const {
-    low.Stream(to);
-    high.Stream(to + kLanes / 2);
-  }
-
-  friend GRADOPS_FN Simd operator+(Simd a, Simd b) { return {a.low + b.low, a.high + b.high}; }
-  friend GRADOPS_FN Simd operator-(Simd a, Simd b) { return {a.low - b.low, a.high - b.high}; }
-  friend GRADOPS_FN Simd operator*(Simd a, Simd b) { return {a.low * b.low, a.high * b.high}; }
-  friend GRADOPS_FN Mask operator<(Simd a, Simd b) { return {a.low < b.low, a.high < b.high}; }
-  friend GRADOPS_FN Mask operator>(Simd a, Simd b) { return {a.low > b.low, a.high > b.high}; }
-  friend GRADOPS_FN Simd Abs(Simd a) { return {Abs(a.low), Abs(a.high)}; }
-  friend GRADOPS_FN Simd CopySign(Simd a, Simd b) {
-    return {CopySign(a.low, b.low), CopySign(a.high, b.high)};
-  }
-  friend GRADOPS_FN Simd Select(Mask mask, Simd yes, Simd no) {
-    return {Select(mask.low, yes.low, no.low), Select(mask.high, yes.high, no.high)};
-  }
-};
-
-/// One register.
+/// One register of T, with the primitives of math/scalar.h (Log1p, Pow: cpu/simd_math.h).
 template <class T>
-struct Simd<T, GRADOPS_VECTOR_BYTES> {
+struct Simd {
   using Register = typename RegisterOf<T>::Type;
   using RegisterMask = typename RegisterOf<T>::Mask;
   typedef Register UnalignedRegister __attribute__((aligned(1), may_alias));
@@ -90,33 +40,26 @@ struct Simd<T, GRADOPS_VECTOR_BYTES> {
     RegisterMask v;
   };
 
-  Register v;
+  Register v = {};
 
   Simd() = default;
-  GRADOPS_FN explicit Simd(T value) : v(Register{} + value) {}
+  template <class Number, class = decltype(static_cast<T>(Number()))>
+  GRADOPS_FN explicit Simd(Number value) : v(Register{} + static_cast<T>(value)) {}
   GRADOPS_FN explicit Simd(Register value) : v(value) {}
 
+  /// No alignment is needed.
   static GRADOPS_FN Simd Load(const T* from) {
     return Simd(Register(*reinterpret_cast<const UnalignedRegister*>(from)));
   }
   GRADOPS_FN void Store(T* to) const { *reinterpret_cast<UnalignedRegister*>(to) = v; }
-  GRADOPS_FN void Stream(T* to) const {
-#if defined(__x86_64__) && GRADOPS_VECTOR_BYTES == 64
-    _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
-#elif defined(__x86_64__) && GRADOPS_VECTOR_BYTES == 32
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)v);
-#elif defined(__x86_64__)
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to), (__m128i)v);
-#else
-    Store(to);
-#endif
-  }
 
   friend GRADOPS_FN Simd operator+(Simd a, Simd b) { return Simd(a.v + b.v); }
   friend GRADOPS_FN Simd operator-(Simd a, Simd b) { return Simd(a.v - b.v); }
   friend GRADOPS_FN Simd operator*(Simd a, Simd b) { return Simd(a.v * b.v); }
+  friend GRADOPS_FN Simd operator/(Simd a, Simd b) { return Simd(a.v / b.v); }
   friend GRADOPS_FN Mask operator<(Simd a, Simd b) { return {a.v < b.v}; }
   friend GRADOPS_FN Mask operator>(Simd a, Simd b) { return {a.v > b.v}; }
+  friend GRADOPS_FN Mask operator>=(Simd a, Simd b) { return {a.v >= b.v}; }
   friend GRADOPS_FN Simd Abs(Simd a) { return Simd((Register)((RegisterMask)a.v & ~SignBits())); }
   friend GRADOPS_FN Simd CopySign(Simd a, Simd b) {
     return Simd((Register)(((RegisterMask)a.v & ~SignBits()) | ((RegisterMask)b.v & SignBits())));
@@ -124,9 +67,27 @@ struct Simd<T, GRADOPS_VECTOR_BYTES> {
   friend GRADOPS_FN Simd Select(Mask mask, Simd yes, Simd no) {
     return Simd(mask.v ? yes.v : no.v);
   }
+  /// Correctly rounded, as the scalar one.
+  friend GRADOPS_FN Simd Sqrt(Simd a) { return Simd(SquareRoot(a.v)); }
 
  private:
   static GRADOPS_FN RegisterMask SignBits() { return (RegisterMask)(-Register{}); }
+  static GRADOPS_FN Register SquareRoot(Register a) {
+    if constexpr (kLanes == 1) return Register{math::Sqrt(a[0])};
+#if defined(__x86_64__) && GRADOPS_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) return (Register)_mm512_maskz_sqrt_ps(0xffff, (__m512)a);
+    if constexpr (sizeof(T) == 8) return (Register)_mm512_maskz_sqrt_pd(0xff, (__m512d)a);
+#elif defined(__x86_64__) && GRADOPS_VECTOR_BYTES == 32
+    if constexpr (sizeof(T) == 4) return (Register)_mm256_sqrt_ps((__m256)a);
+    if constexpr (sizeof(T) == 8) return (Register)_mm256_sqrt_pd((__m256d)a);
+#elif defined(__x86_64__)
+    if constexpr (sizeof(T) == 4) return (Register)_mm_sqrt_ps((__m128)a);
+    if constexpr (sizeof(T) == 8) return (Register)_mm_sqrt_pd((__m128d)a);
+#else
+    for (int i = 0; i < kLanes; ++i) a[i] = math::Sqrt(a[i]);
+    return a;
+#endif
+  }
 };
 
 /// Lanes [begin, end) of a, 0 in the others, whatever they hold.
@@ -134,8 +95,43 @@ template <class T>
 GRADOPS_FN Simd<T> LanesBetween(Simd<T> a, int64_t begin, int64_t end) {
   static constexpr T kIndices[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const Simd<T> index = Simd<T>::Load(kIndices), zero(0);
-  a = Select(index < Simd<T>(static_cast<T>(end)), a, zero);
-  return Select(index > Simd<T>(static_cast<T>(begin - 1)), a, zero);
+  a = Select(index < Simd<T>(end), a, zero);
+  return Select(index > Simd<T>(begin - 1), a, zero);
+}
+
+/// The granule of all loops over a row: 64 bytes on every target, so that every target adds the
+/// same lanes in the same order and gives the same bits.
+template <class T>
+inline constexpr int64_t kBlock = 64 / sizeof(T);
+inline constexpr int kRegistersPerBlock = 64 / GRADOPS_VECTOR_BYTES;
+
+/// One block as `kRegisters` values of type V, one for each register of it (not an array in a loop:
+/// compilers keep nested members in registers).
+template <class V, int kRegisters = kRegistersPerBlock>
+struct Block {
+  Block<V, kRegisters / 2> low, high;
+
+  /// Calls f(value, the number of the value) for each.
+  template <class F>
+  GRADOPS_FN void ForEach(F&& f, int number = 0) {
+    low.ForEach(f, number);
+    high.ForEach(f, number + kRegisters / 2);
+  }
+};
+template <class V>
+struct Block<V, 1> {
+  V value{};
+
+  template <class F>
+  GRADOPS_FN void ForEach(F&& f, int number = 0) {
+    f(value, number);
+  }
+};
+
+/// Calls f(x) for every register of the blocks that hold positions [begin, end).
+template <class T, class F>
+GRADOPS_FN void ForEachRegister(int64_t begin, int64_t end, F&& f) {
+  for (int64_t x = begin / kBlock<T> * kBlock<T>; x < end; x += Simd<T>::kLanes) f(x);
 }
 
 /// Makes streamed stores visible before any later store.

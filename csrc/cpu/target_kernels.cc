@@ -1,7 +1,8 @@
 // The kernels of one instruction set. Compiled once per target with GRADOPS_TARGET (a namespace)
 // and GRADOPS_VECTOR_BYTES defined and that target's compiler flags; see CMakeLists.txt.
 
-#include "cpu/image_gradients_sweep.h"
+#include "cpu/counts_sweep.h"
+#include "cpu/image_sweeps.h"
 #include "cpu/loss_sweep.h"
 #include "cpu/targets.h"
 #include "cpu/yardsticks.h"
@@ -12,25 +13,36 @@
 namespace gradops::cpu::GRADOPS_TARGET {
 namespace {
 
-template <class T>
-void Scale(const T* in, T factor, T* out, int64_t size) {
-  constexpr int kLanes = Simd<T>::kLanes;
+template <class S>
+void Scale(const S* in, ComputeType<S> factor, S* out, int64_t size) {
+  constexpr int kLanes = Simd<ComputeType<S>>::kLanes;
   int64_t x = 0;
-  for (; x + kLanes <= size; x += kLanes) (Simd<T>(factor) * Simd<T>::Load(in + x)).Store(out + x);
-  for (; x < size; ++x) out[x] = factor * in[x];
+  for (; x + kLanes <= size; x += kLanes) {
+    StoreNarrow(Simd<ComputeType<S>>(factor) * LoadWide(in + x), out + x);
+  }
+  for (; x < size; ++x) math::Narrow(factor * math::Widen(in[x]), out + x);
 }
 
-template <class T>
-constexpr KernelTable<T> MakeTable() {
-  return {LossUnit<T>, ImageGradientsUnit<T>,   ImageGradientsAdjointUnit<T>, Scale<T>,
-          Triad<T>,    SumAbsoluteDifference<T>};
+template <class S>
+constexpr KernelTable<S> MakeTable() {
+  return {LossUnit<S>,
+          SecondUnit<S>,
+          CountsUnit<S>,
+          ImageGradientsUnit<S>,
+          ImageGradientsAdjointUnit<S>,
+          MagnitudeUnit<S>,
+          MagnitudeGradientUnit<S>,
+          Scale<S>,
+          Triad<S>,
+          SumAbsoluteDifference<S>};
 }
 
 }  // namespace
 
 const Target& GetTarget() {
   static constexpr Target kTarget = {GRADOPS_STRING(GRADOPS_TARGET), MakeTable<float>(),
-                                     MakeTable<double>()};
+                                     MakeTable<double>(), MakeTable<math::Half>(),
+                                     MakeTable<math::BFloat16>()};
   return kTarget;
 }
 

@@ -2,14 +2,15 @@
 #define GRADOPS_CPU_TILE_H_
 
 #include "core/params.h"
-#include "cpu/row_passes.h"
+#include "cpu/simd.h"
 #include "math/int_math.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// A block of one example that is swept from top to bottom: the outputs of columns
+/// A block of one plane that is swept from top to bottom: the outputs of columns
 /// [column_begin, column_end) and `channels` channels from channel_begin on. Its row buffers begin
 /// at column `origin` and hold the columns that the outputs depend on, `channels` numbers each.
+/// Where the width wraps, columns below 0 and from `width` on are ghosts.
 struct Tile {
   ImageShape shape;
   int64_t column_begin, column_end;
@@ -18,107 +19,107 @@ struct Tile {
 
   GRADOPS_FN int64_t Position(int64_t column) const { return (column - origin) * channels; }
   GRADOPS_FN int64_t BufferedSize() const { return Position(end); }
-  /// Whether a row of the tile is one run of image memory.
-  GRADOPS_FN bool IsContiguous() const { return channels == shape.channels; }
+  /// Calls run(column_begin, column_end) for stretches of columns of which a row is one run of
+  /// image memory, ghosts mapped back into the image by the callee.
+  template <class Run>
+  GRADOPS_FN void ForEachRun(int64_t begin, int64_t stop, Run&& run) const {
+    if (channels == shape.channels && begin >= 0 && stop <= shape.width) return run(begin, stop);
+    const bool one_run = channels == shape.channels;
+    for (int64_t column = begin; column < stop;) {
+      const bool inside = column >= 0 && column < shape.width;
+      const int64_t next = one_run && inside ? math::Min(stop, shape.width) : column + 1;
+      run(column, next);
+      column = next;
+    }
+  }
+  /// Where a pixel lies in a plane; rows and columns may be ghosts of a wrapping axis.
   GRADOPS_FN int64_t ImageOffset(int64_t row, int64_t column) const {
-    return (row * shape.width + column) * shape.channels + channel_begin;
+    return (Wrapped(row, shape.height) * shape.width + Wrapped(column, shape.width)) *
+               shape.channels +
+           channel_begin;
+  }
+
+ private:
+  static GRADOPS_FN int64_t Wrapped(int64_t index, int64_t size) {
+    return index < 0 ? index + size : (index >= size ? index - size : index);
   }
 };
 
 /// Columns that an output's residuals reach on each side: one for the adjoint, one for the stencil.
 inline constexpr int64_t kHalo = 2;
-/// Bytes of one buffered row at most: short enough for all of a tile's rows to stay in the caches
-/// of a core, long enough for the rows of most images to be one tile, which memory streams best.
-/// Chosen by measurement (docs/performance.md).
-inline constexpr int64_t kTargetRowBytes = 8192;
-inline constexpr int64_t kMinimumColumns = 8;
+/// Channels of a tile at most, so that a ghost column fits between two rows.
+inline constexpr int64_t kMaximumChannels = 24;
+inline constexpr int64_t kColumnGranule = 32;
+/// Bytes of a buffered row at most. Chosen by measurement (docs/performance.md), and for all rows
+/// of the largest sweep to stay below 256 KiB.
+#ifndef GRADOPS_ROW_BYTES
+#define GRADOPS_ROW_BYTES 1728
+#endif
+inline constexpr int64_t kRowBytes = GRADOPS_ROW_BYTES;
+/// From one buffered row to the next, with room before and after each for whole blocks. A constant,
+/// so that loops over several rows need one pointer.
+template <class T>
+inline constexpr int64_t kRowStride = kRowBytes / sizeof(T) + 3 * kBlock<T>;
 
-/// Calls sweep(tile) for tiles that cover the outputs of one example.
+/// Calls sweep(tile) for tiles that cover the outputs of one plane.
 template <class T, class Sweep>
-void ForEachTile(const ImageShape& shape, Sweep&& sweep) {
-  const int64_t row_size = kTargetRowBytes / sizeof(T);
-  const int64_t channel_step = math::Min(shape.channels, row_size / (kMinimumColumns + 2 * kHalo));
+void ForEachTile(const KernelParams& params, Sweep&& sweep) {
+  const ImageShape& shape = params.shape;
+  const bool wraps = math::Wraps(params.stencil, params.border, shape.width);
+  const int64_t row_size = kRowBytes / sizeof(T);
+  const int64_t chunks = math::CeilDiv(shape.channels, kMaximumChannels);
+  const int64_t channel_step = math::CeilDiv(shape.channels, math::Max<int64_t>(chunks, 1));
   for (int64_t channel = 0; channel < shape.channels; channel += channel_step) {
     const int64_t channels = math::Min(channel_step, shape.channels - channel);
-    const int64_t widest = math::Max(kMinimumColumns, row_size / channels - 2 * kHalo);
-    const int64_t tiles = math::CeilDiv(shape.width, widest);
+    const int64_t widest = row_size / channels - 2 * kHalo;
+    // Tiles end where lines of memory do, if they can.
+    const int64_t granule = widest >= 2 * kColumnGranule ? kColumnGranule : 1;
+    const int64_t granules = math::CeilDiv(shape.width, granule);
+    const int64_t tiles = math::CeilDiv(granules, widest / granule);
     for (int64_t i = 0; i < tiles; ++i) {
-      const int64_t begin = shape.width * i / tiles, end = shape.width * (i + 1) / tiles;
-      sweep(Tile{shape, begin, end, channel, channels, math::Max<int64_t>(begin - kHalo, 0),
-                 math::Min(end + kHalo, shape.width)});
+      const int64_t begin = granules * i / tiles * granule;
+      const int64_t end = math::Min(granules * (i + 1) / tiles * granule, shape.width);
+      const int64_t first = wraps ? -kHalo : 0, last = wraps ? shape.width + kHalo : shape.width;
+      sweep(Tile{shape, begin, end, channel, channels, math::Max(begin - kHalo, first),
+                 math::Min(end + kHalo, last)});
     }
   }
 }
 
-/// The row buffers of a tile, `kRows` of them, with room before and after each for whole blocks.
-template <class T, int kRows>
-class TileBuffers {
+/// Memory of a sweep, handed out row by row.
+template <class T>
+class RowAllocator {
  public:
-  static constexpr int64_t kPadding = Simd<T>::kLanes;
+  /// `memory`: on a 64-byte boundary, Bytes(rows) bytes for as many rows as are taken.
+  explicit RowAllocator(void* memory) : next_(static_cast<T*>(memory) + 3 * kBlock<T>) {}
 
-  static GRADOPS_FN int64_t Stride(int64_t size) {
-    return math::CeilDiv(size, kPadding) * kPadding + 2 * kPadding;
+  /// With room before the first row and after the last for what a loop reads too much.
+  static constexpr size_t Bytes(int64_t rows) {
+    return (rows * kRowStride<T> + 6 * kBlock<T>)*sizeof(T);
   }
-  static GRADOPS_FN int64_t Bytes(int64_t size) { return kRows * Stride(size) * sizeof(T); }
 
-  /// `memory`: Bytes(size) bytes on a 64-byte boundary.
-  GRADOPS_FN TileBuffers(void* memory, int64_t size)
-      : base_(static_cast<T*>(memory) + kPadding), stride_(Stride(size)) {}
-
-  GRADOPS_FN T* Row(int64_t index) const { return base_ + index * stride_; }
+  T* Take(int64_t rows) {
+    T* const first = next_;
+    next_ += rows * kRowStride<T>;
+    return first;
+  }
 
  private:
-  T* base_;
-  int64_t stride_;
+  T* next_;
 };
 
-/// Three rows of a TileBuffers that hold the rows r with r % 3 = 0, 1, 2.
-template <class Buffers>
+/// The last `kRows` rows of something that is made row by row; a power of two. Rows first,
+/// first + 1, ... lie one after the other, and so do any that begin at a multiple of kRows after
+/// it.
+template <class T, int kRows>
 struct Ring {
-  const Buffers& buffers;
-  int first;
+  T* rows = nullptr;
+  int64_t first = 0;
 
-  GRADOPS_FN auto* operator[](int64_t row) const { return buffers.Row(first + row % 3); }
+  GRADOPS_FN T* operator[](int64_t row) const {
+    return rows + ((row - first) & (kRows - 1)) * kRowStride<T>;
+  }
 };
-
-/// out = the tile's part of row `row` of a - b.
-template <class T>
-void LoadDifference(const Tile& tile, const T* a, const T* b, int64_t row, T* out) {
-  if (tile.IsContiguous()) {
-    const int64_t offset = tile.ImageOffset(row, tile.origin);
-    Subtract(a + offset, b + offset, out, tile.BufferedSize());
-    return;
-  }
-  for (int64_t column = tile.origin; column < tile.end; ++column) {
-    const int64_t offset = tile.ImageOffset(row, column);
-    Subtract(a + offset, b + offset, out + tile.Position(column), tile.channels);
-  }
-}
-
-/// Copies to image memory past the caches, which would otherwise read every line before writing it.
-/// Needs StreamFence() before another thread reads it.
-template <class T>
-void StreamCopy(const T* from, T* to, int64_t size) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t misaligned = reinterpret_cast<uintptr_t>(to) % kBlockBytes / sizeof(T);
-  const int64_t head = math::Min(misaligned == 0 ? 0 : kLanes - misaligned, size);
-  __builtin_memcpy(to, from, head * sizeof(T));
-  int64_t x = head;
-  for (; x + kLanes <= size; x += kLanes) Simd<T>::Load(from + x).Stream(to + x);
-  __builtin_memcpy(to + x, from + x, (size - x) * sizeof(T));
-}
-
-/// Writes the tile's outputs of row `row` from a buffer to image memory. The unit of work
-/// ends with StreamFence().
-template <class T>
-void StoreRow(const Tile& tile, const T* buffer, int64_t row, T* image) {
-  const bool one_run = tile.IsContiguous();
-  const int64_t step = one_run ? tile.column_end - tile.column_begin : 1;
-  for (int64_t column = tile.column_begin; column < tile.column_end; column += step) {
-    StreamCopy(buffer + tile.Position(column), image + tile.ImageOffset(row, column),
-               step * tile.channels);
-  }
-}
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
 

@@ -1,68 +1,81 @@
 #ifndef GRADOPS_CPU_VERTICAL_PASS_H_
 #define GRADOPS_CPU_VERTICAL_PASS_H_
 
+#include "cpu/interior_taps.h"
 #include "cpu/tile.h"
 
-// The vertical passes of a row. `Rows` is a Ring of which the rows above, here and below are read
-// as far as they lie inside the image.
+// The vertical passes of one row. `Rows` is a Ring of which the rows above, here and below are read
+// as far as their weights are not 0.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The rows above, here and below; null outside of the image, where the weights are 0.
 template <class T>
 struct ThreeRows {
   const T* rows[3];
 
   template <class Rows>
-  ThreeRows(const Rows& ring, int64_t row, int64_t height)
-      : rows{row > 0 ? ring[row - 1] : nullptr, ring[row],
-             row + 1 < height ? ring[row + 1] : nullptr} {}
+  GRADOPS_FN ThreeRows(const Rows& ring, int64_t row)
+      : rows{ring[row - 1], ring[row], ring[row + 1]} {}
+
+  /// One register of the sum of weight_k * rows_k, without touching rows of weight 0.
+  GRADOPS_FN Simd<T> Weighted(const double weights[3], int64_t x) const {
+    Simd<T> sum(0);
+    for (int k = 0; k < 3; ++k) {
+      if (weights[k] != 0) sum = sum + Simd<T>(weights[k]) * Simd<T>::Load(rows[k] + x);
+    }
+    return sum;
+  }
 };
 
-/// Calls consume(x, gx, gy) for every block of the residuals gx = s_h U, gy = D_h V of row `row`.
-template <class T, class Rows, class Consume>
-GRADOPS_FN void ForEachResidual(const KernelParams& params, const Tile& tile, const Rows& u_rows,
-                                const Rows& v_rows, int64_t row, Consume&& consume) {
-  const int64_t height = tile.shape.height, size = tile.BufferedSize();
-  const ThreeRows<T> u(u_rows, row, height), v(v_rows, row, height);
-  if (math::IsForwardEdge(row, height)) {
+/// gx = scale * s_h U and gy = scale * D_h V of row `row`, for the first `size` positions.
+template <class T, class Rows>
+void VerticalForward(const KernelParams& params, int64_t height, int64_t size, const Rows& u_rows,
+                     const Rows& v_rows, int64_t row, T* gy, T* gx) {
+  const Simd<T> scale(params.stencil.scale);
+  const ThreeRows<T> u(u_rows, row), v(v_rows, row);
+  if (math::IsForwardEdge(row, height) && !math::Wraps(params.stencil, params.border, height)) {
     const math::AxisTaps taps = ForwardTaps(params.stencil, params.border, row, height);
-    for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
-      consume(x, WeightedRows(u.rows, taps.smoothing, x), WeightedRows(v.rows, taps.derivative, x));
-    }
+    ForEachRegister<T>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
+      (scale * u.Weighted(taps.smoothing, x)).Store(gx + x);
+      (scale * v.Weighted(taps.derivative, x)).Store(gy + x);
+    });
     return;
   }
-  const InteriorTaps<T> taps(params.stencil);
-  for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
-    consume(x,
-            taps.Smooth(Simd<T>::Load(u.rows[0] + x), Simd<T>::Load(u.rows[1] + x),
-                        Simd<T>::Load(u.rows[2] + x)),
-            Simd<T>::Load(v.rows[2] + x) - Simd<T>::Load(v.rows[0] + x));
-  }
+  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+    ForEachRegister<T>(0, size, [=](int64_t x) GRADOPS_LAMBDA {
+      const Simd<T> smoothed = taps.Smooth(GRADOPS_LOAD(u.rows[0] + x), GRADOPS_LOAD(u.rows[1] + x),
+                                           GRADOPS_LOAD(u.rows[2] + x));
+      const Simd<T> derivative = taps.Derivative(
+          GRADOPS_LOAD(v.rows[0] + x), GRADOPS_LOAD(v.rows[1] + x), GRADOPS_LOAD(v.rows[2] + x));
+      (scale * smoothed).Store(gx + x);
+      (scale * derivative).Store(gy + x);
+    });
+  });
 }
 
-/// A = s_h^T slope_x and B = D_h^T slope_y of row `row`.
+/// A = s_h^T slope_x and B = D_h^T slope_y of row `row`, for the first `size` positions.
 template <class T, class Rows>
-void VerticalAdjoint(const KernelParams& params, const Tile& tile, const Rows& slope_x,
-                     const Rows& slope_y, int64_t row, T* a, T* b) {
-  const int64_t height = tile.shape.height, size = tile.BufferedSize();
-  const ThreeRows<T> sx(slope_x, row, height), sy(slope_y, row, height);
-  if (math::IsAdjointEdge(row, height)) {
+void VerticalAdjoint(const KernelParams& params, int64_t height, int64_t size, const Rows& slope_y,
+                     const Rows& slope_x, int64_t row, T* a, T* b) {
+  const ThreeRows<T> sx(slope_x, row), sy(slope_y, row);
+  if (math::IsAdjointEdge(row, height) && !math::Wraps(params.stencil, params.border, height)) {
     const math::AxisTaps taps = AdjointTaps(params.stencil, params.border, row, height);
-    for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
-      WeightedRows(sx.rows, taps.smoothing, x).Store(a + x);
-      WeightedRows(sy.rows, taps.derivative, x).Store(b + x);
-    }
+    ForEachRegister<T>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
+      sx.Weighted(taps.smoothing, x).Store(a + x);
+      sy.Weighted(taps.derivative, x).Store(b + x);
+    });
     return;
   }
-  const InteriorTaps<T> taps(params.stencil);
-  const T *const x_above = sx.rows[0], *const x_here = sx.rows[1], *const x_below = sx.rows[2];
-  const T *const y_above = sy.rows[0], *const y_below = sy.rows[2];
-  for (int64_t x = 0; x < size; x += Simd<T>::kLanes) {
-    taps.Smooth(Simd<T>::Load(x_above + x), Simd<T>::Load(x_here + x), Simd<T>::Load(x_below + x))
-        .Store(a + x);
-    (Simd<T>::Load(y_above + x) - Simd<T>::Load(y_below + x)).Store(b + x);
-  }
+  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+    ForEachRegister<T>(0, size, [=](int64_t x) GRADOPS_LAMBDA {
+      taps.Smooth(GRADOPS_LOAD(sx.rows[0] + x), GRADOPS_LOAD(sx.rows[1] + x),
+                  GRADOPS_LOAD(sx.rows[2] + x))
+          .Store(a + x);
+      taps.DerivativeAdjoint(GRADOPS_LOAD(sy.rows[0] + x), GRADOPS_LOAD(sy.rows[1] + x),
+                             GRADOPS_LOAD(sy.rows[2] + x))
+          .Store(b + x);
+    });
+  });
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -12,20 +12,20 @@ constexpr int64_t kUnitSize = 1 << 18;
 
 }  // namespace
 
-template <class T>
-void LaunchTriad(const T* a, const T* b, T* out, int64_t size, bool streaming,
+template <class S>
+void LaunchTriad(const S* a, const S* b, S* out, int64_t size, bool streaming,
                  const ParallelFor& parallel_for) {
-  const auto triad = cpu::KernelsOf<T>(cpu::ActiveTarget()).triad;
+  const auto triad = cpu::ActiveTarget().Of(a).triad;
   parallel_for(math::CeilDiv(size, kUnitSize), [&](int64_t unit) {
     const int64_t begin = unit * kUnitSize;
     triad(a + begin, b + begin, out + begin, math::Min(kUnitSize, size - begin), streaming);
   });
 }
 
-template <class T>
-double LaunchSumAbsoluteDifference(const T* a, const T* b, int64_t size,
+template <class S>
+double LaunchSumAbsoluteDifference(const S* a, const S* b, int64_t size,
                                    const ParallelFor& parallel_for) {
-  const auto sum = cpu::KernelsOf<T>(cpu::ActiveTarget()).sum_absolute_difference;
+  const auto sum = cpu::ActiveTarget().Of(a).sum_absolute_difference;
   std::vector<double> sums(math::CeilDiv(size, kUnitSize));
   parallel_for(static_cast<int64_t>(sums.size()), [&](int64_t unit) {
     const int64_t begin = unit * kUnitSize;
@@ -36,13 +36,10 @@ double LaunchSumAbsoluteDifference(const T* a, const T* b, int64_t size,
   return total;
 }
 
-template void LaunchTriad<float>(const float*, const float*, float*, int64_t, bool,
-                                 const ParallelFor&);
-template void LaunchTriad<double>(const double*, const double*, double*, int64_t, bool,
-                                  const ParallelFor&);
-template double LaunchSumAbsoluteDifference<float>(const float*, const float*, int64_t,
-                                                   const ParallelFor&);
-template double LaunchSumAbsoluteDifference<double>(const double*, const double*, int64_t,
-                                                    const ParallelFor&);
+#define GRADOPS_INSTANTIATE(S)                                                             \
+  template void LaunchTriad<S>(const S*, const S*, S*, int64_t, bool, const ParallelFor&); \
+  template double LaunchSumAbsoluteDifference<S>(const S*, const S*, int64_t, const ParallelFor&);
+GRADOPS_FOR_EACH_DTYPE(GRADOPS_INSTANTIATE)
+#undef GRADOPS_INSTANTIATE
 
 }  // namespace gradops

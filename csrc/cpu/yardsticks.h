@@ -1,49 +1,55 @@
 #ifndef GRADOPS_CPU_YARDSTICKS_H_
 #define GRADOPS_CPU_YARDSTICKS_H_
 
-#include "cpu/simd.h"
+#include "cpu/image_rows.h"
 
 // What memory allows, in the same code, threads and buffers as the kernels (docs/performance.md).
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// out = a - b: the traffic of loss with gradient, 2 reads + 1 write.
-template <class T>
-void Triad(const T* a, const T* b, T* out, int64_t size, bool streaming) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  int64_t x = 0;
-  const auto scalar_until = [&](int64_t end) {
-    for (; x < end; ++x) out[x] = a[x] - b[x];
+template <class S>
+void Triad(const S* a, const S* b, S* out, int64_t size, bool streaming) {
+  const auto difference = [=](int64_t x)
+                              GRADOPS_LAMBDA { return LoadWide(a + x) - LoadWide(b + x); };
+  constexpr int kLanes = Simd<ComputeType<S>>::kLanes;
+  const auto one_by_one = [=](int64_t begin, int64_t end) {
+    for (int64_t x = begin; x < end; ++x) {
+      math::Narrow(math::Widen(a[x]) - math::Widen(b[x]), out + x);
+    }
   };
-  const int64_t to_boundary =
-      (-reinterpret_cast<intptr_t>(out) & (kBlockBytes - 1)) / static_cast<int64_t>(sizeof(T));
-  scalar_until(math::Min(to_boundary, size));
+  constexpr int64_t kBytes = kLanes * sizeof(S);
+  const int64_t to_boundary = (-reinterpret_cast<intptr_t>(out) & (kBytes - 1)) / sizeof(S);
+  int64_t x = math::Min(to_boundary, size);
+  one_by_one(0, x);
   for (; x + kLanes <= size; x += kLanes) {
-    const Simd<T> difference = Simd<T>::Load(a + x) - Simd<T>::Load(b + x);
     if (streaming) {
-      difference.Stream(out + x);
+      StreamNarrow(difference(x), out + x);
     } else {
-      difference.Store(out + x);
+      StoreNarrow(difference(x), out + x);
     }
   }
-  scalar_until(size);
+  one_by_one(x, size);
   if (streaming) StreamFence();
 }
 
 /// Sum of |a - b|: the traffic of the forward pass, 2 reads.
-template <class T>
-double SumAbsoluteDifference(const T* a, const T* b, int64_t size) {
+template <class S>
+double SumAbsoluteDifference(const S* a, const S* b, int64_t size) {
+  using T = ComputeType<S>;
   constexpr int kLanes = Simd<T>::kLanes;
   Simd<T> sums(0);
   int64_t x = 0;
   for (; x + kLanes <= size; x += kLanes) {
-    sums = sums + Abs(Simd<T>::Load(a + x) - Simd<T>::Load(b + x));
+    sums = sums + Abs(LoadWide(a + x) - LoadWide(b + x));
   }
   T lanes[kLanes];
   sums.Store(lanes);
   double total = 0;
   for (T lane : lanes) total += static_cast<double>(lane);
-  for (; x < size; ++x) total += static_cast<double>(math::Abs(a[x] - b[x]));
+  for (; x < size; ++x) {
+    total += static_cast<double>(math::Abs(math::Widen(a[x]) - math::Widen(b[x])));
+  }
   return total;
 }
 

@@ -8,27 +8,27 @@
 namespace gradops::math {
 
 /// What a stencil sees where it leaves the image. Named in core/registry.h.
-enum class Border : int32_t { kReflect };
+enum class Border : int32_t { kReflect, kReplicate, kZero, kCircular, kValid };
 
-/// The position inside [0, size) that stands in for `position` in [-1, size].
-/// reflect (TensorFlow REFLECT, OpenCV REFLECT_101): -1 -> 1, size -> size - 2; needs size >= 2.
+/// The position that stands in for `position` in [-1, size], or -1 where there is none: under zero
+/// a ghost reads as 0, under valid there is nothing to read.
+///   reflect    -1 -> 1, size -> size - 2 (TensorFlow REFLECT, OpenCV REFLECT_101); needs size >= 2
+///   replicate  -1 -> 0, size -> size - 1
+///   circular   -1 -> size - 1, size -> 0
 GRADOPS_FN int64_t MapToImage(Border border, int64_t position, int64_t size) {
+  if (position >= 0 && position < size) return position;
   switch (border) {
     case Border::kReflect:
-      if (position < 0) return -position;
-      if (position >= size) return 2 * (size - 1) - position;
-      return position;
+      return position < 0 ? -position : 2 * (size - 1) - position;
+    case Border::kReplicate:
+      return position < 0 ? 0 : size - 1;
+    case Border::kCircular:
+      return position < 0 ? position + size : position - size;
+    case Border::kZero:
+    case Border::kValid:
+      return -1;
   }
-  return position;
-}
-
-/// The smallest height and width for which the border is defined.
-GRADOPS_FN int64_t MinimumSize(Border border) {
-  switch (border) {
-    case Border::kReflect:
-      return 2;
-  }
-  return 1;
+  return -1;
 }
 
 }  // namespace gradops::math

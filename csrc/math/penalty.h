@@ -5,25 +5,37 @@
 
 namespace gradops::math {
 
-// A penalty rho is a struct with two members over a number or a SIMD vector V:
-//   Value(r)  rho(r)
-//   Slope(r)  rho'(r): exactly 0 at r = 0, NaN where r is NaN
+// A penalty rho is a struct over a number or a SIMD vector V, made from its parameter:
+//   Value(r)      rho(r)
+//   Slope(r)      rho'(r): exactly 0 at r = 0, NaN where r is NaN
+//   Curvature(r)  rho''(r)
+//   kIsCostly     whether it takes a transcendental function: kernels then share its code
 // It is named once more, in core/registry.h; kernels, ops and Python follow from there.
 
-/// rho(r) = |r|. The slope at the kink is 0.
+/// rho(r) = |r|. The slope at the kink is 0, as is the curvature.
 struct L1Penalty {
+  static constexpr bool kIsCostly = false;
+  GRADOPS_FN explicit L1Penalty(double) {}
+
   template <class V>
   GRADOPS_FN V Value(V r) const {
     return Abs(r);
   }
   template <class V>
   GRADOPS_FN V Slope(V r) const {
-    return Select(Abs(r) > V(0), CopySign(V(1), r), r);
+    return Sign(r);
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V) const {
+    return V(0);
   }
 };
 
 /// rho(r) = r^2.
 struct L2Penalty {
+  static constexpr bool kIsCostly = false;
+  GRADOPS_FN explicit L2Penalty(double) {}
+
   template <class V>
   GRADOPS_FN V Value(V r) const {
     return r * r;
@@ -31,6 +43,109 @@ struct L2Penalty {
   template <class V>
   GRADOPS_FN V Slope(V r) const {
     return r + r;
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V r) const {
+    return Select(Abs(r) >= V(0), V(2), r);
+  }
+};
+
+/// rho(r) = sqrt(r^2 + epsilon^2).
+struct CharbonnierPenalty {
+  static constexpr bool kIsCostly = false;
+  double epsilon;
+  /// Not so small that its square is 0 in float.
+  GRADOPS_FN explicit CharbonnierPenalty(double parameter)
+      : epsilon(parameter > 1e-18 ? parameter : 1e-18) {}
+
+  template <class V>
+  GRADOPS_FN V Value(V r) const {
+    return Sqrt(r * r + V(epsilon * epsilon));
+  }
+  template <class V>
+  GRADOPS_FN V Slope(V r) const {
+    return r / Value(r);
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V r) const {
+    const V value = Value(r), ratio = V(epsilon) / value;
+    return ratio * ratio / value;
+  }
+};
+
+/// rho(r) = r^2 / 2 where |r| <= delta, else delta * (|r| - delta / 2).
+struct HuberPenalty {
+  static constexpr bool kIsCostly = false;
+  double delta;
+  GRADOPS_FN explicit HuberPenalty(double parameter)
+      : delta(parameter > 1e-30 ? parameter : 1e-30) {}
+
+  template <class V>
+  GRADOPS_FN V Value(V r) const {
+    const V magnitude = Abs(r);
+    return Select(magnitude > V(delta), V(delta) * (magnitude - V(0.5 * delta)), V(0.5) * r * r);
+  }
+  template <class V>
+  GRADOPS_FN V Slope(V r) const {
+    return Select(Abs(r) > V(delta), CopySign(V(delta), r), r);
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V r) const {
+    const V magnitude = Abs(r);
+    return Select(magnitude > V(delta), V(0), Select(magnitude >= V(0), V(1), r));
+  }
+};
+
+/// rho(r) = log(1 + |r| / epsilon). The slope at the kink is 0, as is the curvature.
+struct LogPenalty {
+  static constexpr bool kIsCostly = true;
+  double epsilon;
+  GRADOPS_FN explicit LogPenalty(double parameter)
+      : epsilon(parameter > 1e-30 ? parameter : 1e-30) {}
+
+  template <class V>
+  GRADOPS_FN V Value(V r) const {
+    return Log1p(Abs(r) / V(epsilon));
+  }
+  template <class V>
+  GRADOPS_FN V Slope(V r) const {
+    return Sign(r) / (V(epsilon) + Abs(r));
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V r) const {
+    const V slope = Slope(r);
+    return V(0) - slope * slope;
+  }
+};
+
+/// rho(r) = |r|^alpha, alpha >= 1. At r = 0 the curvature is its limit where that is finite, else
+/// 0.
+struct PowerPenalty {
+  static constexpr bool kIsCostly = true;
+  double alpha;
+  GRADOPS_FN explicit PowerPenalty(double parameter) : alpha(parameter) {}
+
+  template <class V>
+  GRADOPS_FN V Value(V r) const {
+    return Lower(r) * Abs(r);
+  }
+  template <class V>
+  GRADOPS_FN V Slope(V r) const {
+    return V(alpha) * Lower(r) * Sign(r);
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V r) const {
+    const V magnitude = Abs(r);
+    const V power = alpha >= 2 ? Pow(magnitude, alpha - 2) : Lower(r) / magnitude;
+    // r + ... keeps a NaN.
+    return Select(magnitude > V(0), V(alpha * (alpha - 1)) * power, r * r + V(alpha == 2 ? 2 : 0));
+  }
+
+ private:
+  /// |r|^(alpha - 1), of which all three are made.
+  template <class V>
+  GRADOPS_FN V Lower(V r) const {
+    return Pow(Abs(r), alpha - 1);
   }
 };
 

@@ -1,12 +1,14 @@
 #ifndef GRADOPS_MATH_SCALAR_H_
 #define GRADOPS_MATH_SCALAR_H_
 
+#include <math.h>
+
 #include "math/macros.h"
 
 namespace gradops::math {
 
 // The primitives that penalties and responses are written in, for one number. A SIMD type offers
-// the same names as friends (cpu/simd.h), found by argument-dependent lookup.
+// the same names as friends (cpu/simd.h, cpu/simd_math.h), found by argument-dependent lookup.
 
 GRADOPS_FN float Abs(float x) { return __builtin_fabsf(x); }
 GRADOPS_FN double Abs(double x) { return __builtin_fabs(x); }
@@ -17,6 +19,23 @@ GRADOPS_FN double CopySign(double x, double y) { return __builtin_copysign(x, y)
 
 GRADOPS_FN float Select(bool condition, float yes, float no) { return condition ? yes : no; }
 GRADOPS_FN double Select(bool condition, double yes, double no) { return condition ? yes : no; }
+
+GRADOPS_FN float Sqrt(float x) { return ::sqrtf(x); }
+GRADOPS_FN double Sqrt(double x) { return ::sqrt(x); }
+
+/// log(1 + x) for x >= 0.
+GRADOPS_FN float Log1p(float x) { return ::log1pf(x); }
+GRADOPS_FN double Log1p(double x) { return ::log1p(x); }
+
+/// x^exponent for x >= 0.
+GRADOPS_FN float Pow(float x, double exponent) { return static_cast<float>(::pow(x, exponent)); }
+GRADOPS_FN double Pow(double x, double exponent) { return ::pow(x, exponent); }
+
+/// -1, 0 or 1; NaN for NaN.
+template <class V>
+GRADOPS_FN V Sign(V x) {
+  return Select(Abs(x) > V(0), CopySign(V(1), x), x);
+}
 
 }  // namespace gradops::math
 

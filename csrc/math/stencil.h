@@ -19,35 +19,84 @@ namespace gradops::math {
 // Backwards every operator is replaced by its transpose:
 //     A = s_h^T rho'(gx)   B = D_h^T rho'(gy)        (vertical pass of the adjoint)
 //     dL/dd = c * (D_w^T A + s_w^T B)                (horizontal pass of the adjoint)
-// and dL/dy_pred = dL/dd = -dL/dy_true. Everything between the two horizontal passes looks at one
-// column only, so penalties, slopes and sums run without regard to neighbours in the row.
-// Every pass *gathers*: row i of an operator is three weights for the neighbours i-1, i, i+1, and
-// so is row i of its transpose, because a border maps a ghost position to a neighbour of the pixel
-// that looked there. ForwardTaps and AdjointTaps give those weights; away from the border they are
-// the same for every i, and the kernels use that.
+// and dL/dy_pred = dL/dd = -dL/dy_true. Other responses need gx and gy of both images and have
+// slopes by gx(y_pred) and gy(y_pred) in place of rho'; the rest is the same. Everything between
+// the two horizontal passes looks at one column only, so penalties, slopes, weights and sums run
+// without regard to neighbours in the row. Every pass *gathers*: row i of an operator is three
+// weights for the neighbours i-1, i, i+1, and so is row i of its transpose, because a border maps a
+// ghost position to a neighbour of the pixel that looked there (circular: see Wraps). ForwardTaps
+// and AdjointTaps give those weights; away from the border they are the same for every i, and the
+// kernels use that.
+//
+// The support of a residual is where its weights are not 0: a product of rows and columns, so it
+// passes through the same two passes, with "all valid" in place of the weighted sum.
 
 /// A separable 3x3 correlation stencil: `derivative` along one axis, `smoothing` along the other.
 struct Stencil {
   double derivative[3];
   double smoothing[3];
   double unit_divisor;  // scale "unit" divides by it: a ramp of slope 1 then has gradient 1
+  // The stencil is this times its taps. Applied to what the taps have added up, which for images of
+  // integers is exact: what cancels then is exactly 0.
+  double scale = 1;
+
+  /// x(i+1) - x(i): no ghosts; the last difference is 0 (border valid: dropped).
+  GRADOPS_FN bool IsForward() const { return derivative[0] == 0; }
+  GRADOPS_FN bool Smooths() const { return smoothing[0] != 0; }
 };
 
-/// Weights of the neighbours index - 1, index, index + 1 along one axis.
+/// Weights of the neighbours index - 1, index, index + 1 along one axis. A weight is 0 where
+/// nothing is to be read: the kernels never multiply by it.
 struct AxisTaps {
-  double derivative[3];
-  double smoothing[3];
+  double derivative[3] = {0, 0, 0};
+  double smoothing[3] = {0, 0, 0};
+  // Whether the position's residuals count: not where they would leave the image (border valid).
+  bool derivative_counts = true;
+  bool smoothing_counts = true;
+  // The neighbours that the residual stands on.
+  bool derivative_support[3] = {false, false, false};
+  bool smoothing_support[3] = {false, false, false};
 };
 
-/// Row `index` of the stencil-and-border operator along an axis of `size` pixels.
-/// A weight is 0 where nothing is to be read: the kernels never multiply by it.
+/// Whether the axis is a ring whose ghosts the kernels read as rows and columns of their own, so
+/// that no position is at a border. Of one or two pixels the ghosts are neighbours already.
+GRADOPS_FN bool Wraps(const Stencil& stencil, Border border, int64_t size) {
+  return border == Border::kCircular && !stencil.IsForward() && size > 2;
+}
+
+/// The smallest height and width for which stencil and border are defined.
+GRADOPS_FN int64_t MinimumSize(const Stencil& stencil, Border border) {
+  if (border == Border::kValid) return stencil.IsForward() ? 2 : 3;
+  return border == Border::kReflect && !stencil.IsForward() ? 2 : 1;
+}
+
+/// Adds tap `weight` at neighbour k of `index`; returns whether it counts.
+GRADOPS_FN bool AddTap(double weight, Border border, int64_t index, int k, int64_t size,
+                       double taps[3]) {
+  if (weight == 0) return true;
+  const int64_t position = MapToImage(border, index + k - 1, size);
+  if (position >= 0) taps[position - index + 1] += weight;
+  return position >= 0 || border != Border::kValid;
+}
+
+/// Row `index` of the stencil-and-border operator along an axis of `size` pixels that does not
+/// wrap.
 GRADOPS_FN AxisTaps ForwardTaps(const Stencil& stencil, Border border, int64_t index,
                                 int64_t size) {
-  AxisTaps taps = {{0, 0, 0}, {0, 0, 0}};
+  AxisTaps taps;
+  const bool last_difference = stencil.IsForward() && index == size - 1;
   for (int k = 0; k < 3; ++k) {
-    const int64_t neighbour = MapToImage(border, index + k - 1, size) - index + 1;
-    taps.derivative[neighbour] += stencil.derivative[k];
-    taps.smoothing[neighbour] += stencil.smoothing[k];
+    if (!last_difference && !AddTap(stencil.derivative[k], border, index, k, size, taps.derivative))
+      taps.derivative_counts = false;
+    if (!AddTap(stencil.smoothing[k], border, index, k, size, taps.smoothing))
+      taps.smoothing_counts = false;
+  }
+  if (last_difference) taps.derivative_counts = border != Border::kValid;
+  for (int k = 0; k < 3; ++k) {
+    if (!taps.derivative_counts) taps.derivative[k] = 0;
+    if (!taps.smoothing_counts) taps.smoothing[k] = 0;
+    taps.derivative_support[k] = taps.derivative[k] != 0 || (last_difference && k == 1);
+    taps.smoothing_support[k] = taps.smoothing[k] != 0;
   }
   return taps;
 }
@@ -55,7 +104,7 @@ GRADOPS_FN AxisTaps ForwardTaps(const Stencil& stencil, Border border, int64_t i
 /// Row `index` of the transposed operator: weights of the residuals index - 1, index, index + 1.
 GRADOPS_FN AxisTaps AdjointTaps(const Stencil& stencil, Border border, int64_t index,
                                 int64_t size) {
-  AxisTaps taps = {{0, 0, 0}, {0, 0, 0}};
+  AxisTaps taps;
   for (int k = 0; k < 3; ++k) {
     const int64_t residual = index + k - 1;
     if (residual < 0 || residual >= size) continue;
@@ -67,7 +116,7 @@ GRADOPS_FN AxisTaps AdjointTaps(const Stencil& stencil, Border border, int64_t i
 }
 
 /// Whether the border touches the forward (adjoint) weights of `index`; if not, the weights are the
-/// stencil's own (for the adjoint: with the derivative's sign turned).
+/// stencil's own (for the adjoint: mirrored).
 GRADOPS_FN bool IsForwardEdge(int64_t index, int64_t size) {
   return index < 1 || index >= size - 1;
 }

@@ -7,72 +7,143 @@
 #include "core/cpu_target.h"
 #include "core/huge_pages.h"
 #include "core/launch.h"
-#include "core/validate.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tf/status.h"
+#include "tf/shapes.h"
 
 // What every kernel does before it launches: read the options, check the inputs at run time (shapes
 // may have been unknown when the graph was built), find the thread pool.
 
 namespace gradops::tf_ops {
 
-using ::absl::Status;
+using ::tensorflow::OpKernel;
 using ::tensorflow::OpKernelConstruction;
 using ::tensorflow::OpKernelContext;
 using ::tensorflow::Tensor;
+using ::tensorflow::TensorShape;
 
-/// Reads the options that the op has as attributes.
-inline Status ReadOptions(OpKernelConstruction* context, LossOptions* options) {
-  for (const OptionNames& row : AllOptions()) {
-    if (!context->HasAttr(row.option)) continue;
-    std::string name;
-    TF_RETURN_IF_ERROR(context->GetAttr(row.option, &name));
-    TF_RETURN_IF_ERROR(FromMessage(SetOption(row.option, name, options)));
-  }
-  return FromMessage(CheckCpuTarget());
-}
+/// TensorFlow's name for the dtype of images of type S.
+template <class S>
+struct TensorFlowType {
+  using Type = S;
+};
+template <>
+struct TensorFlowType<math::Half> {
+  using Type = ::Eigen::half;
+};
+template <>
+struct TensorFlowType<math::BFloat16> {
+  using Type = ::tensorflow::bfloat16;
+};
 
-/// The shape of images [B, H, W, C, ...] of the given rank.
-inline Status ReadImageShape(const Tensor& tensor, const char* argument, int rank,
-                             const char* layout, BorderId border, ImageShape* shape) {
-  if (tensor.dims() != rank) {
-    return InvalidArgument(argument, " must have rank ", rank, " ", layout, ", got shape ",
-                           tensor.shape().DebugString());
-  }
-  *shape = {tensor.dim_size(0), tensor.dim_size(1), tensor.dim_size(2), tensor.dim_size(3)};
-  return FromMessage(CheckImageSize(argument, shape->height, shape->width, border));
-}
-
-/// The common shape of y_true (input 0) and y_pred (input 1).
-inline Status ReadImagePair(OpKernelContext* context, BorderId border, ImageShape* shape) {
-  const Tensor &y_true = context->input(0), &y_pred = context->input(1);
-  TF_RETURN_IF_ERROR(ReadImageShape(y_true, "y_true", 4, "[B, H, W, C]", border, shape));
-  TF_RETURN_IF_ERROR(ReadImageShape(y_pred, "y_pred", 4, "[B, H, W, C]", border, shape));
-  if (y_true.shape() == y_pred.shape()) return absl::OkStatus();
-  return InvalidArgument("y_true and y_pred must have the same shape, got ",
-                         y_true.shape().DebugString(), " and ", y_pred.shape().DebugString());
-}
-
-/// Input `index` as one value per example, from a scalar or a [B] tensor.
-template <class U>
-Status ReadPerExample(OpKernelContext* context, int index, const char* argument, int64_t batch,
-                      PerExample<U>* values) {
-  const Tensor& tensor = context->input(index);
-  const bool scalar = tensor.dims() == 0;
-  if (!scalar && (tensor.dims() != 1 || tensor.dim_size(0) != batch)) {
-    return InvalidArgument(argument, " must be a scalar or have shape [", batch, "], got ",
-                           tensor.shape().DebugString());
-  }
-  *values = {tensor.flat<U>().data(), scalar ? 0 : 1};
-  return absl::OkStatus();
+template <class S>
+const S* ImageData(const Tensor& tensor) {
+  using Type = typename TensorFlowType<S>::Type;
+  static_assert(sizeof(Type) == sizeof(S), "the same bits");
+  return reinterpret_cast<const S*>(tensor.flat<Type>().data());
 }
 
 /// The data of an output that is about to be written.
-template <class T>
-T* FreshData(Tensor* output) {
-  T* const data = output->flat<T>().data();
+template <class S>
+S* FreshData(Tensor* output) {
+  using Type = typename TensorFlowType<S>::Type;
+  S* const data = reinterpret_cast<S*>(output->flat<Type>().data());
   AdviseHugePages(data, output->TotalBytes());
   return data;
+}
+
+/// Reads the options that the op has as attributes.
+inline Status ReadOptions(OpKernelConstruction* context, LossOptions* options) {
+  TF_RETURN_IF_ERROR(ReadOptionAttrs(
+      [context](const std::string& name, std::string* text) {
+        return context->HasAttr(name) && context->GetAttr(name, text).ok();
+      },
+      options));
+  TF_RETURN_IF_ERROR(FromMessage(CheckOptions(*options)));
+  return FromMessage(CheckCpuTarget());
+}
+
+/// The sizes of the first four axes of images.
+inline std::vector<int64_t> SizesOf(const Tensor& tensor) {
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < 4; ++i) sizes.push_back(tensor.dim_size(i));
+  return sizes;
+}
+
+/// The shape of images, with `extra_axes` more axes than four.
+inline Status ReadImageShape(const Tensor& tensor, const char* argument, const LossOptions& options,
+                             ImageShape* shape, int extra_axes = 0) {
+  if (tensor.dims() != 4 + extra_axes) {
+    return InvalidArgument(argument, " must have rank ", 4 + extra_axes, " ", LayoutOf(options),
+                           extra_axes > 0 ? " and 2" : "", ", got shape ",
+                           tensor.shape().DebugString());
+  }
+  *shape = MakeShape(SizesOf(tensor).data(), options.data_format);
+  return FromMessage(CheckImageSize(argument, shape->height, shape->width, options));
+}
+
+/// Whether an optional input is given: a vector of no numbers stands for none.
+inline bool IsGiven(const Tensor& tensor) {
+  return tensor.dims() != 1 || tensor.NumElements() != 0;
+}
+
+/// A map of input `index`, if given.
+template <class M>
+Status ReadMap(OpKernelContext* context, int index, const char* argument,
+               const LossOptions& options, PixelMap<M>* map) {
+  const Tensor &tensor = context->input(index), &images = context->input(1);
+  if (!IsGiven(tensor)) return absl::OkStatus();
+  if (tensor.dims() != 4) {
+    return InvalidArgument(argument, " must have rank 4 ", LayoutOf(options), ", got shape ",
+                           tensor.shape().DebugString());
+  }
+  TF_RETURN_IF_ERROR(FromMessage(CheckPixelMap(argument, SizesOf(tensor).data(),
+                                               SizesOf(images).data(), options.data_format)));
+  const int axis = options.data_format == DataFormatId::kChannelsFirst ? 1 : 3;
+  *map = {tensor.flat<M>().data(), tensor.dim_size(axis) == images.dim_size(axis)};
+  return absl::OkStatus();
+}
+
+/// y_true, y_pred, weights and mask: inputs 0 to 3.
+template <class S>
+Status ReadLossInputs(OpKernelContext* context, const LossOptions& options, ImageShape* shape,
+                      LossInputs<S>* inputs) {
+  const Tensor &y_true = context->input(0), &y_pred = context->input(1);
+  TF_RETURN_IF_ERROR(ReadImageShape(y_pred, "y_pred", options, shape));
+  inputs->y_pred = ImageData<S>(y_pred);
+  inputs->y_true = nullptr;
+  if (IsGiven(y_true)) {
+    TF_RETURN_IF_ERROR(ReadImageShape(y_true, "y_true", options, shape));
+    if (y_true.shape() != y_pred.shape()) {
+      return InvalidArgument("y_true and y_pred must have the same shape, got ",
+                             y_true.shape().DebugString(), " and ", y_pred.shape().DebugString());
+    }
+    inputs->y_true = ImageData<S>(y_true);
+  }
+  TF_RETURN_IF_ERROR(ReadMap(context, 2, "weights", options, &inputs->weights));
+  return ReadMap(context, 3, "mask", options, &inputs->mask);
+}
+
+/// The shape of the loss: [B] or, for normalizer "none", [B, axes].
+inline TensorShape LossShapeOf(const KernelParams& params) {
+  TensorShape shape({params.shape.batch});
+  if (params.normalizer == NormalizerId::kNone) shape.AddDim(AxesOf(params));
+  return shape;
+}
+
+/// Input `index` as a value per loss, from a scalar or a tensor of the shape of the loss.
+template <class T>
+Status ReadLossLike(OpKernelContext* context, int index, const char* argument,
+                    const KernelParams& params, PerExample<T>* values) {
+  const Tensor& tensor = context->input(index);
+  const bool scalar = tensor.dims() == 0;
+  if (!scalar && tensor.shape() != LossShapeOf(params)) {
+    return InvalidArgument(argument, " must be a scalar or have the shape of the loss, ",
+                           LossShapeOf(params).DebugString(), ", got ",
+                           tensor.shape().DebugString());
+  }
+  const int axes = AxesOf(params);
+  *values = {tensor.flat<T>().data(), scalar ? 0 : axes, scalar || axes == 1 ? 0 : 1};
+  return absl::OkStatus();
 }
 
 /// TensorFlow's intra-op pool, one unit at a time.
@@ -86,6 +157,17 @@ inline ParallelFor IntraOpParallelFor(OpKernelContext* context) {
     });
   };
 }
+
+/// A kernel with options.
+class GradopsKernel : public OpKernel {
+ public:
+  explicit GradopsKernel(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, ReadOptions(context, &options_));
+  }
+
+ protected:
+  LossOptions options_;
+};
 
 }  // namespace gradops::tf_ops
 

@@ -1,0 +1,72 @@
+"""The other stencils, responses and penalties of the kernel against sobel/component/l1."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from benchmarks import cases, report, timing
+from benchmarks.cases import Settings, Target, Timed
+from benchmarks.problems import NAMED, Problem, make_problem
+from benchmarks.providers import FORWARD, LOSS_AND_GRADIENT
+from gradops import _measure, _options
+
+_FLOOR = 2.5
+_POWER = {"penalty": "power", "alpha": 4.0}
+_PRODUCT_SHAPE, _QUICK_PRODUCT_SHAPE = (4, 512, 512, 3), (1, 16, 16, 3)
+_SCREENING_ROUNDS = 3
+_FINALISTS = 3
+_MODES = (LOSS_AND_GRADIENT, FORWARD)
+
+
+def _options_of(stencil: str, response: str, penalty: str) -> dict[str, Any]:
+    options = {"stencil": stencil, "response": response, "penalty": penalty}
+    return options | _POWER if penalty == "power" else options
+
+
+def _one_at_a_time() -> list[dict[str, Any]]:
+    names = _options.allowed_names()
+    return [
+        _options_of(**{**NAMED, option: name})
+        for option in NAMED
+        for name in names[option]
+        if name != NAMED[option]
+    ]
+
+
+def _everything() -> list[dict[str, Any]]:
+    names = _options.allowed_names()
+    choices = itertools.product(*(names[option] for option in NAMED))
+    return [_options_of(*choice) for choice in choices if choice != tuple(NAMED.values())]
+
+
+def _group(plain: Problem, mode: str, combinations: list[dict[str, Any]]) -> list[Timed]:
+    """The plain kernel, then the others against it."""
+    reference = Timed("kernel", mode, plain)
+    target = Target([reference.name], _FLOOR)
+    others = (plain.with_options(**options) for options in combinations)
+    return [reference, *(Timed("kernel", mode, problem, [target]) for problem in others)]
+
+
+def family(settings: Settings) -> list[report.Row]:
+    """Every other stencil, response and penalty, one at a time, at the first shape."""
+    plain = make_problem(settings.shapes[0], threads=settings.threads)
+    group = [timed for mode in _MODES for timed in _group(plain, mode, _one_at_a_time())]
+    return cases.measure("family", group, settings, cases.LAST)
+
+
+def product(settings: Settings) -> list[report.Row]:
+    """The slowest of all combinations: found in few rounds, and then timed again."""
+    shape = _QUICK_PRODUCT_SHAPE if settings.quick else _PRODUCT_SHAPE
+    plain = make_problem(shape, threads=settings.threads)
+    rows = []
+    for mode in _MODES:
+        with cases.progress(f"all combinations, {mode}"):
+            group = _group(plain, mode, _everything())
+            calls = cases.checked_calls(group, cases.SMALL)
+            samples = timing.interleave(calls, _SCREENING_ROUNDS, _SCREENING_ROUNDS)
+        median = {name: _measure.median_and_percentiles(s)[0] for name, s in samples.items()}
+        slowest = sorted(group[1:], key=lambda timed: -median[timed.name])[:_FINALISTS]
+        measured = cases.measure("product", [group[0], *slowest], settings, cases.LAST)
+        rows += [measured[0], max(measured[1:], key=lambda row: row.measured or 0)]
+    return rows

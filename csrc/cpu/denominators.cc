@@ -1,0 +1,154 @@
+#include "cpu/denominators.h"
+
+#include <atomic>
+
+#include "cpu/targets.h"
+#include "cpu/units.h"
+
+namespace gradops::cpu {
+namespace {
+
+/// How many positions along an axis count.
+struct AxisCounts {
+  int64_t derivative = 0, smoothing = 0;
+  int64_t both = 0;
+};
+
+AxisCounts CountAxis(const KernelParams& params, int64_t size) {
+  // Away from the border all count; the first and last position are looked at.
+  AxisCounts counts;
+  const bool wraps = math::Wraps(params.stencil, params.border, size);
+  const auto add = [&](int64_t index, int64_t times) {
+    const math::AxisTaps taps =
+        wraps ? math::AxisTaps() : ForwardTaps(params.stencil, params.border, index, size);
+    counts.derivative += taps.derivative_counts ? times : 0;
+    counts.smoothing += taps.smoothing_counts ? times : 0;
+    counts.both += taps.derivative_counts && taps.smoothing_counts ? times : 0;
+  };
+  if (size > 0) add(0, 1);
+  if (size > 1) add(size - 1, 1);
+  if (size > 2) add(1, size - 2);
+  return counts;
+}
+
+/// The counts of an example without weights and mask, from its shape alone.
+Counts CountByShape(const KernelParams& params) {
+  const ImageShape& shape = params.shape;
+  const AxisCounts rows = CountAxis(params, shape.height), columns = CountAxis(params, shape.width);
+  const double per_position = static_cast<double>(shape.planes * shape.channels);
+  Counts counts{{0, 0}, static_cast<double>(shape.ExampleSize()), false};
+  if (ResidualsOf(params.response) == 1) {
+    counts.residuals.y = per_position * static_cast<double>(rows.both * columns.both);
+  } else {
+    counts.residuals = {per_position * static_cast<double>(rows.derivative * columns.smoothing),
+                        per_position * static_cast<double>(rows.smoothing * columns.derivative)};
+  }
+  return counts;
+}
+
+/// Adds kept(counts of a unit) to each example's sums, in the order of the units: two numbers are
+/// kept of each, so that memory stays at 16 bytes per unit.
+template <class S>
+std::string CountUnits(const KernelParams& params, const LossInputs<S>& inputs,
+                       const ParallelFor& parallel_for, std::vector<AxisSums>* by_example,
+                       AxisSums (*kept)(const Counts&)) {
+  const Units units(params.shape);
+  std::vector<AxisSums> by_unit(units.count);
+  std::atomic<bool> negative{false};
+  parallel_for(units.count, [&](int64_t unit) {
+    const Counts counts =
+        ActiveTarget()
+            .Of(inputs.y_pred)
+            .counts(params, InputsOfUnit(inputs, params.shape, units, unit), units.Rows(unit));
+    by_unit[unit] = kept(counts);
+    if (counts.negative_weight) negative = true;
+  });
+  for (int64_t unit = 0; unit < units.count; ++unit) {
+    AxisSums& sums = (*by_example)[units.Example(unit)];
+    sums.y += by_unit[unit].y;
+    sums.x += by_unit[unit].x;
+  }
+  return negative ? "weights must be non-negative, got a negative number or NaN" : "";
+}
+
+template <class S>
+bool HasMaps(const LossInputs<S>& inputs) {
+  return inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+}
+
+}  // namespace
+
+template <class S>
+std::string FindDenominators(const KernelParams& params, const LossInputs<S>& inputs,
+                             const ParallelFor& parallel_for, std::vector<double>* denominators) {
+  const int64_t batch = params.shape.batch;
+  const bool pixels = params.normalizer == NormalizerId::kPixels;
+  std::vector<AxisSums> counts(batch, AxisSums{0, 0});
+  if (HasMaps(inputs)) {
+    const std::string error = CountUnits<S>(
+        params, inputs, parallel_for, &counts,
+        pixels ? [](const Counts& c) { return AxisSums{c.pixels, 0}; }
+               : [](const Counts& c) { return AxisSums{c.residuals.y + c.residuals.x, 0}; });
+    if (!error.empty()) return error;
+  } else {
+    const Counts all = CountByShape(params);
+    for (AxisSums& count : counts) {
+      count = {pixels ? all.pixels : all.residuals.y + all.residuals.x, 0};
+    }
+  }
+  double total = 0;
+  for (const AxisSums& count : counts) total += count.y;
+  denominators->resize(batch);
+  for (int64_t example = 0; example < batch; ++example) {
+    switch (params.normalizer) {
+      case NormalizerId::kResiduals:
+      case NormalizerId::kPixels:
+        (*denominators)[example] = counts[example].y;
+        break;
+      case NormalizerId::kBatch:
+        (*denominators)[example] = total / static_cast<double>(batch);
+        break;
+      case NormalizerId::kNone:
+        (*denominators)[example] = 1;
+        break;
+    }
+  }
+  return "";
+}
+
+#define GRADOPS_INSTANTIATE(S)                                                        \
+  template std::string FindDenominators<S>(const KernelParams&, const LossInputs<S>&, \
+                                           const ParallelFor&, std::vector<double>*);
+GRADOPS_FOR_EACH_DTYPE(GRADOPS_INSTANTIATE)
+#undef GRADOPS_INSTANTIATE
+
+}  // namespace gradops::cpu
+
+namespace gradops {
+
+template <class S>
+std::string LaunchCounts(const KernelParams& params, const LossInputs<S>& inputs,
+                         ComputeType<S>* counts, const ParallelFor& parallel_for) {
+  const int axes = ResidualsOf(params.response);
+  std::vector<cpu::AxisSums> sums(params.shape.batch, cpu::AxisSums{0, 0});
+  if (cpu::HasMaps(inputs)) {
+    const std::string error = cpu::CountUnits<S>(params, inputs, parallel_for, &sums,
+                                                 [](const cpu::Counts& c) { return c.residuals; });
+    if (!error.empty()) return error;
+  } else {
+    for (cpu::AxisSums& sum : sums) sum = cpu::CountByShape(params).residuals;
+  }
+  for (int64_t example = 0; example < params.shape.batch; ++example) {
+    counts[example * axes] = static_cast<ComputeType<S>>(sums[example].y);
+    if (axes == 2) counts[example * axes + 1] = static_cast<ComputeType<S>>(sums[example].x);
+  }
+  return "";
+}
+
+#define GRADOPS_INSTANTIATE(S)                                                                     \
+  template std::string LaunchCounts<S>(const KernelParams&, const LossInputs<S>&, ComputeType<S>*, \
+                                       const ParallelFor&);
+GRADOPS_FOR_EACH_DTYPE(GRADOPS_INSTANTIATE)
+#undef GRADOPS_INSTANTIATE
+
+}  // namespace gradops

@@ -1,0 +1,113 @@
+#ifndef GRADOPS_CPU_SIMD_CONVERT_H_
+#define GRADOPS_CPU_SIMD_CONVERT_H_
+
+#include "core/params.h"
+#include "cpu/simd.h"
+#include "math/dtype.h"
+
+// Between images in memory, of type S, and registers of the type they are computed in. The same
+// results as math/dtype.h, bit for bit.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+typedef uint32_t Words __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+typedef uint16_t HalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+typedef HalfWords UnalignedHalfWords __attribute__((aligned(1), may_alias));
+
+// GCC 12 warns of uninitialized values in the AVX-512 intrinsics without a mask.
+[[maybe_unused]] inline constexpr uint16_t kAllLanes = 0xffff;
+
+/// yes where the mask is set, bit by bit.
+GRADOPS_FN Words Choose(Words mask, Words yes, Words no) { return (mask & yes) | (~mask & no); }
+
+GRADOPS_FN Words WidenHalf(Words bits) {
+  const Words sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
+  const Words rebased = magnitude + (112u << 23);
+  typedef RegisterOf<float>::Type Floats;
+  const Words subnormal =
+      (Words)((Floats)(rebased + (1u << 23)) - (Floats)(Words{} + (113u << 23)));
+  const Words finite = Choose((Words)(magnitude >= 0x0400u << 13), rebased, subnormal);
+  return sign | Choose((Words)(magnitude >= 0x7c00u << 13), magnitude | 0x7f800000u, finite);
+}
+
+GRADOPS_FN Words NarrowToHalf(Words bits) {
+  typedef RegisterOf<float>::Type Floats;
+  const Words sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  const Words normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  const Words subnormal = (Words)((Floats)magnitude + 0.5f) - (126u << 23);
+  Words narrow = Choose((Words)(magnitude >= 113u << 23), normal, subnormal);
+  narrow = Choose((Words)(magnitude >= 0x477ff000u), Words{} + 0x7c00u, narrow);
+  narrow = Choose((Words)(magnitude > 0x7f800000u), 0x7e00u | (magnitude >> 13 & 0x3ffu), narrow);
+  return sign | narrow;
+}
+
+GRADOPS_FN Words NarrowToBFloat16(Words bits) {
+  const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  return Choose((Words)((bits & 0x7fffffffu) > 0x7f800000u), bits >> 16 | 0x40u, rounded);
+}
+
+/// A register of numbers from image memory of type S; no alignment is needed.
+GRADOPS_FN Simd<float> LoadWide(const float* from) { return Simd<float>::Load(from); }
+GRADOPS_FN Simd<double> LoadWide(const double* from) { return Simd<double>::Load(from); }
+GRADOPS_FN Simd<float> LoadWide(const math::BFloat16* from) {
+  const HalfWords bits = *reinterpret_cast<const UnalignedHalfWords*>(from);
+  return Simd<float>((Simd<float>::Register)(__builtin_convertvector(bits, Words) << 16));
+}
+GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_loadu_si256((const __m256i*)from);
+  return Simd<float>((Simd<float>::Register)_mm512_maskz_cvtph_ps(kAllLanes, bits));
+#elif defined(__F16C__)
+  return Simd<float>((Simd<float>::Register)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)));
+#else
+  const HalfWords bits = *reinterpret_cast<const UnalignedHalfWords*>(from);
+  return Simd<float>((Simd<float>::Register)WidenHalf(__builtin_convertvector(bits, Words)));
+#endif
+}
+
+/// A register as it will lie in image memory of type S.
+GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }
+GRADOPS_FN Simd<double>::Register Narrow(Simd<double> a, const double*) { return a.v; }
+GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::BFloat16*) {
+  return __builtin_convertvector(NarrowToBFloat16((Words)a.v), HalfWords);
+}
+GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::Half*) {
+#if defined(__AVX512F__)
+  return (HalfWords)_mm512_maskz_cvtps_ph(kAllLanes, (__m512)a.v, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__F16C__)
+  return (HalfWords)_mm256_cvtps_ph((__m256)a.v, _MM_FROUND_TO_NEAREST_INT);
+#else
+  return __builtin_convertvector(NarrowToHalf((Words)a.v), HalfWords);
+#endif
+}
+
+/// No alignment is needed.
+template <class S>
+GRADOPS_FN void StoreNarrow(Simd<ComputeType<S>> a, S* to) {
+  auto narrow = Narrow(a, to);
+  __builtin_memcpy(to, &narrow, sizeof(narrow));
+}
+
+/// Past the caches, which would otherwise read every line before writing it; for data that will not
+/// be read soon. `to` is on a boundary of the register's own size. Needs StreamFence() before
+/// another thread reads it.
+template <class S>
+GRADOPS_FN void StreamNarrow(Simd<ComputeType<S>> a, S* to) {
+  auto narrow = Narrow(a, to);
+#if defined(__x86_64__)
+  if constexpr (sizeof(narrow) == 8) _mm_stream_si64((long long*)to, (long long)narrow);
+  if constexpr (sizeof(narrow) == 16) _mm_stream_si128((__m128i*)to, (__m128i)narrow);
+#if defined(__AVX2__)
+  if constexpr (sizeof(narrow) == 32) _mm256_stream_si256((__m256i*)to, (__m256i)narrow);
+#endif
+#if defined(__AVX512F__)
+  if constexpr (sizeof(narrow) == 64) _mm512_stream_si512((__m512i*)to, (__m512i)narrow);
+#endif
+#else
+  __builtin_memcpy(to, &narrow, sizeof(narrow));
+#endif
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET
+
+#endif  // GRADOPS_CPU_SIMD_CONVERT_H_

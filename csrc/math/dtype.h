@@ -1,0 +1,78 @@
+#ifndef GRADOPS_MATH_DTYPE_H_
+#define GRADOPS_MATH_DTYPE_H_
+
+#include <cstdint>
+#include <cstring>
+
+#include "math/macros.h"
+
+namespace gradops::math {
+
+/// IEEE binary16 and the upper half of binary32, as they lie in memory.
+struct Half {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+
+/// The type in which images of type S are computed, and of their losses and upstream gradients.
+template <class S>
+struct ComputeTypeOf {
+  using Type = float;
+};
+template <>
+struct ComputeTypeOf<double> {
+  using Type = double;
+};
+
+template <class To, class From>
+GRADOPS_FN To BitCast(From from) {
+  static_assert(sizeof(To) == sizeof(From), "BitCast keeps the size");
+  To to;
+  std::memcpy(&to, &from, sizeof(to));
+  return to;
+}
+
+// Widening is exact. Narrowing rounds to the nearest, ties to even; a NaN stays one. Integer
+// arithmetic only (and one exact subtraction), so a flush-to-zero mode changes nothing.
+
+GRADOPS_FN float Widen(float x) { return x; }
+GRADOPS_FN double Widen(double x) { return x; }
+GRADOPS_FN float Widen(BFloat16 x) { return BitCast<float>(uint32_t{x.bits} << 16); }
+GRADOPS_FN float Widen(Half x) {
+  const uint32_t sign = (x.bits & 0x8000u) << 16, magnitude = (x.bits & 0x7fffu) << 13;
+  if (magnitude >= 0x7c00u << 13) return BitCast<float>(sign | 0x7f800000u | magnitude);
+  const uint32_t rebased = magnitude + (112u << 23);
+  if (magnitude >= 0x0400u << 13) return BitCast<float>(sign | rebased);
+  const float subnormal = BitCast<float>(rebased + (1u << 23)) - BitCast<float>(113u << 23);
+  return BitCast<float>(sign | BitCast<uint32_t>(subnormal));
+}
+
+GRADOPS_FN void Narrow(float x, float* to) { *to = x; }
+GRADOPS_FN void Narrow(double x, double* to) { *to = x; }
+GRADOPS_FN void Narrow(float x, BFloat16* to) {
+  const uint32_t bits = BitCast<uint32_t>(x);
+  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  const uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+  to->bits = static_cast<uint16_t>(is_nan ? bits >> 16 | 0x40u : rounded >> 16);
+}
+GRADOPS_FN void Narrow(float x, Half* to) {
+  const uint32_t bits = BitCast<uint32_t>(x), sign = bits >> 16 & 0x8000u;
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  uint32_t narrow;
+  if (magnitude > 0x7f800000u) {
+    narrow = 0x7e00u | (magnitude >> 13 & 0x3ffu);
+  } else if (magnitude >= 0x477ff000u) {  // rounds to 2^16 or more
+    narrow = 0x7c00u;
+  } else if (magnitude >= 113u << 23) {
+    narrow = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  } else {  // a multiple of 2^-24: adding 0.5 rounds there
+    narrow = BitCast<uint32_t>(BitCast<float>(magnitude) + 0.5f) - (126u << 23);
+  }
+  to->bits = static_cast<uint16_t>(sign | narrow);
+}
+
+}  // namespace gradops::math
+
+#endif  // GRADOPS_MATH_DTYPE_H_

@@ -1,0 +1,276 @@
+#ifndef GRADOPS_MATH_RESPONSE_H_
+#define GRADOPS_MATH_RESPONSE_H_
+
+#include "math/penalty.h"
+#include "math/scalar.h"
+
+namespace gradops::math {
+
+/// The stencil's two derivatives at a pixel: down the rows, along the columns.
+template <class V>
+struct Gradient {
+  V y, x;
+};
+
+template <class V>
+GRADOPS_FN Gradient<V> operator*(V factor, Gradient<V> g) {
+  return {factor * g.y, factor * g.x};
+}
+template <class V>
+GRADOPS_FN Gradient<V> operator+(Gradient<V> a, Gradient<V> b) {
+  return {a.y + b.y, a.x + b.x};
+}
+template <class V>
+GRADOPS_FN Gradient<V> operator-(Gradient<V> a, Gradient<V> b) {
+  return {a.y - b.y, a.x - b.x};
+}
+template <class V>
+GRADOPS_FN V Dot(Gradient<V> a, Gradient<V> b) {
+  return a.y * b.y + a.x * b.x;
+}
+template <class V>
+GRADOPS_FN Gradient<V> Signs(Gradient<V> g) {
+  return {Sign(g.y), Sign(g.x)};
+}
+
+/// What a vector does to the slopes: H_pp v and H_tp v of one pixel.
+template <class V>
+struct SecondSlopes {
+  Gradient<V> by_pred, by_true;
+};
+
+// A response says what is compared at a pixel, given the gradients p and t of y_pred and y_true
+// there. With rho the penalty and r the residual or residuals:
+//   Values(rho, p, t)      rho of each residual, in .y and .x; a joint response has one, in .y
+//   Slopes(rho, p, t)      d(sum of the values) / dp; exactly 0 for p = t
+//   Second(rho, p, t, v)   d<Slopes, v> / dp and d<Slopes, v> / dt
+// Every response is symmetric in p and t, so slopes by t are Slopes(rho, t, p).
+//   kResiduals   2, or 1 for a joint response
+//   kDifference  the response sees p - t alone, given as p; t is then not read
+
+/// r_k = g_k(p) - g_k(t).
+struct ComponentResponse {
+  static constexpr int kResiduals = 2;
+  static constexpr bool kDifference = true;
+  GRADOPS_FN explicit ComponentResponse(double) {}
+
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V>) const {
+    return {rho.Value(p.y), rho.Value(p.x)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V>) const {
+    return {rho.Slope(p.y), rho.Slope(p.x)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V>,
+                                    Gradient<V> v) const {
+    const Gradient<V> by_pred = {rho.Curvature(p.y) * v.y, rho.Curvature(p.x) * v.x};
+    return {by_pred, V(-1) * by_pred};
+  }
+};
+
+/// r_k = |g_k(p)| - |g_k(t)|. The derivative of |x| at 0 is 0.
+struct AbsoluteResponse {
+  static constexpr int kResiduals = 2;
+  static constexpr bool kDifference = false;
+  GRADOPS_FN explicit AbsoluteResponse(double) {}
+
+  template <class V>
+  GRADOPS_FN Gradient<V> Residuals(Gradient<V> p, Gradient<V> t) const {
+    return {Abs(p.y) - Abs(t.y), Abs(p.x) - Abs(t.x)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    const Gradient<V> r = Residuals(p, t);
+    return {rho.Value(r.y), rho.Value(r.x)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    const Gradient<V> r = Residuals(p, t), sign = Signs(p);
+    return {rho.Slope(r.y) * sign.y, rho.Slope(r.x) * sign.x};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
+                                    Gradient<V> v) const {
+    const Gradient<V> r = Residuals(p, t), sp = Signs(p), st = Signs(t);
+    const Gradient<V> bent = {rho.Curvature(r.y) * sp.y * v.y, rho.Curvature(r.x) * sp.x * v.x};
+    return {{bent.y * sp.y, bent.x * sp.x}, {V(0) - bent.y * st.y, V(0) - bent.x * st.x}};
+  }
+};
+
+/// r = m(p) - m(t), m(g) = sqrt(gx^2 + gy^2 + epsilon). Both derivatives of m are 0 where m is 0.
+struct MagnitudeResponse {
+  static constexpr int kResiduals = 1;
+  static constexpr bool kDifference = false;
+  double epsilon;
+  GRADOPS_FN explicit MagnitudeResponse(double parameter) : epsilon(parameter) {}
+
+  template <class V>
+  GRADOPS_FN V Magnitude(Gradient<V> g) const {
+    return Sqrt(Dot(g, g) + V(epsilon));
+  }
+  /// 1 / m, but 0 where m is 0.
+  template <class V>
+  GRADOPS_FN V Inverse(V m) const {
+    return Select(Abs(m) > V(0), V(1) / m, m);
+  }
+  /// dm / dg.
+  template <class V>
+  GRADOPS_FN Gradient<V> Unit(Gradient<V> g) const {
+    return Inverse(Magnitude(g)) * g;
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    return {rho.Value(Magnitude(p) - Magnitude(t)), V(0)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    return rho.Slope(Magnitude(p) - Magnitude(t)) * Unit(p);
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
+                                    Gradient<V> v) const {
+    const V r = Magnitude(p) - Magnitude(t), inverse = Inverse(Magnitude(p));
+    const Gradient<V> unit = Unit(p);
+    const V along = Dot(unit, v), bent = rho.Curvature(r) * along;
+    return {bent * unit + (rho.Slope(r) * inverse) * (v - along * unit), (V(0) - bent) * Unit(t)};
+  }
+};
+
+/// r = 1 - cos(angle between p and t) = |u_p - u_t|^2 / 2 of the unit gradients: exactly 0 for
+/// equal ones. 0, with its derivatives, where either magnitude is below epsilon or 0.
+struct DirectionResponse {
+  static constexpr int kResiduals = 1;
+  static constexpr bool kDifference = false;
+  double epsilon;
+  GRADOPS_FN explicit DirectionResponse(double parameter) : epsilon(parameter) {}
+
+  /// With the angles a of p and b of t: residual = 1 - cos(b - a).
+  template <class V>
+  struct Turn {
+    Gradient<V> unit_p, unit_t;
+    V inverse_p, inverse_t;  // 1 / |p|, 1 / |t|
+    V residual, sine;        // sine = sin(b - a)
+  };
+  template <class V>
+  GRADOPS_FN Turn<V> TurnOf(Gradient<V> p, Gradient<V> t) const {
+    const V mp = Sqrt(Dot(p, p)), mt = Sqrt(Dot(t, t));
+    // 1 where both count, 0 where not, NaN where either is NaN.
+    const V both = Gate(mp) * Gate(mt);
+    const V ip = V(1) / Select(both > V(0), mp, V(1)), it = V(1) / Select(both > V(0), mt, V(1));
+    const Gradient<V> up = ip * p, ut = it * t;
+    const Gradient<V> apart = up - ut;
+    const V residual = Gated(both, V(0.5) * Dot(apart, apart));
+    return {
+        up, ut, Gated(both, ip), Gated(both, it), residual, Gated(both, up.x * ut.y - up.y * ut.x)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    return {rho.Value(TurnOf(p, t).residual), V(0)};
+  }
+  /// dr/da = -sine and da/dp = (-y, x) / |p|^2 in the order (x, y).
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    const Turn<V> turn = TurnOf(p, t);
+    return (V(0) - rho.Slope(turn.residual) * turn.sine) * AngleSlope(turn.unit_p, turn.inverse_p);
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
+                                    Gradient<V> v) const {
+    const Turn<V> turn = TurnOf(p, t);
+    const V slope = rho.Slope(turn.residual), curvature = rho.Curvature(turn.residual);
+    const V cosine = V(1) - turn.residual;
+    const Gradient<V> qp = AngleSlope(turn.unit_p, turn.inverse_p);
+    const Gradient<V> qt = AngleSlope(turn.unit_t, turn.inverse_t);
+    // Second derivative of rho(r) by the angles: (a, a) is `bent`, (a, b) its negative.
+    const V bent = curvature * turn.sine * turn.sine + slope * cosine;
+    // The angle's own second derivative: -(u q^T + q u^T) / |p|.
+    const Gradient<V> angle_v =
+        (V(0) - turn.inverse_p) * (Dot(qp, v) * turn.unit_p + Dot(turn.unit_p, v) * qp);
+    return {(bent * Dot(qp, v)) * qp + (V(0) - slope * turn.sine) * angle_v,
+            (V(0) - bent * Dot(qp, v)) * qt};
+  }
+
+ private:
+  template <class V>
+  GRADOPS_FN V Gate(V m) const {
+    // NaN compares false both times and stays.
+    return Select(m < V(epsilon), V(0), Select(m > V(0), V(1), m));
+  }
+  template <class V>
+  GRADOPS_FN V Gated(V both, V value) const {
+    return Select(both > V(0), value, both);
+  }
+  template <class V>
+  GRADOPS_FN Gradient<V> AngleSlope(Gradient<V> unit, V inverse) const {
+    return {unit.x * inverse, V(0) - unit.y * inverse};
+  }
+};
+
+/// r = |n_p - n_t|^2 / 2 of the unit surface normals n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2).
+struct NormalResponse {
+  static constexpr int kResiduals = 1;
+  static constexpr bool kDifference = false;
+  GRADOPS_FN explicit NormalResponse(double) {}
+
+  /// A unit normal is (-s g, s) with s = 1 / sqrt(1 + |g|^2).
+  template <class V>
+  struct Vector {
+    Gradient<V> g;
+    V z;
+  };
+  template <class V>
+  GRADOPS_FN V Height(Gradient<V> g) const {
+    return V(1) / Sqrt(V(1) + Dot(g, g));
+  }
+  template <class V>
+  GRADOPS_FN Vector<V> Apart(Gradient<V> p, V sp, Gradient<V> t, V st) const {
+    return {st * t - sp * p, sp - st};
+  }
+  template <class V>
+  GRADOPS_FN V Residual(Vector<V> apart) const {
+    return V(0.5) * (Dot(apart.g, apart.g) + apart.z * apart.z);
+  }
+  /// dr/dp = -(s apart.g + s^2 r p).
+  template <class V>
+  GRADOPS_FN Gradient<V> ResidualSlope(Gradient<V> p, V s, Vector<V> apart, V r) const {
+    return V(-1) * (s * apart.g + (s * s * r) * p);
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    return {rho.Value(Residual(Apart(p, Height(p), t, Height(t)))), V(0)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
+    const V sp = Height(p);
+    const Vector<V> apart = Apart(p, sp, t, Height(t));
+    const V r = Residual(apart);
+    return rho.Slope(r) * ResidualSlope(p, sp, apart, r);
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
+                                    Gradient<V> v) const {
+    const V sp = Height(p), st = Height(t);
+    const Vector<V> apart = Apart(p, sp, t, st);
+    const V r = Residual(apart), slope = rho.Slope(r), curvature = rho.Curvature(r);
+    const Gradient<V> by_p = ResidualSlope(p, sp, apart, r);
+    const Gradient<V> by_t = ResidualSlope(t, st, {V(-1) * apart.g, V(0) - apart.z}, r);
+    // r = 1 - s D with D = N . n_t, N = (-p, 1): dD/dp = st t; ds/dp = -s^3 p.
+    const V s3 = sp * sp * sp, d = (V(1) - r) / sp, pv = Dot(p, v), sv = V(0) - s3 * pv;
+    const Gradient<V> slope_d = st * t;
+    const V dv = Dot(slope_d, v);
+    const Gradient<V> second_s = (V(3) * s3 * sp * sp * pv) * p - s3 * v;
+    const Gradient<V> pp = V(-1) * (sv * slope_d + (V(0) - dv * s3) * p + d * second_s);
+    // d<dr/dp, v>/dt = -J_t^T m, with m the change of the normal of p along v.
+    const Gradient<V> m = V(-1) * (sp * v + sv * p);
+    const V m_along = (V(0) - st * Dot(t, m)) + st * sv;
+    const Gradient<V> tp = st * m + (st * st * m_along) * t;
+    const V bent = curvature * Dot(by_p, v);
+    return {bent * by_p + slope * pp, bent * by_t + slope * tp};
+  }
+};
+
+}  // namespace gradops::math
+
+#endif  // GRADOPS_MATH_RESPONSE_H_

@@ -1,0 +1,183 @@
+"""The registered gradients of the ops.
+
+They are what a tape outside a tf.function, tf.gradients, a ForwardAccumulator and second
+derivatives use. In a graph, what nobody asks for is pruned; an eager tape says which inputs it
+wants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from gradops import _ops
+from gradops._refusal import refused
+
+_IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
+_MAGNITUDE_OPTIONS = (*_IMAGE_OPTIONS, "response_epsilon")
+_LOSS_OPTIONS = (*_MAGNITUDE_OPTIONS, "penalty", "penalty_parameter", "response", "normalizer")
+
+_WEIGHTS_MESSAGE = (
+    "the gradient by weights is not available: pass weights=tf.stop_gradient(weights), inside of "
+    "the tf.function if there is one"
+)
+_THIRD_MESSAGE = (
+    "third derivatives of a gradient loss are not available, nor are second ones by two "
+    "ForwardAccumulators: take one of them by a GradientTape"
+)
+
+
+def _options_of(op: tf.Operation, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
+
+
+def _is_wanted(op: tf.Operation, index: int) -> bool:
+    """False if an eager tape has no use for that input's gradient."""
+    skipped = getattr(op, "skip_input_indices", None)
+    return skipped is None or index not in skipped
+
+
+def _by_weights(op: tf.Operation, upstream: tf.Tensor) -> tf.Tensor | None:
+    """Raises if the gradient by weights is wanted: now in eager mode, when it is run in a graph."""
+    weights = op.inputs[2]
+    if _ops.is_absent(weights) or not _is_wanted(op, 2):
+        return None
+    return refused(weights, upstream, _WEIGHTS_MESSAGE)
+
+
+def _loss_input_gradients(
+    op: tf.Operation, memo: tf.Tensor | None, expected: tf.Tensor, upstream: tf.Tensor
+) -> list[tf.Tensor | None]:
+    """By y_true, y_pred, weights and mask."""
+    inputs, options = _ops.Inputs(*op.inputs[:4]), _options_of(op, _LOSS_OPTIONS)
+    none = _ops.absent(inputs.y_pred.dtype)
+    by_weights = _by_weights(op, upstream)
+    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    is_difference = options["response"] == "component"
+    gradient = by_true = None
+    if _is_wanted(op, 1) or (wants_true and is_difference):
+        gradient = _ops.loss_gradient(
+            inputs, none if memo is None else memo, expected, upstream, options
+        )
+    if wants_true:
+        by_true = _ops.gradient_by_true(inputs, gradient, upstream, options)
+    return [by_true, gradient, by_weights, None]
+
+
+@tf.RegisterGradient("Gradops>Loss")
+def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
+    return _loss_input_gradients(op, None, upstream, upstream)
+
+
+@tf.RegisterGradient("Gradops>LossMemo")
+def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
+    return [*_loss_input_gradients(op, op.outputs[1], op.inputs[4], upstream), None]
+
+
+@tf.RegisterGradient("Gradops>LossGrad")
+def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
+    """Of upstream_b * dL_b/dy_pred: by both images, and <vector_b, dL_b/dy_pred> by upstream."""
+    inputs, upstream = _ops.Inputs(*op.inputs[:4]), op.inputs[6]
+    options = _options_of(op, _LOSS_OPTIONS)
+    by_weights = _by_weights(op, vector)
+    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    is_difference = options["response"] == "component"
+    if tf.executing_eagerly():
+        by_true, by_pred, by_upstream = _ops.loss_second(
+            inputs, vector, upstream, wants_true and not is_difference, options
+        )
+    else:  # by_true from an op of its own, which is pruned if nobody asks for it
+        _, by_pred, by_upstream = _ops.loss_second(inputs, vector, upstream, False, options)
+        if wants_true and not is_difference:
+            by_true, _, _ = _ops.loss_second(inputs, vector, upstream, True, options)
+    if not wants_true:
+        by_true = None
+    elif is_difference:
+        by_true = -by_pred
+    by_upstream = _sum_to_shape_of(upstream, by_upstream)
+    return [by_true, by_pred, by_weights, None, None, None, by_upstream]
+
+
+def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
+    """The sum of by_loss for a scalar upstream, else by_loss."""
+    if upstream.shape.rank is not None:
+        return by_loss if upstream.shape.rank else tf.reduce_sum(by_loss)
+    shape = tf.shape(upstream)
+    axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=tf.shape(by_loss))
+    return tf.reshape(tf.reduce_sum(by_loss, axes), shape)
+
+
+@tf.RegisterGradient("Gradops>LossGradGrad")
+def _loss_grad_grad_gradients(
+    op: tf.Operation, to_true: tf.Tensor, to_pred: tf.Tensor, to_upstream: tf.Tensor
+):
+    """Of <to_true, H_tp v> + <to_pred, H_pp v> + sum_b to_upstream_b <v_b, dL_b/dp>.
+
+    By the vector v, for a ForwardAccumulator around a gradient. By the images, for a tape around a
+    ForwardAccumulator: that is of the last term, the others' are third derivatives.
+    """
+    inputs, (vector, upstream) = _ops.Inputs(*op.inputs[:4]), op.inputs[4:]
+    options = _options_of(op, _LOSS_OPTIONS)
+    has_true = op.get_attr("wants_true")
+
+    def third(tensor: tf.Tensor) -> tf.Tensor:
+        derivative = refused(tensor, to_pred, _THIRD_MESSAGE)
+        return derivative + refused(tensor, to_true, _THIRD_MESSAGE) if has_true else derivative
+
+    by_true = by_pred = by_vector = by_upstream = None
+    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    if wants_true or _is_wanted(op, 1):
+        by_true, by_pred, _ = _ops.loss_second(inputs, vector, to_upstream, wants_true, options)
+        by_pred += third(inputs.y_pred)
+        by_true = by_true + third(inputs.y_true) if wants_true else None
+    if _is_wanted(op, 4):
+        none = _ops.absent(vector.dtype)
+        by_vector = _ops.loss_gradient(inputs, none, to_upstream, to_upstream, options)
+        by_vector += _ops.loss_second(inputs, to_pred, upstream, False, options)[1]
+        if has_true:
+            by_vector += _ops.loss_second(inputs.swapped(), to_true, upstream, True, options)[0]
+    if _is_wanted(op, 5):
+        by_upstream = third(upstream)
+    return [by_true, by_pred, _by_weights(op, to_upstream), None, by_vector, by_upstream]
+
+
+@tf.RegisterGradient("Gradops>LossCounts")
+def _loss_counts_gradients(op: tf.Operation, upstream: tf.Tensor):
+    return [None, None, _by_weights(op, upstream), None]
+
+
+@tf.RegisterGradient("Gradops>ImageGradients")
+def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
+    return _ops.image_gradients_adjoint(upstream, _options_of(op, _IMAGE_OPTIONS))
+
+
+@tf.RegisterGradient("Gradops>ImageGradientsAdjoint")
+def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
+    return _ops.image_gradients(upstream, _options_of(op, _IMAGE_OPTIONS))
+
+
+@tf.RegisterGradient("Gradops>GradientMagnitude")
+def _gradient_magnitude_gradient(op: tf.Operation, upstream: tf.Tensor):
+    options = _options_of(op, _MAGNITUDE_OPTIONS)
+    return _ops.gradient_magnitude_gradient(op.inputs[0], upstream, options)
+
+
+@tf.RegisterGradient("Gradops>GradientMagnitudeGrad")
+def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
+    """Of S^T(upstream * g / m) with g = S images, m = |g|: of ops that are differentiable again.
+
+    By upstream: <S vector, g / m>. By images: S^T(upstream * (S vector - along * g / m) / m), with
+    along = <S vector, g / m>. Both 0 where m is 0.
+    """
+    images, upstream = op.inputs
+    options = _options_of(op, _IMAGE_OPTIONS)
+    magnitude_options = _options_of(op, _MAGNITUDE_OPTIONS)
+    magnitude = _ops.gradient_magnitude(images, magnitude_options)[..., tf.newaxis]
+    gradients = _ops.image_gradients(images, options)
+    unit = tf.math.divide_no_nan(gradients, magnitude)
+    turned = _ops.image_gradients(vector, options)
+    along = tf.reduce_sum(turned * unit, axis=-1, keepdims=True)
+    across = tf.math.divide_no_nan(turned - along * unit, magnitude)
+    by_images = _ops.image_gradients_adjoint(upstream[..., tf.newaxis] * across, options)
+    return [by_images, tf.squeeze(along, -1)]

@@ -1,0 +1,199 @@
+"""Arguments, checked: an error names the argument, what it got and what it needs."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+
+import tensorflow as tf
+
+from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
+
+DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+# Data format -> the axes of height, width and channels.
+DATA_FORMATS = {"channels_last": (1, 2, 3), "channels_first": (2, 3, 1)}
+# Parameter -> the smallest value it may have, and whether it may be that value itself.
+_LEAST = {
+    "epsilon": (0.0, False),
+    "delta": (0.0, False),
+    "alpha": (1.0, True),
+    "response_epsilon": (0.0, True),
+}
+
+
+def check_option(argument: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises ValueError unless the value is allowed."""
+    names = tuple(allowed)
+    if value not in names:
+        raise ValueError(
+            f"{argument}: got {value!r}, expected one of {', '.join(map(repr, names))}"
+        )
+
+
+def check_stencil(stencil: str, border: str, scale: str, data_format: str | None) -> Stencil:
+    """The stencil that these options ask for."""
+    check_option("stencil", stencil, STENCILS)
+    check_option("border", border, BORDERS)
+    check_option("scale", scale, SCALES)
+    if data_format is None:
+        data_format = tf.keras.backend.image_data_format()
+    check_option("data_format", data_format, DATA_FORMATS)
+    return Stencil(stencil, border, scale, *DATA_FORMATS[data_format])
+
+
+def check_parameters(
+    owner: str, defaults: Mapping[str, float], given: Mapping[str, object]
+) -> dict[str, float]:
+    """The owner's parameters: the given value, or the default for None."""
+    for argument, value in given.items():
+        if value is None:
+            continue
+        if argument not in defaults:
+            raise ValueError(f"{argument} is not a parameter of {owner}, got {value!r}")
+        least, included = _LEAST[argument]
+        if not (
+            isinstance(value, numbers.Real)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (float(value) > least or (included and float(value) == least))
+        ):
+            relation = ">=" if included else ">"
+            raise ValueError(
+                f"{argument}: got {value!r}, expected a finite number {relation} {least:g}"
+            )
+    return {
+        argument: default if given[argument] is None else float(given[argument])  # type: ignore
+        for argument, default in defaults.items()
+    }
+
+
+def compute_dtype(dtype: tf.DType) -> tf.DType:
+    """What images of this dtype are computed in."""
+    return tf.float64 if dtype == tf.float64 else tf.float32
+
+
+def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
+    """The images as a tensor of rank 4, in their own dtype."""
+    images = tf.convert_to_tensor(images)
+    if images.dtype not in DTYPES:
+        raise ValueError(
+            f"{argument}: got {images.dtype.name}, expected float16, bfloat16, float32 or float64"
+        )
+    images = _with_rank_4(argument, images)
+    least = stencil.minimum_size()
+    message = f"{argument}: border {stencil.border!r} needs H and W of at least {least}"
+    axes = [stencil.height_axis, stencil.width_axis]
+    sizes = [images.shape[axis] for axis in axes]
+    if any(size is not None and size < least for size in sizes):
+        raise ValueError(f"{message}, got shape {images.shape}")
+    if None not in sizes:
+        return images
+    smallest = tf.reduce_min(tf.gather(tf.shape(images), axes))
+    return _after(tf.debugging.assert_greater_equal(smallest, least, message=message), images)
+
+
+def check_target(y_true, y_pred: tf.Tensor) -> tf.Tensor:
+    """y_true in the dtype of y_pred; checked now where the shapes are known, or by an assertion."""
+    message = "y_true: expected the shape of y_pred"
+    y_true = tf.cast(y_true, y_pred.dtype)
+    if not y_true.shape.is_compatible_with(y_pred.shape):
+        raise ValueError(f"{message} {y_pred.shape}, got shape {y_true.shape}")
+    if y_true.shape.is_fully_defined() and y_pred.shape.is_fully_defined():
+        return y_true
+    y_true = _with_rank_4("y_true", y_true)
+    check = tf.debugging.assert_equal(tf.shape(y_true), tf.shape(y_pred), message=message)
+    return _after(check, y_true)
+
+
+def check_mask(mask, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
+    """The mask as a bool tensor of rank 4."""
+    if mask is None:
+        return None
+    mask = tf.convert_to_tensor(mask)
+    if mask.dtype != tf.bool:
+        raise ValueError(f"mask: got {mask.dtype.name}, expected bool")
+    return _check_per_pixel("mask", mask, images, channel_axis)
+
+
+def check_weights(weights, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
+    """The weights in the dtype that the images are computed in; their gradient raises."""
+    if weights is None:
+        return None
+    weights = tf.convert_to_tensor(weights)
+    if not (weights.dtype.is_floating or weights.dtype.is_integer or weights.dtype.is_bool):
+        raise ValueError(
+            f"weights: got {weights.dtype.name}, expected a floating, integer or bool dtype"
+        )
+    weights = tf.cast(weights, compute_dtype(images.dtype))
+    weights = _check_per_pixel("weights", weights, images, channel_axis)
+    return _not_differentiable(_non_negative(weights))
+
+
+@tf.custom_gradient
+def _not_differentiable(weights):
+    graph = _current_graph()
+
+    def gradient(upstream):
+        # TensorFlow builds the backward function of a tf.function, in a graph of its own, for all
+        # arguments, asked for or not: that must not fail. What it computes is right.
+        if graph is not _current_graph():
+            return upstream
+        raise ValueError(
+            "weights is not differentiable: pass tf.stop_gradient(weights) where a gradient with "
+            "respect to something that weights are computed from is taken"
+        )
+
+    return tf.identity(weights), gradient
+
+
+def _current_graph() -> tf.Graph | None:
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+
+def _non_negative(weights: tf.Tensor) -> tf.Tensor:
+    message = "weights must be non-negative, got"
+    good = tf.reduce_all(weights >= 0)  # NaN is not.
+    known = tf.get_static_value(good)
+    if known is None:
+        check = tf.debugging.Assert(good, [message, tf.boolean_mask(weights, ~(weights >= 0))])
+        return _after(check, weights)
+    if not known:
+        bad = tf.get_static_value(weights)
+        raise ValueError(f"{message} {bad[~(bad >= 0)][0]}")
+    return weights
+
+
+def _check_per_pixel(
+    argument: str, values: tf.Tensor, images: tf.Tensor, channel_axis: int
+) -> tf.Tensor:
+    """The values, of the shape of the images or with one channel."""
+    message = f"{argument}: expected the shape of the images, or that with one channel,"
+    values = _with_rank_4(argument, values)
+    known = True
+    for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
+        if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
+            known = False
+        elif size != wanted and not (axis == channel_axis and size == 1):
+            raise ValueError(f"{message} {images.shape}, got shape {values.shape}")
+    if known:
+        return values
+    shape, wanted = tf.shape(values), tf.shape(images)
+    may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
+    good = tf.reduce_all((shape == wanted) | (may_be_one & (shape == 1)))
+    return _after(tf.debugging.Assert(good, [message, wanted, "got", shape]), values)
+
+
+def _with_rank_4(argument: str, values: tf.Tensor) -> tf.Tensor:
+    if values.shape.rank is None:
+        return tf.ensure_shape(values, [None] * 4)
+    if values.shape.rank != 4:
+        raise ValueError(
+            f"{argument}: expected rank 4, [B, H, W, C] or [B, C, H, W], got shape {values.shape}"
+        )
+    return values
+
+
+def _after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([] if check is None else [check]):  # None in eager mode.
+        return tf.identity(values)

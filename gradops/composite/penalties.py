@@ -1,0 +1,73 @@
+"""rho(r): what a residual costs. Slopes are TensorFlow's own, of forms that are 0 at ties.
+
+Second derivatives too; of a NaN residual they are not always NaN, as those of l2 (2 for any r).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from gradops.composite.checks import check_option, check_parameters
+
+
+class Penalty(NamedTuple):
+    """rho(r, **parameters), and the parameters with their defaults."""
+
+    rho: Callable[..., tf.Tensor]
+    parameters: Mapping[str, float] = {}
+
+
+def positive(value: float, dtype: tf.DType) -> float:
+    """A value > 0 that does not underflow to 0 in the dtype (nor where subnormals are flushed)."""
+    return max(value, float(np.finfo(dtype.as_numpy_dtype).tiny))
+
+
+def _charbonnier(r: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """sqrt(r^2 + epsilon^2)."""
+    return tf.sqrt(tf.square(r) + positive(epsilon**2, r.dtype))
+
+
+def _huber(r: tf.Tensor, delta: float) -> tf.Tensor:
+    """r^2 / 2 if |r| <= delta, else delta (|r| - delta / 2)."""
+    size = tf.abs(r)
+    far = size > delta
+    near = tf.where(far, tf.zeros([], r.dtype), r)  # The square may overflow far away.
+    return tf.where(far, delta * (size - delta / 2), tf.square(near) / 2)
+
+
+def _log(r: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """log1p(|r| / epsilon)."""
+    return tf.math.log1p(tf.abs(r) / positive(epsilon, r.dtype))
+
+
+def _power(r: tf.Tensor, alpha: float) -> tf.Tensor:
+    """|r|^alpha; at r = 0 the curvature is that of the square for alpha 2, 0 for any other."""
+    if alpha == 1:
+        return tf.abs(r)
+    if alpha == 2:
+        return tf.square(r)
+    zero = tf.equal(r, 0)
+    size = tf.where(zero, tf.ones([], r.dtype), tf.abs(r))
+    return tf.where(zero, tf.zeros([], r.dtype), tf.pow(size, tf.constant(alpha, r.dtype)))
+
+
+PENALTIES = {
+    "l1": Penalty(tf.abs),  # TensorFlow's slope of |r| at 0 is 0.
+    "l2": Penalty(tf.square),
+    "charbonnier": Penalty(_charbonnier, {"epsilon": 1e-3}),
+    "huber": Penalty(_huber, {"delta": 1.0}),
+    "log": Penalty(_log, {"epsilon": 0.5}),
+    "power": Penalty(_power, {"alpha": 2.0}),
+}
+
+
+def check_penalty(penalty: str, **parameters: float | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The penalty as a function of the residual alone."""
+    check_option("penalty", penalty, PENALTIES)
+    row = PENALTIES[penalty]
+    values = check_parameters(f"penalty {penalty!r}", row.parameters, parameters)
+    return lambda r: row.rho(r, **values)

@@ -1,0 +1,130 @@
+"""What the functions of the loss share: validated arguments, and sums over residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from gradops.composite import checks, support
+from gradops.composite.penalties import check_penalty
+from gradops.composite.responses import RESPONSES
+from gradops.composite.stencils import Pair
+
+
+class Problem:
+    """Two images, or one, with the options of a loss."""
+
+    def __init__(
+        self,
+        y_true,
+        y_pred,
+        *,
+        stencil: str,
+        penalty: str,
+        response: str,
+        border: str,
+        scale: str,
+        epsilon: float | None,
+        delta: float | None,
+        alpha: float | None,
+        response_epsilon: float | None,
+        weights,
+        mask,
+        data_format: str | None,
+    ):
+        self._stencil = checks.check_stencil(stencil, border, scale, data_format)
+        self._rho = check_penalty(penalty, epsilon=epsilon, delta=delta, alpha=alpha)
+        checks.check_option("response", response, RESPONSES)
+        self._is_component = response == "component"
+        self._response = RESPONSES[response]
+        default = self._response.epsilon
+        self._response_epsilon = checks.check_parameters(
+            f"response {response!r}",
+            {} if default is None else {"response_epsilon": default},
+            {"response_epsilon": response_epsilon},
+        ).get("response_epsilon", 0.0)
+        p = checks.check_images("y_pred", y_pred, self._stencil)
+        t = None if y_true is None else checks.check_target(y_true, p)
+        self._mask = checks.check_mask(mask, p, self._stencil.channel_axis)
+        self._weights = checks.check_weights(weights, p, self._stencil.channel_axis)
+        dtype = checks.compute_dtype(p.dtype)
+        self._p = tf.cast(p, dtype)
+        self._t = None if t is None else tf.cast(t, dtype)
+        self._flags = support.counted(
+            self._stencil, self._response.joint, self._mask, tf.shape(self._p)
+        )
+
+    def is_difference_of_sobel_edges(self) -> bool:
+        """Whether `mean_of_sobel_edges` is defined."""
+        plain = self._mask is None and self._weights is None
+        filled = self._p.shape.num_elements() != 0  # tf.image.sobel_edges rejects B = 0 on the CPU.
+        return plain and filled and self._is_component and self._stencil.is_sobel_edges()
+
+    def mean_of_sobel_edges(self) -> tf.Tensor:
+        """The mean of rho(r) over all residuals, written as users write it: [B]."""
+        residuals = tf.image.sobel_edges(self._p)
+        if self._t is not None:
+            residuals -= tf.image.sobel_edges(self._t)
+        return tf.reduce_mean(self._rho(residuals), axis=[1, 2, 3, 4])
+
+    def counts(self) -> tf.Tensor:
+        """The sums of w over the counted residuals of each example and axis, [B, K]."""
+        kept = self._flags[:1] if self._response.joint else self._flags
+        counts = [support.total_weight(flags, self._weights, self._p) for flags in kept]
+        return tf.stack(counts, axis=1)
+
+    def sums(self, examples: tf.Tensor | None = None) -> tf.Tensor:
+        """The sums of w rho(r) over the counted residuals of each example and axis, [B, K].
+
+        Only residuals of the examples (bool, [B] or a scalar; None: all) are used. The others' NaN
+        and Inf change nothing.
+        """
+        y, x = self._flags
+        if examples is not None:
+            examples = tf.reshape(examples, [-1, 1, 1, 1])
+            y, x = support.both(y, examples), support.both(x, examples)
+        p = support.keep(self._mask, self._p)
+        t = None if self._t is None else support.keep(self._mask, self._t)
+        if self._is_component and t is not None:  # Linear: the stencil of the difference.
+            p, t = p - t, None
+        gradients = self._gradients(p, (y, x)), self._gradients(t, (y, x))
+        residuals = self._response.residuals(*gradients, self._response_epsilon)
+        # One residual for both components is paired with y alone; its flags are the same.
+        return tf.stack(
+            [self._sum(r, flags) for r, flags in zip(residuals, (y, x), strict=False)], axis=1
+        )
+
+    def has_weights(self) -> bool:
+        """Whether there are weights."""
+        return self._weights is not None
+
+    def pixels(self) -> tf.Tensor:
+        """The sum of w over the valid pixels and channels of each example, [B]."""
+        return support.total_weight(self._mask, self._weights, self._p)
+
+    def _gradients(self, images: tf.Tensor | None, flags: support.FlagsPair) -> Pair:
+        """(gy, gx) where they count and 0 elsewhere; scalars for the image that is 0."""
+        if images is None:
+            return (tf.zeros([], self._p.dtype),) * 2
+        gy, gx = self._stencil.gradients(images)
+        return support.keep(flags[0], gy), support.keep(flags[1], gx)
+
+    def _sum(self, residual: tf.Tensor, kept: support.Flags) -> tf.Tensor:
+        terms = self._rho(residual)
+        if self._weights is not None:
+            terms *= self._weights
+        return tf.reduce_sum(support.keep(kept, terms), axis=[1, 2, 3])
+
+
+def _mean_over_batch(problem: Problem) -> tf.Tensor:
+    counts = problem.counts()
+    return tf.reduce_sum(counts) / tf.cast(tf.shape(counts)[0], counts.dtype)
+
+
+# Normalizer -> problem -> what the sum of an example is divided by, [B] or a scalar.
+NORMALIZERS: dict[str, Callable[[Problem], tf.Tensor]] = {
+    "residuals": lambda problem: tf.reduce_sum(problem.counts(), axis=1),
+    "pixels": Problem.pixels,
+    "batch": _mean_over_batch,
+}

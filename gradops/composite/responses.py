@@ -1,0 +1,85 @@
+"""Residuals r: what of the gradients g = (gy, gx) of two images is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from gradops.composite.penalties import positive
+from gradops.composite.stencils import Pair
+
+
+class Response(NamedTuple):
+    """residuals(g_p, g_t, response_epsilon) -> one tensor for each axis that is summed apart."""
+
+    residuals: Callable[[Pair, Pair, float], tuple[tf.Tensor, ...]]
+    joint: bool  # One residual of both components, which counts where both do.
+    epsilon: float | None = None  # The default of response_epsilon, if it is a parameter.
+
+
+def magnitude(g: Pair, epsilon: float) -> tf.Tensor:
+    """sqrt(gy^2 + gx^2 + epsilon); the first and second derivative are 0 where it is 0."""
+    square = _square(g)
+    if epsilon:
+        return tf.sqrt(square + positive(epsilon, square.dtype))
+    zero = tf.equal(square, 0)
+    root = tf.sqrt(tf.where(zero, tf.ones([], square.dtype), square))
+    return tf.where(zero, tf.zeros([], square.dtype), root)
+
+
+def _component(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
+    """g(p) - g(t)."""
+    return p[0] - t[0], p[1] - t[1]
+
+
+def _magnitude(p: Pair, t: Pair, epsilon: float) -> tuple[tf.Tensor, ...]:
+    """m(p) - m(t)."""
+    return (magnitude(p, epsilon) - magnitude(t, epsilon),)
+
+
+def _absolute(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
+    """|g(p)| - |g(t)|."""
+    return tf.abs(p[0]) - tf.abs(t[0]), tf.abs(p[1]) - tf.abs(t[1])
+
+
+def _direction(p: Pair, t: Pair, epsilon: float) -> tuple[tf.Tensor, ...]:
+    """|u_p - u_t|^2 / 2 of u = g / |g|; 0 where either |g| is below epsilon or 0, NaN for NaN."""
+    flat = _is_flat(p, epsilon) | _is_flat(t, epsilon)
+    flat &= ~tf.math.is_nan(_square(p) + _square(t))
+    one, zero = tf.ones([], p[0].dtype), tf.zeros([], p[0].dtype)
+    units = []
+    for g in (p, t):
+        # Both selections matter: neither the values nor the slopes of flat regions are used.
+        gy, gx = (tf.where(flat, zero, component) for component in g)
+        length = tf.sqrt(tf.where(flat, one, _square((gy, gx))))
+        units.append((gy / length, gx / length))
+    (p_y, p_x), (t_y, t_x) = units
+    return (_square((p_y - t_y, p_x - t_x)) / 2,)
+
+
+def _normal(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
+    """|n_p - n_t|^2 / 2 of n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2)."""
+    normals = []
+    for gy, gx in (p, t):
+        length = tf.sqrt(1 + _square((gy, gx)))
+        normals.append((gy / length, gx / length, 1 / length))
+    return (sum(tf.square(a - b) for a, b in zip(*normals, strict=True)) / 2,)
+
+
+def _is_flat(g: Pair, epsilon: float) -> tf.Tensor:
+    return (magnitude(g, 0.0) < epsilon) | tf.equal(_square(g), 0)
+
+
+def _square(g: Pair) -> tf.Tensor:
+    return tf.square(g[0]) + tf.square(g[1])
+
+
+RESPONSES = {
+    "component": Response(_component, joint=False),
+    "magnitude": Response(_magnitude, joint=True, epsilon=0.0),
+    "absolute": Response(_absolute, joint=False),
+    "direction": Response(_direction, joint=True, epsilon=1e-6),
+    "normal": Response(_normal, joint=True),
+}

@@ -1,0 +1,159 @@
+"""gy and gx of images by slices along their axes.
+
+    gy = D_h M_w x,  gx = D_w M_h x
+
+D differentiates along one axis, M smooths along the other. Only non-zero taps are read, so a NaN
+reaches those outputs alone whose support holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Pair = tuple[tf.Tensor, tf.Tensor]  # Of gy and gx, always in this order.
+
+
+class Taps(NamedTuple):
+    """Derivative (-1, 0, 1), smoothing (side, centre, side)."""
+
+    side: float
+    centre: float
+    divisor: float  # Of scale "unit".
+    forward: bool = False  # Derivative x(i + 1) - x(i) instead, 0 at the last position.
+
+
+STENCILS = {
+    "sobel": Taps(side=1, centre=2, divisor=8),
+    "scharr": Taps(side=3, centre=10, divisor=32),
+    "prewitt": Taps(side=1, centre=1, divisor=6),
+    "central": Taps(side=0, centre=1, divisor=2),
+    "forward": Taps(side=0, centre=1, divisor=1, forward=True),
+}
+# Border -> the smallest H and W of stencils with three taps.
+BORDERS = {"reflect": 2, "replicate": 1, "zero": 1, "circular": 1, "valid": 3}
+SCALES = ("raw", "unit")
+
+# Border -> the positions that the ghosts before the first and after the last one are copies of.
+# With the others ghosts are 0; `Stencil.inside` says where "valid" reads one.
+_GHOSTS = {"reflect": (1, -2), "replicate": (0, -1), "circular": (-1, 0)}
+# In an axis of up to this size both derivative taps read the same pixel, and cancel.
+_CANCELLING_SIZES = {"replicate": 1, "circular": 2}
+
+
+class Stencil(NamedTuple):
+    """A stencil with its border and scale, and the axes it works along."""
+
+    name: str
+    border: str
+    scale: str
+    height_axis: int
+    width_axis: int
+    channel_axis: int
+
+    @property
+    def taps(self) -> Taps:
+        """Its row of `STENCILS`."""
+        return STENCILS[self.name]
+
+    def minimum_size(self) -> int:
+        """The smallest H and W it is defined for."""
+        if self.taps.forward:
+            return 2 if self.border == "valid" else 1
+        return BORDERS[self.border]
+
+    def is_sobel_edges(self) -> bool:
+        """Whether tf.image.sobel_edges computes it."""
+        options = (self.name, self.border, self.scale, self.height_axis)
+        return options == ("sobel", "reflect", "raw", 1)
+
+    def gradients(self, images: tf.Tensor) -> Pair:
+        """(gy, gx) = (D_h M_w x, D_w M_h x), of the shape of the images."""
+        result = []
+        for along, across in self._axes():
+            smooth = _smooth(images, across, self.border, self.taps.side, self.taps.centre)
+            if self.taps.forward:
+                difference = _pad(_neighbours(smooth, along, 1, tf.subtract), along, 0, 1)
+            else:
+                difference = _central(smooth, along, self.border, tf.subtract)
+            result.append(difference / self.taps.divisor if self.scale == "unit" else difference)
+        return result[0], result[1]
+
+    def touches(self, pixels: tf.Tensor) -> Pair:
+        """Where the supports of (gy, gx) hold one of the pixels (bool, of any broadcast shape)."""
+        marks = tf.cast(pixels, tf.float32)
+        side = 1.0 if self.taps.side else 0.0
+        result = []
+        for along, across in self._axes():
+            smooth = _smooth(marks, across, self.border, side, 1.0)
+            if self.taps.forward:  # The support of the 0 at the last position is the pixel itself.
+                last = _cut(smooth, along, -1, None)
+                sums = tf.concat([_neighbours(smooth, along, 1, tf.add), last], along)
+            else:
+                sums = _central(smooth, along, self.border, tf.add)
+            result.append(sums > 0)
+        return result[0], result[1]
+
+    def inside(self, shape: tf.Tensor) -> Pair | None:
+        """Where (gy, gx) count by the border alone, broadcast to the shape; None: everywhere."""
+        if self.border != "valid":
+            return None
+        smoothed = self.taps.side != 0
+        result = []
+        for along, across in self._axes():
+            kept = _interior(shape, along, 0 if self.taps.forward else 1, 1)
+            result.append(kept & _interior(shape, across, 1, 1) if smoothed else kept)
+        return result[0], result[1]
+
+    def _axes(self) -> list[tuple[int, int]]:
+        return [(self.height_axis, self.width_axis), (self.width_axis, self.height_axis)]
+
+
+def _smooth(x: tf.Tensor, axis: int, border: str, side: float, centre: float) -> tf.Tensor:
+    if side == 0:
+        return x if centre == 1 else centre * x
+    outer = _neighbours(_extend(x, axis, border), axis, 2, tf.add)
+    return (outer if side == 1 else side * outer) + (x if centre == 1 else centre * x)
+
+
+def _central(x: tf.Tensor, axis: int, border: str, combine: Callable) -> tf.Tensor:
+    """combine(x(i + 1), x(i - 1)), 0 where the border maps both to the same pixel."""
+    if border == "reflect":  # At the first and the last position.
+        return _pad(_neighbours(x, axis, 2, combine), axis, 1, 1)
+    result = _neighbours(_extend(x, axis, border), axis, 2, combine)
+    largest = _CANCELLING_SIZES.get(border, 0)
+    size = x.shape[axis]
+    if size is not None and size > largest:
+        return result
+    size = tf.shape(x)[axis]  # tf.where rather than zeros: the result stays connected to x.
+    return tf.where(size > largest, result, tf.zeros([], result.dtype)) if largest else result
+
+
+def _neighbours(x: tf.Tensor, axis: int, distance: int, combine: Callable) -> tf.Tensor:
+    """combine(x(i + distance), x(i)), shorter than x by the distance."""
+    return combine(_cut(x, axis, distance, None), _cut(x, axis, 0, -distance))
+
+
+def _extend(x: tf.Tensor, axis: int, border: str) -> tf.Tensor:
+    """One ghost more at each end of the axis."""
+    if border not in _GHOSTS:
+        return _pad(x, axis, 1, 1)
+    before, after = (_cut(x, axis, i, i + 1 or None) for i in _GHOSTS[border])
+    return tf.concat([before, x, after], axis)  # tf.pad's mirror modes reject B = 0.
+
+
+def _pad(x: tf.Tensor, axis: int, before: int, after: int) -> tf.Tensor:
+    return tf.pad(x, [[before, after] if a == axis else [0, 0] for a in range(4)])
+
+
+def _cut(x: tf.Tensor, axis: int, start: int, stop: int | None) -> tf.Tensor:
+    return x[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def _interior(shape: tf.Tensor, axis: int, before: int, after: int) -> tf.Tensor:
+    """All but so many positions at the ends of the axis, size 1 along the others."""
+    position = tf.range(shape[axis])
+    kept = (position >= before) & (position < shape[axis] - after)
+    return tf.reshape(kept, [-1 if a == axis else 1 for a in range(4)])

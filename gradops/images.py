@@ -1,0 +1,124 @@
+"""The stencil's derivatives of images as functions of tensors."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gradops import _convert, _ops, _options
+from gradops._convert import TensorLike
+
+
+def image_gradients(
+    images: TensorLike,
+    *,
+    stencil: str = "sobel",
+    border: str = "reflect",
+    scale: str = "raw",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> tf.Tensor:
+    """gradients[..., 0] = S_y images, gradients[..., 1] = S_x images, in one fused pass.
+
+    Args:
+      images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
+        float64.
+      stencil: See gradops.gradient_loss.
+      border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
+      scale: See gradops.gradient_loss.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+      name: Name of the operation.
+
+    Returns:
+      The derivative down the rows, then along the columns, in a last axis of 2 after those of
+      images, whatever the data format. Of the dtype of images. Differentiable to any order.
+
+    Raises:
+      ValueError: If an option is not one of those allowed, the dtype is not, or, in a graph, images
+        are not of rank 4 or too small.
+      tf.errors.InvalidArgumentError: If images are not of rank 4 or too small, in eager mode or
+        where the graph did not know the shape.
+
+    Example:
+      >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
+      >>> gradops.image_gradients(ramp, scale="unit")[0, 2, 2, 0].numpy()
+      array([5., 1.], dtype=float32)
+
+    Source: docs/design.md; for the defaults tf.image.sobel_edges.
+    """
+    options = _options.check(stencil=stencil, border=border, scale=scale, data_format=data_format)
+    with tf.name_scope(name or "image_gradients"):
+        return _ops.image_gradients(_convert.images("images", images), options)
+
+
+def gradient_magnitude(
+    images: TensorLike,
+    *,
+    stencil: str = "sobel",
+    border: str = "reflect",
+    scale: str = "raw",
+    response_epsilon: float | None = None,
+    data_format: str | None = None,
+    name: str | None = None,
+) -> tf.Tensor:
+    """sqrt((S_y images)^2 + (S_x images)^2 + response_epsilon), in one fused pass.
+
+    Args:
+      images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
+        float64.
+      stencil: See gradops.gradient_loss.
+      border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
+      scale: See gradops.gradient_loss.
+      response_epsilon: At least 0, the default: the derivative is 0 where the magnitude is.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+      name: Name of the operation.
+
+    Returns:
+      Magnitudes, of the shape and dtype of images. Differentiable to any order.
+
+    Raises:
+      ValueError: As image_gradients, or if response_epsilon is negative or not finite.
+      tf.errors.InvalidArgumentError: As image_gradients.
+
+    Example:
+      >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1]) * [0.6]
+      >>> gradops.gradient_magnitude(ramp, stencil="central")[0, 2, 2, 0].numpy().round(3)
+      np.float32(6.119)
+
+    Source: docs/design.md; with scale="unit", border="replicate" and response_epsilon=1e-6 that of
+    kornia.filters.sobel.
+    """
+    options = _options.check(
+        stencil=stencil,
+        border=border,
+        scale=scale,
+        response_epsilon=response_epsilon,
+        data_format=data_format,
+    )
+    with tf.name_scope(name or "gradient_magnitude"):
+        return _ops.gradient_magnitude(_convert.images("images", images), options)
+
+
+def sobel_edges(images: TensorLike) -> tf.Tensor:
+    """edges[..., 0] = S_y images, edges[..., 1] = S_x images: tf.image.sobel_edges, fused.
+
+    Args:
+      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2.
+
+    Returns:
+      [B, H, W, C, 2]: the derivative down the rows, then along the columns, of unscaled Sobel taps
+      with a reflected border. Differentiable, to any order.
+
+    Raises:
+      ValueError: If the dtype is not one of those, or, in a graph, images are not of rank 4 or too
+        small.
+      tf.errors.InvalidArgumentError: If they are not of rank 4 or too small, in eager mode or where
+        the graph did not know the shape.
+
+    Example:
+      >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
+      >>> gradops.sobel_edges(ramp)[0, 2, 2, 0].numpy()
+      array([40.,  8.], dtype=float32)
+
+    Source: tensorflow/python/ops/image_ops_impl.py.
+    """
+    return image_gradients(images, data_format="channels_last", name="sobel_edges")

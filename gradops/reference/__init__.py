@@ -1,0 +1,51 @@
+"""Reference implementation: NumPy, float64, plain and slow, written from the definition.
+
+    L_b = sum_i w_i rho(r_i) / D_b
+
+over the counted residuals r_i of example b, each made by a response from the image gradients
+S p_b and S t_b. `stencils` has S and its adjoint, `responses` r, `penalties` rho, `support` what
+counts, and `problem` their derivatives and D_b; `losses` and `images` are the functions offered
+here. Each module begins with its formula.
+
+This package shares no code with the kernels or with `gradops.composite`; it types its own tables.
+"""
+
+from gradops.reference.arguments import DATA_FORMATS
+from gradops.reference.images import (
+    gradient_magnitude,
+    gradient_magnitude_gradient,
+    image_gradients,
+    image_gradients_adjoint,
+    sobel_edges,
+)
+from gradops.reference.losses import (
+    gradient_loss,
+    gradient_sums,
+    hessian_vector_product,
+    loss_gradients,
+    sums_gradients,
+)
+from gradops.reference.penalties import PENALTIES
+from gradops.reference.problem import NORMALIZERS
+from gradops.reference.responses import RESPONSES
+from gradops.reference.stencils import BORDERS, SCALES, STENCILS
+
+__all__ = [
+    "BORDERS",
+    "DATA_FORMATS",
+    "NORMALIZERS",
+    "PENALTIES",
+    "RESPONSES",
+    "SCALES",
+    "STENCILS",
+    "gradient_loss",
+    "gradient_magnitude",
+    "gradient_magnitude_gradient",
+    "gradient_sums",
+    "hessian_vector_product",
+    "image_gradients",
+    "image_gradients_adjoint",
+    "loss_gradients",
+    "sobel_edges",
+    "sums_gradients",
+]

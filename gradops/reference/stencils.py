@@ -1,0 +1,146 @@
+"""gy = S_y x, gx = S_x x: S_y differentiates along H and smooths along W, S_x the other way round.
+
+Along one axis a stencil and a border make one (size, size) matrix: row i holds the weights with
+which output i reads the inputs. Products of two such matrices are S_y and S_x, and their transposes
+make the adjoints. Taps that the border maps to the same pixel are added first, and only non-zero
+entries are ever multiplied, so that a NaN reaches exactly the outputs whose support holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gradops.reference.arguments import Array, check_option
+
+
+class Stencil(NamedTuple):
+    """Three taps along each axis (offsets -1, 0, +1), applied as a correlation (no flip)."""
+
+    derivative: tuple[int, int, int]
+    smoothing: tuple[int, int, int]
+    divisor: int  # Scale "unit" divides by this: a ramp of slope 1 then has gradient 1.
+    mapped: bool = True  # False: no border; where a tap leaves the image the output is 0.
+
+
+class Border(NamedTuple):
+    """Where an index in [-1, size] reads from (None: a zero), and the smallest size allowed."""
+
+    source: Callable[[int, int], int | None]
+    minimum_size: int
+
+
+def _reflect(index: int, size: int) -> int:
+    """... 2 1 | 0 1 2 ... n-1 | n-2 n-3 ...: the edge itself is not repeated."""
+    if index < 0:
+        return -index
+    return 2 * (size - 1) - index if index >= size else index
+
+
+def _replicate(index: int, size: int) -> int:
+    """... 0 0 | 0 1 2 ... n-1 | n-1 n-1 ..."""
+    return min(max(index, 0), size - 1)
+
+
+def _zero(index: int, size: int) -> int | None:
+    """... . . | 0 1 2 ... n-1 | . . ...: ghosts are zeros, not pixels."""
+    return index if 0 <= index < size else None
+
+
+def _circular(index: int, size: int) -> int:
+    """... n-2 n-1 | 0 1 2 ... n-1 | 0 1 ..."""
+    return index % size
+
+
+STENCILS = {
+    "sobel": Stencil((-1, 0, 1), (1, 2, 1), divisor=8),
+    "scharr": Stencil((-1, 0, 1), (3, 10, 3), divisor=32),
+    "prewitt": Stencil((-1, 0, 1), (1, 1, 1), divisor=6),
+    "central": Stencil((-1, 0, 1), (0, 1, 0), divisor=2),
+    "forward": Stencil((0, -1, 1), (0, 1, 0), divisor=1, mapped=False),
+}
+BORDERS = {
+    "reflect": Border(_reflect, minimum_size=2),
+    "replicate": Border(_replicate, minimum_size=1),
+    "zero": Border(_zero, minimum_size=1),
+    "circular": Border(_circular, minimum_size=1),
+    "valid": Border(_zero, minimum_size=3),  # What leaves the image is dropped before it is read.
+}
+SCALES = ("raw", "unit")
+
+Kind = Literal["derivative", "smoothing"]
+
+
+def taps_at(stencil: str, kind: Kind, position: int) -> dict[int, int]:
+    """{index: weight}: the non-zero taps of the output at this position, before the border."""
+    weights = getattr(STENCILS[stencil], kind)
+    return {position + o: w for o, w in zip((-1, 0, 1), weights, strict=True) if w}
+
+
+def leaves(stencil: str, kind: Kind, position: int, size: int) -> bool:
+    """Whether a non-zero tap falls outside the image, before the border."""
+    return any(not 0 <= index < size for index in taps_at(stencil, kind, position))
+
+
+@lru_cache(maxsize=1024)
+def axis_matrix(stencil: str, kind: Kind, border: str, size: int) -> Array:
+    """The (size, size) matrix of the derivative or of the smoothing along one axis."""
+    matrix = np.zeros((size, size))
+    for i in range(size):
+        if leaves(stencil, kind, i, size) and (border == "valid" or not STENCILS[stencil].mapped):
+            continue
+        for index, weight in taps_at(stencil, kind, i).items():
+            source = BORDERS[border].source(index, size)
+            if source is not None:
+                matrix[i, source] += weight
+    matrix.flags.writeable = False
+    return matrix
+
+
+def _apply(matrix: Array, images: Array, axis: int) -> Array:
+    """The matrix times the images along one axis, over its non-zero entries only (no 0 * NaN)."""
+    rows = np.moveaxis(images, axis, 0)
+    result = np.zeros((matrix.shape[0], *rows.shape[1:]))
+    for i, k in np.argwhere(matrix):
+        result[i] += matrix[i, k] * rows[k]
+    return np.moveaxis(result, 0, axis)
+
+
+class Operator:
+    """S_y and S_x of one stencil, border and scale, on [B, H, W, C]."""
+
+    def __init__(self, stencil: str, border: str, scale: str):
+        check_option("stencil", stencil, STENCILS)
+        check_option("border", border, BORDERS)
+        check_option("scale", scale, SCALES)
+        self.stencil = stencil
+        self.border = border
+        self.divisor = STENCILS[stencil].divisor if scale == "unit" else 1
+        self.minimum_size = BORDERS[border].minimum_size
+        if stencil == "forward":
+            self.minimum_size = 2 if border == "valid" else 1
+
+    def gradients(self, x: Array) -> Array:
+        """[B, H, W, C] -> [B, H, W, C, 2]: (S_y x, S_x x)."""
+        d_h, m_h, d_w, m_w = self._matrices(*x.shape[1:3])
+        gy = _apply(m_w, _apply(d_h, x, 1), 2)
+        gx = _apply(d_w, _apply(m_h, x, 1), 2)
+        return np.stack([gy, gx], axis=-1) / self.divisor
+
+    def adjoint(self, u: Array) -> Array:
+        """[B, H, W, C, 2] -> [B, H, W, C]: S_y^T u_y + S_x^T u_x."""
+        d_h, m_h, d_w, m_w = self._matrices(*u.shape[1:3])
+        from_gy = _apply(d_h.T, _apply(m_w.T, u[..., 0], 2), 1)
+        from_gx = _apply(m_h.T, _apply(d_w.T, u[..., 1], 2), 1)
+        return (from_gy + from_gx) / self.divisor
+
+    def _matrices(self, height: int, width: int) -> list[Array]:
+        kinds: tuple[Kind, Kind] = ("derivative", "smoothing")
+        return [
+            axis_matrix(self.stencil, kind, self.border, size)
+            for size in (height, width)
+            for kind in kinds
+        ]

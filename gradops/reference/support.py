@@ -1,0 +1,77 @@
+"""counted_k[i, j] = inside_k[i, j] and not any(invalid[r, c] for (r, c) in support_k[i, j]).
+
+The support of a residual is the set of its non-zero taps after the border mapping; ghosts of the
+border `zero` are no pixels. It is separable: the support of gy at (i, j) is
+
+    {rows of the derivative at i} x {columns of the smoothing at j}
+
+and that of gx the reverse. The border `valid` drops a residual with a non-zero tap outside the
+image. A two-tap difference that has no second pixel is 0 and its support is the pixel itself. Joint
+responses (one residual of both components) need both components: the union of the supports.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from gradops.reference.arguments import Mask
+from gradops.reference.stencils import STENCILS, Kind, axis_matrix, leaves
+
+# The kind along the height and the kind along the width, for gy and for gx.
+_COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
+    ("derivative", "smoothing"),
+    ("smoothing", "derivative"),
+)
+
+
+@lru_cache(maxsize=1024)
+def axis_support(stencil: str, kind: Kind, border: str, size: int) -> Mask:
+    """[size, size]: row i tells which positions are in the support of output i."""
+    support = axis_matrix(stencil, kind, border, size) != 0
+    if not STENCILS[stencil].mapped and border != "valid":
+        for i in range(size):
+            if leaves(stencil, kind, i, size):
+                support[i, i] = True
+    support.flags.writeable = False
+    return support
+
+
+@lru_cache(maxsize=1024)
+def axis_inside(stencil: str, kind: Kind, border: str, size: int) -> Mask:
+    """[size]: False where the border is `valid` and a tap falls outside the image."""
+    dropped = [border == "valid" and leaves(stencil, kind, i, size) for i in range(size)]
+    inside = ~np.array(dropped, bool)
+    inside.flags.writeable = False
+    return inside
+
+
+def counted(stencil: str, border: str, shape: tuple[int, ...], valid: Mask | None) -> Mask:
+    """[B, H, W, C, 2]: whether the residuals of gy and gx at each position count.
+
+    Args:
+        stencil: A key of `STENCILS`.
+        border: A key of `BORDERS`.
+        shape: B, H, W, C.
+        valid: The mask, of that shape, or None.
+    """
+    height, width = shape[1:3]
+    result = np.empty((*shape, 2), bool)
+    for k, (along_h, along_w) in enumerate(_COMPONENTS):
+        inside_h = axis_inside(stencil, along_h, border, height)
+        inside_w = axis_inside(stencil, along_w, border, width)
+        result[..., k] = (inside_h[:, None] & inside_w)[None, :, :, None]
+        if valid is not None:
+            support_h = axis_support(stencil, along_h, border, height)
+            support_w = axis_support(stencil, along_w, border, width)
+            # Boolean einsum: "or" over r and c of "and".
+            hit = np.einsum("ir,brwc->biwc", support_h, ~valid)
+            hit = np.einsum("jw,biwc->bijc", support_w, hit)
+            result[..., k] &= ~hit
+    return result
+
+
+def jointly(both: Mask) -> Mask:
+    """[..., 2] -> [..., 1]: a residual of both components counts if both do."""
+    return both[..., :1] & both[..., 1:]

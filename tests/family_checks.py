@@ -1,0 +1,73 @@
+"""Outcomes of `family_tools` compared, relative to the largest expected value of the example."""
+
+import numpy as np
+from family_tools import COMPUTE, HALF_ULP, NARROW, NUMPY, SMALLEST
+
+# Of the arithmetic, relative to the largest of an example, about thrice the worst measured.
+TOLERANCE = {
+    "float32": {"sums": 1e-6, "gradient": 1e-4, "second": 2e-4},
+    "float64": {"sums": 2e-15, "gradient": 4e-14, "second": 4e-13},
+}
+
+
+def largest(values):
+    """The largest of each example, so shaped that it broadcasts; infinite and NaN left out."""
+    sizes = np.where(np.isfinite(values), np.abs(values), 0)
+    axes = tuple(range(1, values.ndim))
+    return sizes.max(axis=axes, keepdims=True, initial=0) if axes else sizes
+
+
+def errors(actual, expected, scale=None):
+    """|actual - expected| relative to the largest of the example (or the scale); 0 for equal."""
+    assert actual.shape == expected.shape
+    np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
+    with np.errstate(all="ignore"):
+        difference = np.where(np.isnan(expected) | (actual == expected), 0, actual - expected)
+        scale = largest(expected) if scale is None else scale
+        return np.where(difference == 0, 0, np.abs(difference) / scale)
+
+
+def assert_image_near(actual, expected, dtype, what="gradient", context=None, **how):
+    """Within the error of the arithmetic and one rounding; all zeros means exactly zeros."""
+    with np.errstate(over="ignore"):
+        too_large = np.isinf(expected.astype(NUMPY[dtype]))
+    expected = np.where(too_large, np.copysign(np.inf, expected), expected)
+    scale = how.get("scale", largest(expected))
+    allowed = np.full(expected.shape, how.get("factor", 1) * TOLERANCE[COMPUTE[dtype]][what])
+    if dtype in NARROW:
+        with np.errstate(all="ignore"):
+            rounding = HALF_ULP[dtype] * np.abs(expected) + SMALLEST[dtype]
+            allowed += np.nan_to_num(rounding / scale)
+    found = errors(actual, expected, scale)
+    assert np.all(found <= allowed), (what, context, float(found.max()))
+
+
+def assert_outcome_near(actual, expected, data, dtype, options, context=None, factor=1):
+    """As above for all of the outcome; a factor allows for images that are ill conditioned."""
+    scalars = {name: x for name, x in options.items() if not isinstance(x, np.ndarray)}
+    context = dtype, scalars, context
+    allowed = {what: factor * x for what, x in TOLERANCE[COMPUTE[dtype]].items()}
+    with np.errstate(all="ignore"):
+        # Directions along the same axis differ by a rounding, of which the square is counted.
+        least = 1e-9 if options.get("response") == "direction" else 0
+        found = errors(actual.loss, expected.loss, np.maximum(np.abs(expected.loss), least))
+        assert np.all(found <= allowed["sums"]), ("loss", context, found)
+        # A sum of many products, which may cancel.
+        terms = np.abs(data.vector * expected.gradient).sum(axis=(1, 2, 3))
+        upstream = np.abs(data.upstream).min(axis=tuple(range(1, data.upstream.ndim)))
+        scale = (terms / upstream).reshape(-1, *[1] * (data.upstream.ndim - 1))
+        found = errors(actual.by_upstream, expected.by_upstream, scale)
+        assert np.all(found <= allowed["gradient"]), ("by_upstream", context, found)
+    how = {"factor": factor}
+    assert_image_near(actual.gradient, expected.gradient, dtype, "gradient", context, **how)
+    for name in ("by_pred", "by_true"):
+        wanted = getattr(expected, name)
+        if wanted is None:
+            continue
+        scale = largest(wanted)
+        if options.get("response") == "magnitude":
+            # Its curvature is a difference, which is 0 where the gradient has one component only.
+            terms = largest(expected.gradient) * largest(data.vector)
+            scale = np.where(scale == 0, terms, scale)
+        found = getattr(actual, name)
+        assert_image_near(found, wanted, dtype, "second", (name, context), scale=scale, **how)

@@ -1,0 +1,215 @@
+"""The benchmark harness: its refusal to time wrong results, its rounds, its memory figures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+gradops = pytest.importorskip("gradops")
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # Last, so that it brings `benchmarks` and no other gradops.
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import cases, memory, peers, problems, providers, sections, timing, verify  # noqa: E402  # noqa: E402
+
+SETTINGS = cases.Settings([(2, 16, 16, 3)], [], [("float32", "l1")], 1, 1, quick=True)
+
+
+def is_timed_shape(problem):
+    return problem.shape[:3] != (2, 37, 41)
+
+
+def scaled_gradient(problem, loss, gradient):
+    return loss, np.asarray(gradient) * 1.0001
+
+
+def nan_in_gradient(problem, loss, gradient):
+    gradient = np.array(gradient)
+    gradient[-1, -1, -1, -1] = np.nan
+    return loss, gradient
+
+
+def wrong_in_last_row_at_timed_shape(problem, loss, gradient):
+    gradient = np.array(gradient)
+    if is_timed_shape(problem):
+        gradient[-1, -1, 0, 0] += 1e-3
+    return loss, gradient
+
+
+def no_gradient(problem, loss, gradient):
+    return loss, None
+
+
+def scaled_loss(problem, loss, gradient):
+    return loss * 1.0001, gradient
+
+
+def one_example_wrong_at_timed_shape(problem, loss, gradient):
+    loss = np.array(loss)
+    if is_timed_shape(problem):
+        loss.flat[-1] *= 1.01
+    return loss, gradient
+
+
+@pytest.mark.parametrize("section, provider", [("kernels", "kernel"), ("steps", "op-function")])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        scaled_gradient,
+        nan_in_gradient,
+        wrong_in_last_row_at_timed_shape,
+        no_gradient,
+        scaled_loss,
+        one_example_wrong_at_timed_shape,
+    ],
+)
+def test_wrong_results_are_not_timed(section, provider, fault, monkeypatch, tmp_path, capsys):
+    builder = providers.PROVIDERS[provider]["loss+gradient"]
+
+    def faulty(problem):
+        call = builder(problem)
+        return lambda: fault(problem, *call())
+
+    def interleave(*arguments):
+        pytest.fail("timed something although a result is wrong")
+
+    monkeypatch.setitem(providers.PROVIDERS[provider], "loss+gradient", faulty)
+    monkeypatch.setattr(timing, "interleave", interleave)
+    path = tmp_path / "results.csv"
+    arguments = ["--quick", "--only", section, "--providers", "op-function", "--csv", str(path)]
+    assert command.main(arguments) == 1
+    assert f"benchmarks: {provider}, loss+gradient, " in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_images_without_a_gradient_are_no_failure(capsys):
+    assert command.main(["--quick", "--only", "kernels", "--shapes", "1x2x2x1"]) == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    "options, maps",
+    [
+        ({}, {}),
+        ({"response": "magnitude", "border": "valid"}, {}),
+        ({"stencil": "forward", "penalty": "power", "alpha": 4.0}, {"weights": True}),
+        ({"response": "absolute"}, {"weights": True, "mask": True}),
+    ],
+)
+def test_oracle_windows_agree_with_the_whole_gradient(options, maps, whole):
+    problem = problems.make_problem((3, 40, 50, 2), "float64", options, **maps)
+    arguments = {**problem.options, **problem.maps}
+    images = problem.y_true, problem.y_pred
+    _, gradient = gradops.reference.loss_gradients(*images, np.full(3, 1 / 3), **arguments)
+    losses = gradops.reference.gradient_loss(*images, **arguments)
+    oracle = verify.Oracle(problem, whole)
+    oracle.check("oracle", "loss+gradient", (losses, gradient))
+    with pytest.raises(verify.VerificationError, match=r"oracle, loss\+gradient"):
+        oracle.check("oracle", "loss+gradient", (losses * 1.001, gradient))
+    gradient[-1, -1, -1, -1] += 1e-6
+    with pytest.raises(verify.VerificationError, match="gradient differs"):
+        oracle.check("oracle", "loss+gradient", (losses, gradient))
+
+
+@pytest.mark.parametrize("mode", ["training step, loss x 0.1", "training step, sample weights"])
+def test_the_upstream_gradient_of_a_mode_is_checked(mode):
+    problem = problems.make_problem((3, 16, 16, 1))
+    oracle = verify.Oracle(problem)
+    plain = providers.PROVIDERS["op-function"]["training step"](problem)
+    oracle.check("op-function", "training step", plain())
+    with pytest.raises(verify.VerificationError):
+        oracle.check("op-function", mode, plain())
+
+
+def test_images_are_the_same_in_every_dtype():
+    wide, narrow = (problems.make_problem((2, 8, 8, 3), t) for t in ("float64", "bfloat16"))
+    np.testing.assert_array_equal(wide.y_pred, narrow.y_pred.astype(np.float64))
+    assert wide.key == narrow.key != wide.with_options(penalty="l2").key
+
+
+@pytest.mark.extended
+def test_peers_are_verified_and_timed():
+    if not peers.available():
+        pytest.skip("no peer is installed")
+    arguments = [sys.executable, "-m", "benchmarks", "--quick", "--only", "peers"]
+    finished = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert all(f"\n{peer} " in finished.stdout for peer in peers.available())
+
+
+def test_slices_agree_with_the_oracle():
+    problem = problems.make_problem((2, 7, 9, 3), "float64")
+    images = problem.y_true, problem.y_pred
+    loss = peers._sobel_l1(*images, np.concatenate)
+    assert loss == pytest.approx(gradops.reference.gradient_loss(*images).mean(), rel=1e-12)
+
+
+def test_without_peers_there_are_no_rows(monkeypatch):
+    monkeypatch.setattr(peers, "available", lambda: [])
+    assert sections.SECTIONS["peers"](SETTINGS) == []
+
+
+class Clock:
+    """Time that passes only in the calls made with it."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.calls = []
+
+    def perf_counter(self):
+        return self.now
+
+    def call(self, name, seconds):
+        def run():
+            self.calls.append(name)
+            self.now += seconds
+
+        return run
+
+
+def test_rounds_are_interleaved_and_slow_calls_end_early(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(timing, "time", clock)
+    calls = {"slow": clock.call("slow", 2.0), "fast": clock.call("fast", 0.1)}
+    samples = timing.interleave(calls, rounds=4, slow_rounds=2)
+    untimed_and_timed = ["fast"] * 2
+    assert clock.calls == ["slow", "fast", "slow", *untimed_and_timed * 4]
+    assert samples["slow"] == pytest.approx([2.0] * 2)
+    assert samples["fast"] == pytest.approx([0.1] * 4)
+
+
+def test_short_calls_are_repeated(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(timing, "time", clock)
+    samples = timing.interleave({"short": clock.call("short", 1e-4)}, rounds=3, slow_rounds=1)
+    assert samples["short"] == pytest.approx([1e-4] * 3)
+    assert len(clock.calls) >= 3 * timing.SAMPLE_SECONDS / 1e-4 - 3
+
+
+def test_memory_of_a_call_beyond_its_inputs():
+    shape = (8, 512, 512, 1)
+    image = 4 * np.prod(shape)
+    names = ("kernel", "op-function", "tf-function")
+    jobs = [memory.Job(name, "loss+gradient", shape) for name in names]
+    peaks = memory.peaks_in_subprocesses(jobs)
+    if None in peaks.values():
+        pytest.skip("this system does not report peak memory")
+    kernel, op, composition = (peaks[job] for job in jobs)
+    assert kernel < image / 2
+    assert 0.9 * image < op < 1.5 * image
+    assert composition > 2 * image
+
+
+def test_units_of_a_job():
+    assert memory.Job("kernel", "loss+gradient", (16, 512, 512, 3), threads=2).limit == (
+        2 * 256 * 1024 + 16 * 8 * 16
+    )
+    assert memory.Job("kernel", "loss+gradient", (4, 64, 64, 3), threads=1).limit == (
+        256 * 1024 + 4 * 16
+    )

@@ -1,0 +1,216 @@
+"""The narrow types through the ops: dtypes of results, rounding, loss scaling, which op runs."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from op_tools import EDGES, RESPONSES, name_of, ops_of
+
+import gradops
+from gradops import composite, reference
+
+SHAPE = (3, 7, 6, 2)
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+NARROW = ["float16", "bfloat16"]
+# Of one rounding, relative to the number, and the smallest step between two numbers.
+ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
+SMALLEST = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 0.0, "float64": 0.0}
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+narrow = pytest.mark.parametrize("dtype", NARROW)
+responses = pytest.mark.parametrize(
+    "options", [{"response": name, **epsilon} for name, epsilon in RESPONSES.items()], ids=name_of
+)
+
+
+def images(rng, dtype):
+    return [tf.cast(rng.normal(size=SHAPE), dtype) for _ in range(2)]
+
+
+def wide(tensors, dtype=tf.float64):
+    return [tf.cast(x, dtype) for x in tensors]
+
+
+def assert_rounded(actual, expected, dtype, relative=2e-6):
+    """Each number is the expected one, up to the arithmetic's error and one rounding to dtype."""
+    expected = np.asarray(expected)
+    arithmetic = relative * np.abs(expected).max(initial=0.0)
+    rounding = np.abs(expected) * ROUNDING[dtype] * (1 + 1e-3) + SMALLEST[dtype]
+    error = np.abs(tf.cast(actual, tf.float64).numpy() - expected)
+    assert (error <= arithmetic + rounding).all(), (error - arithmetic - rounding).max()
+
+
+def loss_dtype(dtype):
+    return tf.float64 if dtype == "float64" else tf.float32
+
+
+@dtypes
+@pytest.mark.parametrize("graph", [False, True])
+def test_dtypes_of_the_results(rng, dtype, graph):
+    def everything(y_true, y_pred):
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch([y_true, y_pred])
+            with tf.GradientTape() as inner:
+                inner.watch([y_true, y_pred])
+                losses = gradops.gradient_loss(y_true, y_pred, response="normal")
+            gradients = inner.gradient(losses, [y_true, y_pred])
+            value, gradient = gradops.value_and_gradient(y_true, y_pred, response="magnitude")
+            sums, counts = gradops.gradient_sums(y_true, y_pred)
+        products = outer.gradient(gradients[1], [y_true, y_pred])
+        of_image = [*gradients, *products, gradient, outer.gradient(value, y_pred)]
+        return [losses, value, sums, counts], [*of_image, outer.gradient(sums, y_true)]
+
+    call = tf.function(everything) if graph else everything
+    of_loss, of_image = call(*images(rng, dtype))
+    assert {x.dtype for x in of_loss} == {loss_dtype(dtype)}
+    assert {x.dtype for x in of_image} == {tf.as_dtype(dtype)}
+
+
+@dtypes
+@pytest.mark.parametrize("options", EDGES, ids=name_of)
+def test_against_the_oracle(rng, dtype, options):
+    """Computed in float32 or float64, with one rounding of the gradient at the end."""
+    options = {**options, "penalty": "charbonnier", "epsilon": 0.5, "scale": "unit"}
+    if options["response"] == "direction":  # of short gradients it is ill-conditioned
+        options["response_epsilon"] = 0.3
+    tensors = images(rng, dtype)
+    vector = tf.cast(rng.normal(size=SHAPE), dtype)
+    with tf.GradientTape() as outer:
+        outer.watch(tensors)
+        with tf.GradientTape() as inner:
+            inner.watch(tensors)
+            losses = gradops.gradient_loss(*tensors, **options)
+        gradients = inner.gradient(losses, tensors)
+    products = outer.gradient(gradients[1], tensors, output_gradients=vector)
+    exact = wide(tensors)
+    assert_rounded(losses, reference.gradient_loss(*exact, **options), loss_dtype(dtype).name)
+    expected = [
+        *reference.loss_gradients(*exact, **options),
+        *reference.hessian_vector_product(*exact, tf.cast(vector, tf.float64), **options)[:2],
+    ]
+    for actual, wanted in zip([*gradients, *products], expected, strict=True):
+        assert_rounded(actual, wanted, dtype)
+
+
+@narrow
+@responses
+def test_no_less_precise_than_the_composition(rng, dtype, options):
+    """In the norm of the gradient's error; the composition is in the same type."""
+    tensors = images(rng, dtype)
+    expected = reference.loss_gradients(*wide(tensors), [1 / 3] * 3, **options)[1]
+    errors = []
+    for library in (gradops, composite):
+        _, gradient = library.value_and_gradient(*tensors, **options)
+        errors.append(np.linalg.norm(tf.cast(gradient, tf.float64).numpy() - expected))
+    assert errors[0] <= 2 * errors[1]
+
+
+@responses
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 32768.0])
+def test_loss_scaling(rng, options, scale, graph):
+    """The scaled gradient is rounded to float16 once, as that of float32 would be."""
+    tensors = images(rng, "float16")
+
+    def gradient(y_true, y_pred):
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            losses = gradops.gradient_loss(y_true, y_pred, scale="unit", **options)
+            value = tf.reduce_mean(losses) * scale
+        return tape.gradient(value, y_pred)
+
+    call = tf.function(gradient) if graph else gradient
+    expected = call(*wide(tensors, tf.float32))
+    actual = call(*tensors)
+    assert actual.dtype == tf.float16
+    np.testing.assert_array_equal(actual, tf.cast(expected, tf.float16))
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-4])
+def test_small_gradients_survive_in_float16_under_scaling(rng, small):
+    """1 / (2*H*W*C*B) alone is below what float16 holds; scaled, nothing may be lost on the way."""
+    y_true, y_pred = (tf.cast(small * rng.normal(size=(2, 64, 64, 3)), tf.float16) for _ in "tp")
+    options = {"penalty": "l2", "scale": "unit"}
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        loss = tf.reduce_mean(gradops.gradient_loss(y_true, y_pred, **options)) * 32768.0
+    gradient = tape.gradient(loss, y_pred)
+    expected = reference.loss_gradients(*wide([y_true, y_pred]), [16384.0] * 2, **options)[1]
+    assert_rounded(gradient, expected, "float16")
+    assert np.abs(expected).max() < 5 * small and (gradient.numpy() != 0).mean() > 0.9
+
+
+TARGETS = ["uint8", "int32", "bool", *DTYPES]
+
+
+@dtypes
+@pytest.mark.parametrize("target", TARGETS)
+def test_targets_of_any_dtype(rng, dtype, target):
+    """Converted to the dtype of the prediction, in eager mode and in graphs."""
+    y_true = tf.cast(rng.integers(0, 2 if target == "bool" else 9, SHAPE), target)
+    y_pred = tf.cast(rng.uniform(0, 9, SHAPE), dtype)
+    expected = reference.gradient_loss(*wide([y_true, y_pred]))
+    for call in (gradops.gradient_loss, tf.function(gradops.gradient_loss)):
+        for given in (y_true, y_true.numpy()):
+            losses = call(given, y_pred)
+            assert losses.dtype == loss_dtype(dtype)
+            assert_rounded(losses, expected, loss_dtype(dtype).name)
+    with tf.GradientTape() as tape:
+        tape.watch(y_true)
+        losses = gradops.gradient_loss(y_true, y_pred)
+    if y_true.dtype.is_floating:
+        gradient = tape.gradient(losses, y_true)
+        assert gradient.dtype == y_true.dtype
+        narrowest = max(dtype, target, key=ROUNDING.get)
+        wanted = reference.loss_gradients(*wide([y_true, y_pred]))[0]
+        assert_rounded(gradient, wanted, narrowest, relative=4e-6 + ROUNDING[narrowest])
+
+
+@dtypes
+@pytest.mark.parametrize("watched", ["y_true", "y_pred"])
+def test_float16_keeps_no_memo(dtype, watched):
+    """It would underflow, or miss the upstream gradient of a scaled loss. bfloat16 is wide."""
+    spec = tf.TensorSpec(SHAPE, dtype)
+
+    @tf.function
+    def step(y_true, y_pred):
+        tensor = {"y_true": y_true, "y_pred": y_pred}[watched]
+        with tf.GradientTape() as tape:
+            tape.watch(tensor)
+            loss = tf.reduce_mean(gradops.gradient_loss(y_true, y_pred))
+        return tape.gradient(loss, tensor)
+
+    forward = "Gradops>Loss" if dtype == "float16" else "Gradops>LossMemo"
+    assert ops_of(step, spec, spec) == [forward, "Gradops>LossGrad"]
+
+
+@narrow
+@responses
+def test_value_and_gradient(rng, dtype, options):
+    """Also where the mean over the batch makes the gradient small."""
+    tensors = images(rng, dtype)
+    options = {**options, "scale": "unit"}
+    value, gradient = gradops.value_and_gradient(*tensors, **options)
+    assert_rounded(value, reference.gradient_loss(*wide(tensors), **options).mean(), "float32")
+    expected = reference.loss_gradients(*wide(tensors), [1 / 3] * 3, **options)[1]
+    assert_rounded(gradient, expected, dtype)
+
+
+@narrow
+@pytest.mark.parametrize("name", ["image_gradients", "gradient_magnitude"])
+def test_images(rng, dtype, name):
+    """One rounding each way."""
+    x, _ = images(rng, dtype)
+    options = {"stencil": "scharr", "scale": "unit", "border": "replicate"}
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values = getattr(gradops, name)(x, **options)
+    upstream = tf.cast(rng.normal(size=values.shape), dtype)
+    gradient = tape.gradient(values, x, output_gradients=upstream)
+    (exact,) = wide([x])
+    upstream = tf.cast(upstream, tf.float64)
+    if name == "image_gradients":
+        expected = reference.image_gradients_adjoint(upstream, **options)
+    else:
+        expected = reference.gradient_magnitude_gradient(exact, upstream, **options)
+    assert values.dtype == gradient.dtype == x.dtype
+    assert_rounded(values, getattr(reference, name)(exact, **options), dtype)
+    assert_rounded(gradient, expected, dtype)

@@ -1,0 +1,239 @@
+"""The reference's first and second derivatives against central finite differences in float64."""
+
+import numpy as np
+import pytest
+from reference_tools import (
+    BORDERS,
+    PENALTIES,
+    RESPONSES,
+    STENCILS,
+    TUNED,
+    TWO_RESIDUALS,
+    members,
+    pair,
+)
+
+from gradops import reference
+
+UPSTREAM = np.array([1.5, -0.4])
+
+
+def problem(shape=(4, 5, 2), *, seed=30):
+    """Two images, with and without weights and a mask that leaves something to count."""
+    y_true, y_pred = pair(seed, 2, *shape)
+    rng = np.random.default_rng(seed + 1)
+    weights = rng.random((2, *shape)) + 0.1
+    mask = np.ones((2, *shape[:2], 1), bool)
+    mask[0, 0, 0] = mask[1, -1, -2] = False
+    return y_true, y_pred, [{}, {"weights": weights, "mask": mask}]
+
+
+def central_difference(function, at, direction, step):
+    return (function(at + step * direction) - function(at - step * direction)) / (2 * step)
+
+
+def close(actual, expected, tolerance):
+    np.testing.assert_allclose(
+        actual, expected, rtol=tolerance, atol=tolerance * (1e-3 + np.max(np.abs(expected)))
+    )
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("response", RESPONSES)
+def test_gradients_along_directions(response, penalty):
+    """Every stencil and border, both inputs, along random directions."""
+    y_true, y_pred, given = problem()
+    directions = pair(33, 2, *y_pred.shape)
+    for member in members():
+        if (member["response"], member["penalty"]) != (response, penalty):
+            continue
+        for extra in given:
+            options = {**member, **extra, **(TUNED[penalty] if extra else {})}
+            gradients = reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)
+
+            def loss_t(t, options=options):
+                return UPSTREAM @ reference.gradient_loss(t, y_pred, **options)
+
+            def loss_p(p, options=options):
+                return UPSTREAM @ reference.gradient_loss(y_true, p, **options)
+
+            for gradient, loss, at in zip(
+                gradients, (loss_t, loss_p), (y_true, y_pred), strict=True
+            ):
+                for direction in directions[0]:
+                    expected = central_difference(loss, at, direction, 1e-6)
+                    assert np.sum(gradient * direction) == pytest.approx(
+                        expected, rel=1e-6, abs=1e-8
+                    )
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("response", RESPONSES)
+def test_gradients_pixel_by_pixel(response, penalty):
+    y_true, y_pred = pair(6, 2, 4, 3, 2)
+    options = {"response": response, "penalty": penalty, **TUNED[penalty], "scale": "unit"}
+    for which, gradient in enumerate(reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)):
+        for index in np.ndindex(y_pred.shape):
+            ends = []
+            for sign in (1, -1):
+                images = [y_true.copy(), y_pred.copy()]
+                images[which][index] += sign * 1e-6
+                ends.append(UPSTREAM @ reference.gradient_loss(*images, **options))
+            assert gradient[index] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_every_loss_is_symmetric(stencil, response):
+    y_true, y_pred, given = problem()
+    for border in BORDERS:
+        options = {"stencil": stencil, "border": border, "response": response, **given[1]}
+        options["penalty"] = "charbonnier"
+        d_y_true, d_y_pred = reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)
+        swapped = reference.loss_gradients(y_pred, y_true, UPSTREAM, **options)
+        np.testing.assert_allclose(d_y_true, swapped[1], rtol=1e-12, atol=1e-16)
+        np.testing.assert_allclose(d_y_pred, swapped[0], rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_gradients_of_sums(response):
+    y_true, y_pred, given = problem()
+    count = 2 if response in TWO_RESIDUALS else 1
+    upstream = np.array([[0.3, -2], [0.7, 1.1]])[:, :count]
+    for options in given:
+        options = {"response": response, "penalty": "charbonnier", **options}
+        gradients = reference.sums_gradients(y_true, y_pred, upstream, **options)
+
+        def total(t, p, options=options):
+            return np.sum(upstream * reference.gradient_sums(t, p, **options)[0])
+
+        for direction in pair(34, *y_pred.shape):
+            for gradient, function, at in [
+                (gradients[0], lambda t: total(t, y_pred), y_true),
+                (gradients[1], lambda p: total(y_true, p), y_pred),
+            ]:
+                expected = central_difference(function, at, direction, 1e-6)
+                assert np.sum(gradient * direction) == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+def test_normalizers_do_not_depend_on_the_images(normalizer):
+    y_true, y_pred, given = problem()
+    options = {"penalty": "log", "normalizer": normalizer, **given[1]}
+    vector, direction = pair(35, *y_pred.shape)
+    _, gradient = reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)
+    expected = central_difference(
+        lambda p: UPSTREAM @ reference.gradient_loss(y_true, p, **options), y_pred, direction, 1e-6
+    )
+    assert np.sum(gradient * direction) == pytest.approx(expected, rel=1e-7)
+    _, by_pred, _ = reference.hessian_vector_product(y_true, y_pred, vector, UPSTREAM, **options)
+    expected = central_difference(
+        lambda p: reference.loss_gradients(y_true, p, UPSTREAM, **options)[1], y_pred, vector, 1e-5
+    )
+    close(by_pred, expected, 1e-6)
+
+
+# Second order.
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("response", RESPONSES)
+def test_hessian_vector_products(response, penalty):
+    """H_pp v and H_tp v as the changes of dL/dp and dL/dt along v, which moves p."""
+    y_true, y_pred, given = problem()
+    vector, _ = pair(36, *y_pred.shape)
+    for member in members():
+        if (member["response"], member["penalty"]) != (response, penalty):
+            continue
+        for extra in given:
+            options = {**member, **extra, **(TUNED[penalty] if extra else {})}
+            by_true, by_pred, by_upstream = reference.hessian_vector_product(
+                y_true, y_pred, vector, UPSTREAM, **options
+            )
+
+            def gradients(p, options=options):
+                return np.stack(reference.loss_gradients(y_true, p, UPSTREAM, **options))
+
+            close(
+                np.stack([by_true, by_pred]),
+                central_difference(gradients, y_pred, vector, 1e-6),
+                1e-5,
+            )
+            _, d_y_pred = reference.loss_gradients(y_true, y_pred, **options)
+            expected = np.sum(vector * d_y_pred, axis=(1, 2, 3))
+            np.testing.assert_allclose(by_upstream, expected, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("shape", [(2, 5, 2), (3, 3, 1)])
+def test_hessian_vector_product_pixel_by_pixel(response, shape):
+    """d/dt and d/dp <v, upstream * dL/dp>, one pixel at a time: the definition."""
+    y_true, y_pred, _ = problem(shape, seed=40)
+    vector, _ = pair(41, *y_pred.shape)
+    options = {"response": response, "penalty": "charbonnier", "epsilon": 0.5, "border": "zero"}
+    products = reference.hessian_vector_product(y_true, y_pred, vector, UPSTREAM, **options)
+    for which, index in np.ndindex(2, y_pred.size):
+        ends = []
+        for sign in (1, -1):
+            images = [y_true.copy(), y_pred.copy()]
+            images[which].flat[index] += sign * 1e-6
+            _, d_y_pred = reference.loss_gradients(*images, UPSTREAM, **options)
+            ends.append(np.sum(vector * d_y_pred))
+        expected = (ends[0] - ends[1]) / 2e-6
+        assert products[which].flat[index] == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("response", TWO_RESIDUALS)
+def test_hessian_vector_product_of_l1_is_zero(response):
+    y_true, y_pred = pair(14, 2, 4, 5, 3)
+    by_true, by_pred, _ = reference.hessian_vector_product(
+        y_true, y_pred, np.ones_like(y_pred), penalty="l1", response=response
+    )
+    for product in (by_true, by_pred):
+        assert product.shape == y_pred.shape and not np.any(product)
+
+
+# Points without a derivative, where the family defines one.
+
+
+def test_flat_images_have_no_magnitude_to_differentiate():
+    flat, vector = np.full((1, 4, 5, 1), 3.0), pair(42, 1, 4, 5, 1)[0]
+    for options in [{"response": "magnitude"}, {"response": "direction"}]:
+        options["penalty"] = "l2"
+        other = pair(43, 1, 4, 5, 1)[0]
+        assert not np.any(reference.loss_gradients(other, flat, **options)[1])
+        for product in reference.hessian_vector_product(other, flat, vector, **options):
+            assert not np.any(product)
+    options = {"response": "direction", "response_epsilon": 0.0}
+    assert not np.any(reference.gradient_loss(other, flat, **options))
+    assert not np.any(
+        reference.gradient_loss(other, other, response_epsilon=1e3, response="direction")
+    )
+
+
+@pytest.mark.parametrize(
+    "alpha, at_zero", [(1.0, 0.0), (1.5, 0.0), (2.0, 2.0), (2.5, 0.0), (3, 0.0)]
+)
+def test_curvatures_at_zero(alpha, at_zero):
+    r = np.array([0.0, -0.0, np.nan, 2.0, -2.0])
+    expected = alpha * (alpha - 1) * 2 ** (alpha - 2)
+    np.testing.assert_allclose(
+        reference.PENALTIES["power"].curvature(r, alpha),
+        [at_zero, at_zero, np.nan, expected, expected],
+    )
+    log = reference.PENALTIES["log"].curvature(r, 0.5)
+    np.testing.assert_allclose(log, [0, 0, np.nan, -0.16, -0.16])
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_slopes_and_curvatures_of_penalties(penalty):
+    row = reference.PENALTIES[penalty]
+    parameter = TUNED[penalty].get(row.parameter, row.default)
+    r = np.array([-3.0, -0.9, -0.2, 0.05, 0.4, 1.1, 5.0])
+    for function, slope in [(row.value, row.slope), (row.slope, row.curvature)]:
+        expected = (function(r + 1e-6, parameter) - function(r - 1e-6, parameter)) / 2e-6
+        np.testing.assert_allclose(slope(r, parameter), expected, rtol=1e-8, atol=1e-9)
+    nan = np.array([np.nan])
+    assert np.isnan(row.value(nan, parameter)) and np.isnan(row.slope(nan, parameter))
+    assert np.isnan(row.curvature(nan, parameter)) == (penalty != "l1")
+    assert row.slope(np.zeros(1), parameter) == 0

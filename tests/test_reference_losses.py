@@ -1,0 +1,210 @@
+"""The reference's losses and sums against a loop, by hand, and against TensorFlow."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference_tools import (
+    BORDERS,
+    PENALTIES,
+    RESPONSES,
+    SHAPES,
+    STENCILS,
+    TUNED,
+    TWO_RESIDUALS,
+    VALUES,
+    brute_sums,
+    first,
+    grid,
+    pair,
+)
+
+from gradops import reference
+
+# By hand.
+
+
+def test_loss_and_gradients_by_hand():
+    """d is a corner impulse: residuals -2, -1 in gy and in gx, out of 2 * 3 * 3."""
+    y_pred = grid([[1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    y_true = np.zeros_like(y_pred)
+    assert reference.gradient_loss(y_true, y_pred) == pytest.approx([6 / 18])
+    assert reference.gradient_loss(y_true, y_pred, penalty="l2") == pytest.approx([10 / 18])
+    d_y_true, d_y_pred = reference.loss_gradients(y_true, y_pred)
+    expected = np.array([[6, 4, -2], [4, 0, -4], [-2, -4, -2]])
+    np.testing.assert_allclose(18 * d_y_pred[0, :, :, 0], expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(18 * d_y_true[0, :, :, 0], -expected, rtol=0, atol=1e-14)
+    _, d_y_pred = reference.loss_gradients(y_true, y_pred, [0.5], penalty="l2")
+    # 0.5 * 2 * S^T r: gy gives rows (5, 6, 1), 0, -(5, 6, 1), and gx the transpose of that.
+    expected = [[5 + 5, 6, 1 - 5], [6, 0, -6], [1 - 5, -6, -1 - 1]]
+    np.testing.assert_allclose(18 * d_y_pred[0, :, :, 0], expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "response, expected",
+    [
+        ("component", [6, 8]),  # gy 3 against -3, gx 4 against -4
+        ("magnitude", [0]),
+        ("absolute", [0, 0]),
+        ("direction", [2]),  # opposite
+        ("normal", [1 - (1 - 9 - 16) / 26]),
+    ],
+)
+def test_responses_by_hand(response, expected):
+    """Two planes that rise in opposite directions, one residual of each axis."""
+    i, j = np.mgrid[:3, :3]
+    plane = grid(3 * i + 4 * j)
+    options = {"scale": "unit", "border": "valid", "response": response}
+    sums, counts = reference.gradient_sums(-plane, plane, **options)
+    np.testing.assert_allclose(sums, [expected], rtol=1e-14)
+    np.testing.assert_array_equal(counts, np.ones_like(sums))
+
+
+def test_penalties_by_hand():
+    """The one residual is 2 in gx and 0 in gy."""
+    plane = grid([[0, 2, 4]] * 3)
+    for penalty, options, value in [
+        ("l1", {}, 2),
+        ("l2", {}, 4),
+        ("charbonnier", {"epsilon": 1.5}, 2.5),
+        ("huber", {"delta": 3}, 2),
+        ("huber", {"delta": 0.5}, 0.875),
+        ("log", {"epsilon": 2.0}, np.log(2)),
+        ("power", {"alpha": 3}, 8),
+    ]:
+        options = {"penalty": penalty, "scale": "unit", "border": "valid", **options}
+        sums, _ = reference.gradient_sums(None, plane, **options)
+        assert sums[0, 1] == pytest.approx(value, rel=1e-14)
+        at_zero = 1.5 if penalty == "charbonnier" else 0
+        assert sums[0, 0] == pytest.approx(at_zero, abs=0)
+
+
+def test_defaults():
+    y_true, y_pred = pair(7, 2, 4, 5, 3)
+    spelled = {"stencil": "sobel", "response": "component", "border": "reflect", "scale": "raw"}
+    spelled |= {"normalizer": "residuals", "data_format": "channels_last"}
+    np.testing.assert_array_equal(
+        reference.gradient_loss(y_true, y_pred, penalty="l1", **spelled),
+        reference.gradient_loss(y_true, y_pred),
+    )
+    for option in [
+        {"penalty": "charbonnier", "epsilon": 1e-3},
+        {"penalty": "huber", "delta": 1.0},
+        {"penalty": "log", "epsilon": 0.5},
+        {"penalty": "power", "alpha": 2},
+        {"response": "magnitude", "response_epsilon": 0},
+        {"response": "direction", "response_epsilon": 1e-6},
+    ]:
+        name = next(iter(option))
+        np.testing.assert_array_equal(
+            reference.gradient_loss(y_true, y_pred, **option),
+            reference.gradient_loss(y_true, y_pred, **{name: option[name]}),
+        )
+
+
+# The whole family against a loop.
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_sums_and_losses_match_a_loop(stencil, border, response):
+    y_true, y_pred = pair(20, 2, 4, 3, 2)
+    weights = np.random.default_rng(21).random((2, 4, 3, 2))
+    for penalty, tuned in itertools.product(PENALTIES, (False, True)):
+        options = {"stencil": stencil, "border": border, "response": response, "penalty": penalty}
+        if tuned:
+            options |= {"scale": "unit", **TUNED[penalty]}
+            if response in ("magnitude", "direction"):
+                options["response_epsilon"] = 0.3
+        given = {"weights": weights} if tuned else {}
+        sums, counts = brute_sums(y_true, y_pred, options, **given)
+        actual = reference.gradient_sums(y_true, y_pred, **options, **given)
+        np.testing.assert_allclose(actual[0], sums, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(actual[1], counts, rtol=1e-12)
+        loss = reference.gradient_loss(y_true, y_pred, **options, **given)
+        assert loss.shape == (2,) and loss.dtype == np.float64
+        np.testing.assert_allclose(loss, sums.sum(1) / counts.sum(1), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_one_image_form_is_a_target_of_zeros(response):
+    zeros, y_pred = np.zeros((2, 4, 5, 3)), pair(22, 2, 4, 5, 3)[1]
+    options = {"response": response, "penalty": "l2"}
+    for name, more in [
+        ("gradient_loss", []),
+        ("gradient_sums", []),
+        ("loss_gradients", [[0.5, -2]]),
+        ("sums_gradients", [np.ones((2, 2 if response in TWO_RESIDUALS else 1))]),
+        ("hessian_vector_product", [y_pred**2, [0.5, -2]]),
+    ]:
+        function = getattr(reference, name)
+        one = function(None, y_pred, *more, **options)
+        two = function(zeros, y_pred, *more, **options)
+        if name not in ("gradient_loss", "gradient_sums"):
+            assert one[0] is None
+            one, two = one[1:], two[1:]
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float16, np.float32, bool])
+def test_other_dtypes_and_channels_first(dtype, response):
+    rng = np.random.default_rng(23)
+    y_true, y_pred = rng.integers(0, 9, (2, 2, 4, 5, 3)).astype(dtype)
+    weights, mask = rng.random((2, 4, 5, 3)), rng.random((2, 4, 5, 1)) < 0.9
+    options = {"response": response, "penalty": "huber"}
+    vector = y_pred.astype(np.float64)
+    last = {**options, "weights": weights, "mask": mask}
+    turned = {**options, "weights": first(weights), "mask": first(mask)}
+    turned["data_format"] = "channels_first"
+    for name, more in [("gradient_loss", []), ("loss_gradients", []), ("gradient_sums", [])]:
+        function = getattr(reference, name)
+        a = function(y_true, y_pred, *more, **last)
+        b = function(first(y_true), first(y_pred), *more, **turned)
+        for x, y in zip(a, b, strict=True):
+            assert x.dtype == np.float64
+            np.testing.assert_array_equal(first(x) if x.ndim == 4 else x, y)
+    products = reference.hessian_vector_product(y_true, y_pred, vector, **last)
+    images = [first(x) for x in (y_true, y_pred, vector)]
+    for x, y in zip(products, reference.hessian_vector_product(*images, **turned), strict=True):
+        np.testing.assert_array_equal(first(x) if x.ndim == 4 else x, y)
+
+
+# Peers.
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tensorflow(penalty, shape):
+    y_true, y_pred = pair(5, 3, *shape, 3)
+    upstream = np.array([0.7, -1.3, 2.5])
+    t, p = tf.constant(y_true), tf.constant(y_pred)
+    rho = {"l1": tf.abs, "l2": tf.square}[penalty]
+    with tf.GradientTape() as tape:
+        tape.watch([t, p])
+        residuals = tf.image.sobel_edges(p) - tf.image.sobel_edges(t)
+        loss = tf.reduce_mean(rho(residuals), axis=[1, 2, 3, 4])
+    expected = tape.gradient(loss, [t, p], output_gradients=tf.constant(upstream))
+    actual = reference.gradient_loss(y_true, y_pred, penalty=penalty)
+    np.testing.assert_allclose(actual, loss, rtol=1e-13, atol=1e-13)
+    # TensorFlow may round a residual with empty support to one ulp, whose l1 slope is +-1; it does
+    # no harm, since the adjoint taps of such a residual cancel too.
+    gradients = reference.loss_gradients(y_true, y_pred, upstream, penalty=penalty)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert ours.shape == y_pred.shape and ours.dtype == np.float64
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_total_variation_of_tensorflow():
+    """Forward differences of one image: tf.image.total_variation is their l1 sum."""
+    images, _ = pair(24, 3, 6, 7, 2)
+    sums, _ = reference.gradient_sums(None, images, stencil="forward")
+    peer = tf.image.total_variation(tf.constant(images))
+    np.testing.assert_allclose(sums.sum(axis=1), peer, rtol=1e-13)
+
+
+def test_every_penalty_has_a_value_here():
+    assert list(VALUES) == list(TUNED) == PENALTIES

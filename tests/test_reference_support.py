@@ -1,0 +1,242 @@
+"""What counts in the reference: masks, weights, NaN and normalizers, against a loop."""
+
+import itertools
+
+import numpy as np
+import pytest
+from reference_tools import (
+    BORDERS,
+    PENALTIES,
+    RESPONSES,
+    STENCILS,
+    TWO_RESIDUALS,
+    brute_sums,
+    groups,
+    pair,
+    residuals,
+    smallest,
+)
+
+from gradops import reference
+
+# Centre, next to an edge, on two edges, in two corners.
+PIXELS = [(2, 3), (1, 3), (0, 3), (2, 5), (0, 0), (4, 5)]
+
+
+def family(test):
+    for name, values in [("stencil", STENCILS), ("border", BORDERS), ("response", RESPONSES)]:
+        test = pytest.mark.parametrize(name, values)(test)
+    return test
+
+
+def reached(response, border, stencil, bad, height, width):
+    """(Residuals whose support holds the bad pixel, the pixels that those have taps on)."""
+    table = residuals(height, width, stencil, border)
+    hit, pixels = set(), set()
+    for centre, k, components, _ in groups(response, border, stencil, height=height, width=width):
+        if any(bad in table[component][0] for component in components):
+            hit.add((*centre, k))
+            pixels.update(*(table[component][0] for component in components))
+    return hit, pixels
+
+
+@family
+def test_one_invalid_pixel(stencil, border, response):
+    """Residuals with it in their support are gone; its value, even NaN, changes nothing."""
+    y_true, y_pred = pair(50, 1, 5, 6, 2)
+    vector, weights = pair(51, 1, 5, 6, 2)
+    weights = np.abs(weights)  # All different: the counts tell which residuals were dropped.
+    options = {"stencil": stencil, "border": border, "response": response, "penalty": "l2"}
+    for pixel in PIXELS:
+        mask = np.ones((1, 5, 6, 2), bool)
+        mask[0][pixel][0] = False
+        given = {**options, "weights": weights, "mask": mask}
+        expected = brute_sums(y_true, y_pred, options, weights, mask)
+        for bad in (None, np.nan):
+            t, p = y_true.copy(), y_pred.copy()
+            if bad is not None:
+                t[0][pixel][0] = p[0][pixel][0] = bad
+            for ours, brute in zip(reference.gradient_sums(t, p, **given), expected, strict=True):
+                np.testing.assert_allclose(ours, brute, rtol=1e-12, atol=1e-13)
+            images = [
+                *reference.loss_gradients(t, p, **given),
+                *reference.hessian_vector_product(t, p, vector, **given)[:2],
+            ]
+            for image in images:
+                assert np.all(np.isfinite(image)) and image[0][pixel][0] == 0
+            if bad is None:
+                clean = images
+            np.testing.assert_array_equal(images, clean)
+
+
+@family
+def test_random_masks(stencil, border, response):
+    y_true, y_pred = pair(52, 2, 4, 5, 2)
+    rng = np.random.default_rng(53)
+    for channels, share in itertools.product((1, 2), (0.1, 0.4, 1.0)):
+        mask = rng.random((2, 4, 5, channels)) >= share
+        weights = rng.random((2, 4, 5, 3 - channels))
+        options = {"stencil": stencil, "border": border, "response": response}
+        given = {**options, "weights": weights, "mask": mask}
+        sums, counts = brute_sums(y_true, y_pred, options, weights, mask)
+        actual = reference.gradient_sums(y_true, y_pred, **given)
+        np.testing.assert_allclose(actual[0], sums, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(actual[1], counts, rtol=1e-12)
+        sums, counts = sums.sum(axis=1), counts.sum(axis=1)
+        pixels = np.sum(weights * mask * np.ones(2), axis=(1, 2, 3))
+        for normalizer, divisor in [
+            ("residuals", counts),
+            ("pixels", pixels),
+            ("batch", np.full(2, counts.sum() / 2)),
+        ]:
+            expected = np.where(divisor == 0, 0, sums / np.where(divisor == 0, 1, divisor))
+            actual = reference.gradient_loss(y_true, y_pred, **given, normalizer=normalizer)
+            np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+@family
+def test_nan_reaches_exactly_its_supports(stencil, border, response):
+    for shape in [(2, 3), (3, 4)]:
+        if min(shape) < smallest(stencil, border):
+            continue
+        for bad, which in itertools.product(np.ndindex(shape), (0, 1)):
+            hit, pixels = reached(response, border, stencil, bad, *shape)
+            images = list(pair(10, 2, *shape, 2))
+            images[which][0][bad][1] = np.nan
+            options = {"stencil": stencil, "border": border}
+            table = residuals(*shape, stencil, border)
+            expected = {x for x, entry in table.items() if entry and bad in entry[0]}
+            gradients = reference.image_gradients(images[which], **options)[0, ..., 1, :]
+            assert {tuple(x) for x in np.argwhere(np.isnan(gradients)).tolist()} == expected
+
+            options |= {"response": response, "penalty": "l2"}
+            loss = reference.gradient_loss(*images, **options)
+            assert np.isnan(loss[0]) == bool(hit) and np.isfinite(loss[1])
+            expected = np.zeros((2, *shape, 2), bool)
+            for pixel in pixels:
+                expected[0][pixel][1] = True
+            for gradient in reference.loss_gradients(*images, **options):
+                np.testing.assert_array_equal(np.isnan(gradient), expected)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_nan_leaves_other_examples_and_channels_alone(penalty, response):
+    y_true, y_pred = pair(54, 2, 4, 5, 2)
+    options = {"penalty": penalty, "response": response}
+    clean = reference.loss_gradients(y_true, y_pred, **options)
+    clean_loss = reference.gradient_loss(y_true, y_pred, **options)
+    y_pred[0, 2, 2, 1] = np.nan
+    loss = reference.gradient_loss(y_true, y_pred, **options)
+    assert np.isnan(loss[0]) and loss[1] == clean_loss[1]
+    for after, before in zip(
+        reference.loss_gradients(y_true, y_pred, **options), clean, strict=True
+    ):
+        assert np.any(np.isnan(after[0, ..., 1]))
+        np.testing.assert_array_equal(after[1], before[1])
+        np.testing.assert_array_equal(after[..., 0], before[..., 0])
+
+
+def test_nan_shows_in_a_direction_of_flat_images():
+    flat, image = np.ones((1, 4, 4, 1)), np.ones((1, 4, 4, 1))
+    image[0, 1, 1] = np.nan
+    assert np.isnan(reference.gradient_loss(flat, image, response="direction"))
+    assert np.any(np.isnan(reference.loss_gradients(flat, image, response="direction")[1]))
+
+
+def test_weight_zero_does_not_hide_nan():
+    y_true, y_pred = pair(55, 1, 5, 5, 1)
+    y_pred[0, 2, 2] = np.nan
+    weights = np.ones_like(y_pred)
+    weights[0, 1:4, 1:4] = 0  # The centres of all residuals that the NaN reaches.
+    assert np.isnan(reference.gradient_loss(y_true, y_pred, weights=weights))
+    mask = ~np.isnan(y_pred)
+    assert np.isfinite(reference.gradient_loss(y_true, y_pred, weights=weights, mask=mask))
+
+
+def test_dropped_residuals_drop_even_with_a_valid_nan():
+    """A NaN and an invalid pixel in one support: the residual is not counted."""
+    y_true, y_pred = pair(56, 1, 3, 3, 1)
+    y_pred[0, 0, 1], mask = np.nan, np.ones((1, 3, 3, 1), bool)
+    mask[0, 2, 1] = False
+    options = {"stencil": "central", "border": "valid", "response": "magnitude", "mask": mask}
+    assert reference.gradient_loss(y_true, y_pred, **options) == [0]
+    for gradient in reference.loss_gradients(y_true, y_pred, **options):
+        assert not np.any(gradient)
+
+
+def test_nan_in_row_one_leaves_row_zero_of_gy():
+    images = np.ones((1, 4, 4, 1))
+    images[0, 1] = np.nan
+    gy = reference.image_gradients(images)[0, :, :, 0, 0]
+    np.testing.assert_array_equal(np.isnan(gy), [[False] * 4, [False] * 4, [True] * 4, [False] * 4])
+    assert not np.any(gy[[0, 1, 3]])  # Row 1 itself has weight 0 in its own derivative.
+
+
+def test_inf_is_not_multiplied_by_zero():
+    images = np.zeros((1, 4, 4, 1))
+    images[0, 1, 1] = np.inf
+    gradients = reference.image_gradients(images)
+    assert not np.any(np.isnan(gradients))
+    expected = {x for x, entry in residuals(4, 4, "sobel", "reflect").items() if (1, 1) in entry[0]}
+    assert {tuple(x) for x in np.argwhere(np.isinf(gradients[0, :, :, 0])).tolist()} == expected
+
+
+def test_nan_upstream_stays_in_its_example():
+    y_true, y_pred = pair(11, 2, 4, 5, 1)
+    _, gradient = reference.loss_gradients(y_true, y_pred, [np.nan, 1.0])
+    assert np.all(np.isnan(gradient[0])) and not np.any(np.isnan(gradient[1]))
+
+
+# Weights and normalizers by hand.
+
+
+def test_normalizers_by_hand():
+    """Example 0 has a 1 in every gx residual, example 1 a 2; the last column is not counted."""
+    ramp = np.arange(4.0)[:, None] * np.ones((2, 3, 4, 1))
+    ramp[1] *= 2
+    weights = np.ones((2, 3, 4, 1))
+    weights[0, 0] = 5
+    options = {"stencil": "forward", "border": "valid", "response": "component"}
+    sums, counts = reference.gradient_sums(None, ramp, **options, weights=weights)
+    np.testing.assert_array_equal(sums, [[0, 15 + 6], [0, 18]])
+    np.testing.assert_array_equal(counts, [[20 + 4, 15 + 6], [8, 9]])
+    for normalizer, divisors in [
+        ("residuals", [45, 17]),
+        ("pixels", [20 + 8, 12]),
+        ("batch", [31, 31]),
+    ]:
+        loss = reference.gradient_loss(
+            None, ramp, **options, weights=weights, normalizer=normalizer
+        )
+        np.testing.assert_allclose(loss, np.array([21, 18]) / divisors, rtol=1e-15)
+
+
+@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("response", RESPONSES)
+def test_nothing_counted_is_zero(response, normalizer):
+    y_true, y_pred = pair(57, 2, 4, 5, 2)
+    # Under reflect the residuals of the first row of gy have no support for a mask to drop.
+    options = {"response": response, "normalizer": normalizer, "penalty": "charbonnier"}
+    options["border"] = "replicate"
+    for nothing in ({"mask": np.zeros((2, 4, 5, 1), bool)}, {"weights": np.zeros((2, 4, 5, 1))}):
+        given = {**options, **nothing}
+        assert not np.any(reference.gradient_loss(y_true, y_pred, **given))
+        for gradient in reference.loss_gradients(y_true, y_pred, **given):
+            assert not np.any(gradient)
+        for product in reference.hessian_vector_product(y_true, y_pred, y_pred, **given):
+            assert not np.any(product)
+    count = 2 if response in TWO_RESIDUALS else 1
+    sums, counts = reference.gradient_sums(y_true, y_pred, response=response, **nothing)
+    assert not np.any(sums)
+    assert sums.shape == counts.shape == (2, count) and not np.any(counts)
+
+
+def test_empty_supports_always_count():
+    """Reflected taps cancel in the outer rows of gy and columns of gx: nothing can be invalid."""
+    mask = np.zeros((1, 4, 5, 1), bool)
+    sums, counts = reference.gradient_sums(None, np.ones((1, 4, 5, 1)), mask=mask)
+    np.testing.assert_array_equal(sums, [[0, 0]])
+    np.testing.assert_array_equal(counts, [[2 * 5, 2 * 4]])
+    _, counts = reference.gradient_sums(None, np.ones((1, 4, 5, 1)), mask=mask, response="normal")
+    np.testing.assert_array_equal(counts, [[4]])  # The corners.
