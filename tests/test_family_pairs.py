@@ -101,6 +101,8 @@ def check(case, seed):
         data = data._replace(y_true=None)
     # Examples that differ by orders of magnitude, each compared with itself.
     sizes = np.array([1, 1 / 32, 4])[: shape[0]].reshape(-1, 1, 1, 1)
+    if case["response"] == "normal":
+        sizes = sizes / 8  # a steep surface's normal hardly depends on it
     y_true, y_pred = (
         None if x is None else decode(encode(x * sizes, dtype), dtype)
         for x in (data.y_true, data.y_pred)
