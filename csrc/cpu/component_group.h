@@ -1,6 +1,9 @@
 #ifndef GRADOPS_CPU_COMPONENT_GROUP_H_
 #define GRADOPS_CPU_COMPONENT_GROUP_H_
 
+#include <type_traits>
+
+#include "cpu/image_rows.h"
 #include "cpu/interior_taps.h"
 #include "cpu/residual_row.h"
 #include "cpu/tile.h"
@@ -14,21 +17,23 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 inline constexpr int kGroupRows = 4;
 
-/// Rows r .. r + 3 of residuals. Rows of an array lie kRowStride apart.
+/// The rows of an array lie this far apart: a constant, so that loops over several rows need one
+/// pointer. Groups without weights are for wide tiles.
+template <class T, bool kWeighted>
+inline constexpr int64_t kGroupStride = kWeighted ? kRowStride<T> : kWideRowStride<T>;
+
+/// Rows r .. r + 3 of residuals.
 template <class T>
 struct ComponentGroup {
   int64_t size, step;  // numbers in a row; from a pixel to its neighbour
   CountedPositions<T> counted;
   int64_t count_begin, count_end;  // rows i with r + i in this range are added up
-  // Read: rows r - 1; r .. r + 3; r + 4 of the difference, with a ghost column on each side.
-  const T *above, *here, *below;
-  GradientRow<T> factor;      // read: four rows of weights, below 0 where dropped
-  GradientRow<T> slopes;      // read: rows r - 2, r - 1
-  GradientRow<T> new_slopes;  // written: rows r + 2, r + 3
-  T *a, *b;                   // written: adjoint rows r - 1 .. r + 2
-  // Rows of image memory that the next group reads, fetched while this one keeps the ALUs busy.
-  const char *ahead_pred, *ahead_true;
-  int64_t ahead_stride, ahead_bytes;  // from row to row; for each number
+  // Read: rows r - 1, r; r + 1 .. r + 4 of the difference, with a ghost column on each side.
+  const T *above, *below;
+  GradientRow<T> factor;  // read: four rows of weights, below 0 where dropped
+  GradientRow<T> slopes;  // read: rows r - 2, r - 1; then written: rows r + 2, r + 3
+  T *a, *b;               // written: adjoint rows r - 1 .. r + 2
+  RowsAhead ahead;        // fetched: rows 1 .. 3, without slopes rows 2, 3
 };
 
 template <class T>
@@ -36,36 +41,38 @@ using ComponentGroupFunction = void (*)(const ComponentGroup<T>& group,
                                         const math::Stencil& stencil, double penalty_parameter,
                                         LaneSums<T>* sums);
 
-/// ComponentGroupFunction of one penalty.
-template <class T, class Penalty, bool kSlopes, bool kWeighted>
+/// ComponentGroupFunction of one penalty. TapsKind::kUnit: also, the stencil's scale is 1.
+template <class T, class Penalty, TapsKind kTapsKind, bool kSlopes, bool kWeighted>
 void VisitComponentGroup(const ComponentGroup<T>& the_group, const math::Stencil& stencil,
                          double penalty_parameter, LaneSums<T>* sums) {
   using V = Simd<T>;
   using G = math::Gradient<V>;
-  constexpr int64_t kRow = kRowStride<T>;
+  constexpr int64_t kRow = kGroupStride<T, kWeighted>;
   const ComponentGroup<T> group = the_group;
   const Penalty rho(penalty_parameter);
   const V scale(stencil.scale);
-  const InteriorTaps<T, TapsKind::kSmoothing> taps(stencil);
+  const InteriorTaps<T, kTapsKind> taps(stencil);
   const auto smooth = [=](V before, V here, V after) GRADOPS_LAMBDA {
-    return taps.side * (before + after) + taps.center * here;
+    return taps.Smooth([=]() GRADOPS_LAMBDA { return before; },
+                       [=]() GRADOPS_LAMBDA { return here; },
+                       [=]() GRADOPS_LAMBDA { return after; });
+  };
+  const auto scaled = [=](V sum) GRADOPS_LAMBDA {
+    return kTapsKind == TapsKind::kUnit ? sum : scale * sum;
   };
   LaneSums<T> lanes = *sums;
   for (int64_t block = 0; block < group.size; block += kBlock<T>) {
 #pragma GCC unroll 4
-    for (int i = 0; i < kGroupRows; ++i) {
-      const int64_t ahead = i * group.ahead_stride + block * group.ahead_bytes;
-      __builtin_prefetch(group.ahead_pred + ahead);
-      __builtin_prefetch(group.ahead_true + ahead);
-    }
+    for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Fetch(i, block);
     lanes.ForEach([&](G& sum, int number) GRADOPS_LAMBDA {
       const int64_t x = block + number * V::kLanes;
       // The horizontal pass of one row: .y smoothed, .x derivative.
       const auto horizontal = [=](const T* row) GRADOPS_LAMBDA -> G {
-        const V left = V::Load(row + x - group.step), right = V::Load(row + x + group.step);
+        const V left = V::LoadOnce(row + x - group.step);
+        const V right = V::LoadOnce(row + x + group.step);
         return {smooth(left, V::Load(row + x), right), right - left};
       };
-      G before = horizontal(group.above), here = horizontal(group.here);
+      G before = horizontal(group.above), here = horizontal(group.above + kRow);
       G slopes_before, slopes_here, total = {V(0), V(0)};
       if constexpr (kSlopes) {
         slopes_before = group.slopes.Load(x);
@@ -73,10 +80,8 @@ void VisitComponentGroup(const ComponentGroup<T>& the_group, const math::Stencil
       }
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) {
-        const bool last = i == kGroupRows - 1;
-        const G after = horizontal(last ? group.below : group.here + (i + 1) * kRow);
-        const G residual = {scale * (after.y - before.y),
-                            scale * smooth(before.x, here.x, after.x)};
+        const G after = horizontal(group.below + i * kRow);
+        const G residual = {scaled(after.y - before.y), scaled(smooth(before.x, here.x, after.x))};
         G values = {rho.Value(residual.y), rho.Value(residual.x)};
         if constexpr (kWeighted) values = Weighted(group.factor.Load(x + i * kRow), values);
         if (i >= group.count_begin && i < group.count_end) total = total + values;
@@ -92,8 +97,8 @@ void VisitComponentGroup(const ComponentGroup<T>& the_group, const math::Stencil
         here = after;
       }
       if constexpr (kSlopes) {
-        group.new_slopes.Store(x, slopes_before);
-        group.new_slopes.Store(x + kRow, slopes_here);
+        group.slopes.Store(x, slopes_before);
+        group.slopes.Store(x + kRow, slopes_here);
       }
       sum = sum + group.counted.Counted(x, total);
     });
@@ -113,12 +118,15 @@ ComponentGroupFunction<T> FindComponentGroup(const KernelParams& params, Order o
   return VisitPenalty(params.penalty, [&](auto penalty_tag) -> ComponentGroupFunction<T> {
     using P = typename decltype(penalty_tag)::Type;
     if constexpr (P::kIsCostly) return nullptr;  // the passes between rows hardly count then
-    if (order == Order::kValue) {
-      return weighted ? VisitComponentGroup<T, P, false, true>
-                      : VisitComponentGroup<T, P, false, false>;
-    }
-    return weighted ? VisitComponentGroup<T, P, true, true>
-                    : VisitComponentGroup<T, P, true, false>;
+    const auto find = [=](auto slopes) -> ComponentGroupFunction<T> {
+      constexpr bool kSlopes = decltype(slopes)::value;
+      if (weighted) return VisitComponentGroup<T, P, TapsKind::kSmoothing, kSlopes, true>;
+      if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
+        return VisitComponentGroup<T, P, TapsKind::kUnit, kSlopes, false>;
+      }
+      return VisitComponentGroup<T, P, TapsKind::kSmoothing, kSlopes, false>;
+    };
+    return order == Order::kSlope ? find(std::true_type()) : find(std::false_type());
   });
 }
 

@@ -13,10 +13,9 @@ Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRa
   using T = ComputeType<S>;
   Counts counts{{0, 0}, 0, false};
   ForEachTile<T>(params, [&](const Tile& tile) {
-    RowAllocator<T> memory(ThreadScratch(RowAllocator<T>::Bytes(FactorRows<T>::kRows + 2)));
+    RowAllocator<T> memory(FactorRows<T>::kRows + 2);
     FactorRows<T> factors(params, tile, inputs, &memory);
-    T* const y = memory.Take(1);
-    const GradientRow<T> factor = {y, memory.Take(1)};
+    const GradientRow<T> factor(&memory, 1);
     const CountedPositions<T> own = {tile.Position(tile.column_begin),
                                      tile.Position(tile.column_end)};
     const int64_t height = tile.shape.height;

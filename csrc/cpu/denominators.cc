@@ -49,9 +49,15 @@ Counts CountByShape(const KernelParams& params) {
 /// Adds kept(counts of a unit) to each example's sums, in the order of the units: two numbers are
 /// kept of each, so that memory stays at 16 bytes per unit.
 template <class S>
-std::string CountUnits(const KernelParams& params, const LossInputs<S>& inputs,
+std::string CountUnits(KernelParams params, const LossInputs<S>& inputs,
                        const ParallelFor& parallel_for, std::vector<AxisSums>* by_example,
                        AxisSums (*kept)(const Counts&)) {
+  // Where all channels have the same maps, one of them is counted.
+  double times = 1;
+  if (!inputs.weights.per_channel && !inputs.mask.per_channel) {
+    times = static_cast<double>(params.shape.planes * params.shape.channels);
+    params.shape.planes = params.shape.channels = 1;
+  }
   const Units units(params.shape);
   std::vector<AxisSums> by_unit(units.count);
   std::atomic<bool> negative{false};
@@ -65,8 +71,8 @@ std::string CountUnits(const KernelParams& params, const LossInputs<S>& inputs,
   });
   for (int64_t unit = 0; unit < units.count; ++unit) {
     AxisSums& sums = (*by_example)[units.Example(unit)];
-    sums.y += by_unit[unit].y;
-    sums.x += by_unit[unit].x;
+    sums.y += times * by_unit[unit].y;
+    sums.x += times * by_unit[unit].x;
   }
   return negative ? "weights must be non-negative, got a negative number or NaN" : "";
 }

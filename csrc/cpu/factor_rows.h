@@ -2,6 +2,7 @@
 #define GRADOPS_CPU_FACTOR_ROWS_H_
 
 #include "cpu/horizontal_pass.h"
+#include "cpu/map_rows.h"
 #include "cpu/residual_row.h"
 #include "cpu/vertical_pass.h"
 
@@ -25,8 +26,11 @@ class FactorRows {
         weights_(inputs.weights),
         mask_(inputs.mask),
         joint_(ResidualsOf(params.response) == 1),
-        all_u_{memory->Take(8)},
-        all_v_{memory->Take(8)},
+        drops_(inputs.mask.data != nullptr || params.border == BorderId::kValid),
+        maps_(tile),
+        all_u_(memory),
+        all_v_(memory),
+        stride_(memory->Stride()),
         valid_(memory->Take(4)),
         weight_row_(memory->Take(1)),
         spare_(memory->Take(1)) {}
@@ -43,22 +47,23 @@ class FactorRows {
   /// Loads the mask of image rows row .. row + count - 1, up to 4; columns [begin, end) of all_u_
   /// and all_v_ will be asked for.
   void LoadRows(int64_t row, int64_t count, int64_t begin, int64_t end) {
+    if (!drops_) return;
     for (int64_t i = 0; i < count; ++i) {
-      T* const valid = valid_ + i * kRowStride<T>;
+      T* const valid = valid_ + i * stride_;
       if (mask_.data != nullptr) {
-        Expand(mask_, row + i, valid);
+        maps_.Expand(mask_, row + i, valid);
       } else {
         for (int64_t x = 0; x < tile_.BufferedSize(); ++x) valid[x] = 1;
       }
     }
     for (int64_t i = 0; i < count; ++i) {
-      HorizontalAll(valid_ + i * kRowStride<T>, begin, end, all_u_[row + i], all_v_[row + i]);
+      HorizontalAll(valid_ + i * stride_, begin, end, all_u_[row + i], all_v_[row + i]);
     }
   }
   /// Puts 0 for the invalid pixels of row i of those loaded last.
   void Hide(int64_t i, T* image_row) const {
     if (mask_.data == nullptr) return;
-    const T* const valid = valid_ + i * kRowStride<T>;
+    const T* const valid = valid_ + i * stride_;
     ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
       const Simd<T> zero(0);
       Select(Simd<T>::Load(valid + x) > zero, Simd<T>::Load(image_row + x), zero)
@@ -67,6 +72,13 @@ class FactorRows {
   }
   /// Writes the factors of residual row `row`.
   void Write(int64_t row, GradientRow<T> factor) {
+    if (!drops_) {
+      maps_.Expand(weights_, row, factor.y);
+      ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
+        Simd<T>::Load(factor.y + x).Store(factor.x + x);
+      });
+      return;
+    }
     const int64_t height = tile_.shape.height;
     math::AxisTaps taps;
     if (math::IsForwardEdge(row, height) && !math::Wraps(params_.stencil, params_.border, height)) {
@@ -78,7 +90,7 @@ class FactorRows {
     All(taps.smoothing_counts, taps.smoothing_support, all_u_, row, factor.x);
     const T* weights = nullptr;
     if (weights_.data != nullptr) {
-      Expand(weights_, row, weight_row_);
+      maps_.Expand(weights_, row, weight_row_);
       weights = weight_row_;
     }
     const bool joint = joint_;
@@ -94,14 +106,14 @@ class FactorRows {
   const T* WriteElements(int64_t row, bool* negative_weight) {
     const int64_t size = tile_.BufferedSize();
     if (mask_.data != nullptr) {
-      Expand(mask_, row, spare_);
+      maps_.Expand(mask_, row, spare_);
     } else {
       for (int64_t x = 0; x < size; ++x) spare_[x] = 1;
     }
     if (weights_.data == nullptr) return spare_;
-    Expand(weights_, row, weight_row_);
+    maps_.Expand(weights_, row, weight_row_);
     bool negative = false;
-    for (int64_t x = 0; x < size; ++x) {
+    for (int64_t x = tile_.Position(tile_.origin); x < size; ++x) {
       negative = negative || !(weight_row_[x] >= 0);
       spare_[x] = spare_[x] > 0 ? weight_row_[x] : 0;
     }
@@ -117,29 +129,6 @@ class FactorRows {
       taps.smoothing_support[k] = params_.stencil.smoothing[k] != 0;
     }
     return taps;
-  }
-
-  /// One value for each of the tile's numbers of a row of a map.
-  template <class M>
-  void Expand(const PixelMap<M>& map, int64_t row, T* out) const {
-    const int64_t channels = tile_.channels, stride = map.per_channel ? tile_.shape.channels : 1;
-    tile_.ForEachRun(tile_.origin, tile_.end, [&](int64_t begin, int64_t end) {
-      const int64_t pixel =
-          (tile_.ImageOffset(row, begin) - tile_.channel_begin) / tile_.shape.channels;
-      const M* in = map.data + pixel * stride + (map.per_channel ? tile_.channel_begin : 0);
-      T* to = out + tile_.Position(begin);
-      if (map.per_channel || channels == 1) {
-        for (int64_t x = 0; x < (end - begin) * channels; ++x) to[x] = static_cast<T>(in[x]);
-      } else if (channels == 3) {
-        for (int64_t x = 0; x < end - begin; ++x) {
-          to[3 * x] = to[3 * x + 1] = to[3 * x + 2] = static_cast<T>(in[x]);
-        }
-      } else {
-        for (int64_t x = 0; x < end - begin; ++x, to += channels) {
-          for (int64_t c = 0; c < channels; ++c) to[c] = static_cast<T>(in[x]);
-        }
-      }
-    });
   }
 
   /// out = 1 where `counts` and all supporting neighbours are 1, else 0.
@@ -191,8 +180,11 @@ class FactorRows {
   const ColumnEdges edges_;
   const PixelMap<T> weights_;
   const PixelMap<bool> mask_;
-  const bool joint_;
+  const bool joint_,
+      drops_;  // drops_: residuals may be dropped; if not, all_u_ and all_v_ are unused
+  const MapRows<T> maps_;
   Ring<T, 8> all_u_, all_v_;  // all valid along the row, over the support of U and of V
+  const int64_t stride_;
   T *valid_, *weight_row_, *spare_;
 };
 

@@ -91,60 +91,6 @@ void HorizontalForward(const KernelParams& params, const Tile& tile, const Colum
   });
 }
 
-/// The factors of the two halves of the adjoint: out = x * D_w^T A + y * s_w^T B.
-template <class T>
-struct AxisScale {
-  T y, x;
-};
-
-/// Writes the tile's columns of row `row` of scale.x * D_w^T a + scale.y * s_w^T b to image memory.
-/// `spare`: a row buffer that may be overwritten.
-template <class S, class T = ComputeType<S>>
-void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
-                       const T* a, const T* b, AxisScale<T> scale, int64_t row, T* spare,
-                       S* image) {
-  const int64_t step = tile.channels;
-  const int64_t begin = tile.column_begin, end = tile.column_end;
-  const int64_t left = edges.InteriorBegin(begin, end), right = edges.InteriorEnd(begin, end);
-  const bool one_scale = scale.x == scale.y;  // one rounding less
-  edges.ForEach(begin, end, [&](const math::AxisTaps& taps, int64_t column) {
-    for (int64_t x = tile.Position(column); x < tile.Position(column + 1); ++x) {
-      const T derivative = WeightedNeighbours(a, taps.derivative, x, step);
-      const T smoothed = WeightedNeighbours(b, taps.smoothing, x, step);
-      spare[x] =
-          one_scale ? scale.x * (derivative + smoothed) : scale.x * derivative + scale.y * smoothed;
-    }
-  });
-  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
-    const Simd<T> scale_x(scale.x), scale_y(scale.y);
-    tile.ForEachRun(begin, end, [&](int64_t first, int64_t last) {
-      const int64_t from = tile.Position(first);
-      const Interior interior = {(math::Max(left, first) - first) * step,
-                                 (math::Min(right, last) - first) * step};
-      const T *const a_run = a + from, *const b_run = b + from;
-      const auto derivative = [=](int64_t x) GRADOPS_LAMBDA {
-        return taps.DerivativeAdjoint(GRADOPS_LOAD(a_run + x - step), GRADOPS_LOAD(a_run + x),
-                                      GRADOPS_LOAD(a_run + x + step));
-      };
-      const auto smoothed = [=](int64_t x) GRADOPS_LAMBDA {
-        return taps.Smooth(GRADOPS_LOAD(b_run + x - step), GRADOPS_LOAD(b_run + x),
-                           GRADOPS_LOAD(b_run + x + step));
-      };
-      S* const out = image + tile.ImageOffset(row, first);
-      const int64_t size = (last - first) * step;
-      if (one_scale) {
-        StreamRun(out, size, interior, spare + from, [=](int64_t x) GRADOPS_LAMBDA {
-          return scale_x * (derivative(x) + smoothed(x));
-        });
-      } else {
-        StreamRun(out, size, interior, spare + from, [=](int64_t x) GRADOPS_LAMBDA {
-          return scale_x * derivative(x) + scale_y * smoothed(x);
-        });
-      }
-    });
-  });
-}
-
 }  // namespace gradops::cpu::GRADOPS_TARGET
 
 #endif  // GRADOPS_CPU_HORIZONTAL_PASS_H_

@@ -8,17 +8,42 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
+/// Rows of one or two images that will be read soon. The caches are asked for them line by line,
+/// while something else keeps the ALUs busy.
+struct RowsAhead {
+  const char *pred, *target;
+  int64_t stride, number;  // bytes: from row to row, of a number
+
+  /// The block of row `row` that begins `position` numbers after the rows' first.
+  GRADOPS_FN void Fetch(int row, int64_t position) const {
+    const int64_t at = row * stride + position * number;
+    __builtin_prefetch(pred + at);
+    __builtin_prefetch(target + at);
+  }
+};
+
+/// Writes value(x), a function that gives a register of numbers x, x + 1, ..., to `size` positions
+/// of a row buffer: registers on their boundaries, and one more at each end, over those.
+template <class T, class Value>
+GRADOPS_FN void FillRun(T* out, int64_t size, Value&& value) {
+  constexpr int64_t kLanes = Simd<T>::kLanes;
+  value(0).Store(out);
+  const int64_t misaligned = reinterpret_cast<uintptr_t>(out) / sizeof(T) % kLanes;
+  for (int64_t x = kLanes - misaligned; x + kLanes <= size; x += kLanes) value(x).Store(out + x);
+  value(size - kLanes).Store(out + size - kLanes);
+}
+
 /// out = a - b, or a where b is null.
 template <class S, class T = ComputeType<S>>
 void LoadRun(const S* a, const S* b, T* out, int64_t size) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  int64_t x = 0;
-  if (b != nullptr) {
-    for (; x + kLanes <= size; x += kLanes) (LoadWide(a + x) - LoadWide(b + x)).Store(out + x);
-    for (; x < size; ++x) out[x] = math::Widen(a[x]) - math::Widen(b[x]);
+  if (size < Simd<T>::kLanes) {
+    for (int64_t x = 0; x < size; ++x) {
+      out[x] = b == nullptr ? math::Widen(a[x]) : math::Widen(a[x]) - math::Widen(b[x]);
+    }
+  } else if (b == nullptr) {
+    FillRun(out, size, [=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x); });
   } else {
-    for (; x + kLanes <= size; x += kLanes) LoadWide(a + x).Store(out + x);
-    for (; x < size; ++x) out[x] = math::Widen(a[x]);
+    FillRun(out, size, [=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x) - LoadWide(b + x); });
   }
 }
 
@@ -32,42 +57,28 @@ void LoadRow(const Tile& tile, const S* a, const S* b, int64_t row, T* out) {
   });
 }
 
-/// Positions [left, right) of a run; the others, if any, are found one by one.
-struct Interior {
-  int64_t left, right;
-};
-
-/// Writes `size` numbers to image memory: value(x), a function that gives a register, for x in the
-/// interior, and edges[x] for the others. Values outside of the interior are asked for too and not
-/// used. Whole lines of 64 bytes go past the caches, and a line is never written in both ways. The
-/// unit of work ends with StreamFence().
-template <class S, class Value>
-GRADOPS_FN void StreamRun(S* out, int64_t size, Interior interior, const ComputeType<S>* edges,
-                          Value&& value) {
-  using T = ComputeType<S>;
-  constexpr int64_t kLine = 64 / sizeof(S), kLanes = Simd<T>::kLanes;
-  const auto compose = [&](int64_t x, S* line) {
-    for (int64_t i = 0; i < kLine; i += kLanes) StoreNarrow(value(x + i), line + i);
-    for (int64_t i = 0; i < kLine; ++i) {
-      const bool inside = x + i >= interior.left && x + i < interior.right;
-      if (!inside && x + i < size) math::Narrow(edges[x + i], line + i);
-    }
-  };
+/// Writes `size` numbers to image memory: value(x), a function that gives a register of numbers x,
+/// x + 1, ..., for registers in the interior; edge(x) for the others. Both may be asked for numbers
+/// past the end. Whole lines of 64 bytes go past the caches. The unit of work ends with
+/// StreamFence().
+template <class S, class Value, class Edge>
+GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& value,
+                          Edge&& edge) {
+  constexpr int64_t kLine = 64 / sizeof(S), kLanes = Simd<ComputeType<S>>::kLanes;
   const auto store_part = [&](int64_t x, int64_t count) {
     S line[kLine];
-    compose(x, line);
+    for (int64_t i = 0; i < count; i += kLanes) StoreNarrow(edge(x + i), line + i);
     __builtin_memcpy(out + x, line, count * sizeof(S));
   };
   const auto stream_edge = [&](int64_t x) {
-    S line[kLine];
-    compose(x, line);
-    for (int64_t i = 0; i < kLine; i += kLanes) StreamNarrow(LoadWide(line + i), out + x + i);
+    for (int64_t i = 0; i < kLine; i += kLanes) StreamNarrow(edge(x + i), out + x + i);
   };
   const int64_t misaligned = reinterpret_cast<uintptr_t>(out) % 64 / sizeof(S);
   int64_t x = math::Min<int64_t>(misaligned == 0 ? 0 : kLine - misaligned, size);
   if (x > 0) store_part(0, x);
-  for (; x < interior.left && x + kLine <= size; x += kLine) stream_edge(x);
-  for (; x + kLine <= interior.right; x += kLine) {
+  for (; x < interior.begin && x + kLine <= size; x += kLine) stream_edge(x);
+  const int64_t inside_end = math::Min(interior.end, size);
+  for (; x + kLine <= inside_end; x += kLine) {
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kLine; i += kLanes) StreamNarrow(value(x + i), out + x + i);
   }
@@ -78,7 +89,7 @@ GRADOPS_FN void StreamRun(S* out, int64_t size, Interior interior, const Compute
 /// The same without edges.
 template <class S, class Value>
 GRADOPS_FN void StreamRun(S* out, int64_t size, Value&& value) {
-  StreamRun(out, size, {0, size}, static_cast<const ComputeType<S>*>(nullptr), value);
+  StreamRun(out, size, {0, size}, value, value);
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -2,7 +2,7 @@
 #define GRADOPS_CPU_IMAGE_SWEEPS_H_
 
 #include "cpu/factor_rows.h"
-#include "cpu/horizontal_pass.h"
+#include "cpu/horizontal_adjoint.h"
 #include "cpu/kernels.h"
 #include "cpu/residual_row.h"
 #include "cpu/vertical_pass.h"
@@ -28,12 +28,11 @@ class GradientRows {
         drops_(joint && params.border == BorderId::kValid),
         edges_(params, tile, /*adjoint=*/false),
         image_row_(memory->Take(1)),
-        u_{memory->Take(8), first},
-        v_{memory->Take(8), first},
-        factors_(params, tile, LossInputs<S>{}, memory) {
-    T* const rows = memory->Take(4);
-    gradient_ = {rows, rows + kRowStride<T>};
-    factor_ = {rows + 2 * kRowStride<T>, rows + 3 * kRowStride<T>};
+        u_(memory, first),
+        v_(memory, first),
+        factors_(params, tile, LossInputs<S>{}, memory),
+        gradient_(memory, 1),
+        factor_(memory, 1) {
     factors_.SetFirst(first);
     loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
   }
@@ -98,7 +97,7 @@ template <class S>
 void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange rows, S* gradients) {
   using T = ComputeType<S>;
   ForEachTile<T>(params, [&](const Tile& tile) {
-    RowAllocator<T> memory(ThreadScratch(RowAllocator<T>::Bytes(GradientRows<S>::kRows)));
+    RowAllocator<T> memory(GradientRows<S>::kRows);
     GradientRows<S> source(params, tile, image, rows.begin, 0, false, &memory);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       const GradientRow<T> g = source.At(row);
@@ -113,35 +112,35 @@ void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange row
   StreamFence();
 }
 
+inline constexpr int64_t kAdjointRows = 2 * 4 + 2;
+
 /// The tile's rows of S^T (slopes), which slopes(row, y, x) writes row after row.
 template <class S, class Slopes>
 void AdjointTile(const KernelParams& params, const Tile& tile, RowRange rows,
                  RowAllocator<ComputeType<S>>* memory, S* image, Slopes&& slopes) {
   using T = ComputeType<S>;
-  const ColumnEdges edges(params, tile, /*adjoint=*/true);
+  const AdjointEdges<T> edges(params, tile);
   const T scale = static_cast<T>(params.stencil.scale);
   const int64_t height = tile.shape.height;
   const bool wraps = math::Wraps(params.stencil, params.border, height);
-  const Ring<T, 4> y{memory->Take(4), rows.begin}, x{memory->Take(4), rows.begin};
-  T *const a = memory->Take(1), *const b = memory->Take(1), *const spare = memory->Take(1);
+  const Ring<T, 4> y(memory, rows.begin), x(memory, rows.begin);
+  T *const a = memory->Take(1), *const b = memory->Take(1);
   int64_t made = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     for (; made <= (wraps ? row + 1 : math::Min(row + 1, height - 1)); ++made) {
       slopes(made, y[made], x[made]);
     }
     VerticalAdjoint(params, height, tile.BufferedSize(), y, x, row, a, b);
-    HorizontalAdjoint(params, tile, edges, a, b, {scale, scale}, row, spare, image);
+    HorizontalAdjoint(params, tile, edges, a, b, {scale, scale}, row, image);
   }
 }
-inline constexpr int64_t kAdjointRows = 2 * 4 + 3;
-
 /// KernelTable::image_gradients_adjoint.
 template <class S>
 void ImageGradientsAdjointUnit(const KernelParams& params, const S* upstream, RowRange rows,
                                S* image) {
   using T = ComputeType<S>;
   ForEachTile<T>(params, [&](const Tile& tile) {
-    RowAllocator<T> memory(ThreadScratch(RowAllocator<T>::Bytes(kAdjointRows)));
+    RowAllocator<T> memory(kAdjointRows);
     AdjointTile(params, tile, rows, &memory, image, [&](int64_t row, T* y, T* x) {
       tile.ForEachRun(tile.origin, tile.end, [&](int64_t begin, int64_t end) {
         const S* const in = upstream + 2 * tile.ImageOffset(row, begin);
@@ -162,7 +161,7 @@ void MagnitudeUnit(const KernelParams& params, const S* image, RowRange rows, S*
   using T = ComputeType<S>;
   const math::MagnitudeResponse response(params.response_epsilon);
   ForEachTile<T>(params, [&](const Tile& tile) {
-    RowAllocator<T> memory(ThreadScratch(RowAllocator<T>::Bytes(GradientRows<S>::kRows)));
+    RowAllocator<T> memory(GradientRows<S>::kRows);
     GradientRows<S> source(params, tile, image, rows.begin, 0, true, &memory);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       const GradientRow<T> g = source.At(row);
@@ -186,7 +185,7 @@ void MagnitudeGradientUnit(const KernelParams& params, const S* image, const S* 
   const math::MagnitudeResponse response(params.response_epsilon);
   ForEachTile<T>(params, [&](const Tile& tile) {
     constexpr int64_t kRows = GradientRows<S>::kRows + kAdjointRows + 1;
-    RowAllocator<T> memory(ThreadScratch(RowAllocator<T>::Bytes(kRows)));
+    RowAllocator<T> memory(kRows);
     const bool wraps = math::Wraps(params.stencil, params.border, tile.shape.height);
     const int64_t first = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
     GradientRows<S> source(params, tile, image, first, 1, true, &memory);

@@ -6,9 +6,10 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-enum class TapsKind { kSmoothing, kCentral, kForward };
+enum class TapsKind { kUnit, kSmoothing, kCentral, kForward };
 
 /// The stencil away from the border. A tap that is 0 is not read.
+///   kUnit       derivative -1, 0, 1; smoothing 1, center, 1
 ///   kSmoothing  derivative -1, 0, 1; smoothing side, center, side
 ///   kCentral    derivative -1, 0, 1; smoothing 0, center, 0
 ///   kForward    derivative 0, -1, 1; smoothing 0, center, 0
@@ -35,6 +36,7 @@ struct InteriorTaps {
   /// The smoothing, its own transpose.
   template <class Before, class Here, class After>
   GRADOPS_FN Simd<T> Smooth(Before&& before, Here&& here, After&& after) const {
+    if constexpr (kKind == TapsKind::kUnit) return (before() + after()) + center * here();
     if constexpr (kKind == TapsKind::kSmoothing) {
       return side * (before() + after()) + center * here();
     }
@@ -42,7 +44,7 @@ struct InteriorTaps {
   }
 };
 
-/// Calls visitor(InteriorTaps) for the stencil.
+/// Calls visitor(InteriorTaps) for the stencil. (Not kUnit, which only pays in the fastest loops.)
 template <class T, class Visitor>
 GRADOPS_FN auto VisitTaps(const math::Stencil& stencil, Visitor&& visitor) {
   if (stencil.IsForward()) return visitor(InteriorTaps<T, TapsKind::kForward>(stencil));

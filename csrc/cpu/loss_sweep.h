@@ -1,13 +1,14 @@
 #ifndef GRADOPS_CPU_LOSS_SWEEP_H_
 #define GRADOPS_CPU_LOSS_SWEEP_H_
 
+#include <optional>
+
 #include "cpu/component_group.h"
 #include "cpu/factor_rows.h"
-#include "cpu/horizontal_pass.h"
 #include "cpu/kernels.h"
+#include "cpu/output_rows.h"
 #include "cpu/residual_row.h"
 #include "cpu/source_rows.h"
-#include "cpu/vertical_pass.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -23,35 +24,34 @@ class LossSweep {
             const S* vector, const GradientOutputs<S>& outputs)
       : params_(params),
         tile_(tile),
-        outputs_(outputs),
+        scale_{outputs.scale_y, outputs.scale_x},
         weighted_(FactorRows<T>::AreNeeded(params, inputs)),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         visit_group_(FindComponentGroup<T>(params, kOrder, weighted_)),
+        at_once_(IsWide(params, inputs) ? 1 : kGroupRows),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         forward_edges_(params, tile, /*adjoint=*/false),
-        adjoint_edges_(params, tile, /*adjoint=*/true),
-        memory_(ThreadScratch(RowAllocator<T>::Bytes(kRows))),
-        factors_(params, tile, inputs, &memory_) {
+        adjoint_edges_(params, tile),
+        memory_(IsWide(params, inputs) ? RowAllocator<T>(kWideRows, kWideRowStride<T>)
+                                       : RowAllocator<T>(kRows)) {
     const bool difference =
         VisitResponse(params.response, [](auto tag) { return decltype(tag)::Type::kDifference; });
     residual_.size = tile.BufferedSize();
     residual_.counted = {tile.Position(tile.column_begin), tile.Position(tile.column_end)};
-    spare_ = memory_.Take(1);
-    u_ = memory_.Take(kGroupRows + 2);
-    v_ = memory_.Take(kGroupRows + 2);
-    pred_ = {inputs.y_pred, difference ? inputs.y_true : nullptr, &memory_};
-    if (!difference) true_ = {inputs.y_true, nullptr, &memory_};
-    if (kOrder == Order::kSecond) vector_ = {vector, nullptr, &memory_};
+    u_ = memory_.Take(at_once_ + 2);
+    v_ = memory_.Take(at_once_ + 2);
+    pred_ = {inputs.y_pred, difference ? inputs.y_true : nullptr, at_once_, &memory_};
+    if (!difference) true_ = {inputs.y_true, nullptr, at_once_, &memory_};
+    if (kOrder == Order::kSecond) vector_ = {vector, nullptr, at_once_, &memory_};
     for (SourceRows<S>* source : {&pred_, &true_, &vector_}) {
       if (source->IsGiven()) sources_[source_count_++] = source;
     }
-    if (weighted_) factor_ = TakeGradientRows(kGroupRows);
-    if (kHasOutputs) {
-      by_pred_ = TakeSlopes();
-      if (outputs.by_true != nullptr) by_true_ = TakeSlopes();
-      a_ = memory_.Take(kGroupRows);
-      b_ = memory_.Take(kGroupRows);
+    if (weighted_) {
+      factors_.emplace(params, tile, inputs, &memory_);
+      factor_ = {&memory_, kGroupRows};
     }
+    if (kHasOutputs) by_pred_ = {outputs.by_pred, &memory_};
+    if (outputs.by_true != nullptr) by_true_ = {outputs.by_true, &memory_};
     // An output depends on the residuals beside it.
     columns_ = {tile.column_begin - (kHasOutputs ? 1 : 0), tile.column_end + (kHasOutputs ? 1 : 0)};
     if (!math::Wraps(params.stencil, params.border, tile.shape.width)) {
@@ -71,81 +71,74 @@ class LossSweep {
     loaded_ = Clamped(residuals.begin - 1);
     load_end_ = Clamped(residuals.end + 1);
     for (int64_t row = residuals.begin; row < residuals.end;) {
-      const int64_t to_group = row < fast_begin ? fast_begin - row : kGroupRows;
-      const int64_t count =
-          math::Min(math::Min<int64_t>(to_group, kGroupRows), residuals.end - row);
-      LoadThrough(row + count);
-      if (row >= fast_begin && row + kGroupRows <= fast_end && CanVisitGroup(row)) {
-        VisitGroup(row, rows);
-        EmitRows({row - 1, row + count - 1}, rows, outputs_.by_pred);
-      } else {
-        FindGradients(row, count);
-        for (int64_t i = 0; i < count; ++i) {
-          VisitRow(row + i, i, row + i >= rows.begin && row + i < rows.end);
-        }
-        AdjointRows({row - 1, row + count - 1}, rows);
+      if (row >= fast_begin && row + kGroupRows <= fast_end && VisitGroup(row, rows)) {
+        row += kGroupRows;
+        continue;
       }
+      const int64_t to_group = row < fast_begin ? fast_begin - row : kGroupRows;
+      const int64_t count = math::Min(math::Min(to_group, at_once_), residuals.end - row);
+      LoadThrough(row + count);
+      FindGradients(row, count);
+      for (int64_t i = 0; i < count; ++i) {
+        VisitRow(row + i, i, row + i >= rows.begin && row + i < rows.end);
+        FindVertical(row + i - 1, i, rows);
+      }
+      Emit(row - 1, count, rows);
       row += count;
     }
-    if (!wraps_ && rows.end == height) AdjointRows({height - 1, height}, rows);
+    if (!wraps_ && rows.end == height) {
+      FindVertical(height - 1, 0, rows);
+      Emit(height - 1, 1, rows);
+    }
     return sums_.Total();
   }
 
+  /// Whether to sweep wide tiles: groups without weights, which take few rows.
+  static bool IsWide(const KernelParams& params, const LossInputs<S>& inputs) {
+    return !FactorRows<T>::AreNeeded(params, inputs) &&
+           FindComponentGroup<T>(params, kOrder, false) != nullptr;
+  }
+
  private:
-  struct SlopeRings {
-    Ring<T, 8> y, x;
-
-    GradientRow<T> At(int64_t row) const { return {y[row], x[row]}; }
-  };
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
-  // Factors and their rows; U, V and a spare row; sources; slopes; a and b.
-  static constexpr int64_t kRows = FactorRows<T>::kRows + 2 * kGroupRows + 2 * (kGroupRows + 2) +
-                                   1 + (kOrder == Order::kSecond ? 3 : 2) * SourceRows<S>::kRows +
-                                   (kOrder == Order::kSecond ? 2 : 1) * 2 * 8 + 2 * kGroupRows;
-  static_assert(kRows * kRowStride<T> * sizeof(T) <= 256 * 1024, "memory per thread");
+  // Factors and their rows; U and V; sources; outputs.
+  static constexpr int64_t kRows =
+      FactorRows<T>::kRows + 2 * kGroupRows + 2 * (kGroupRows + 2) +
+      (kOrder == Order::kSecond ? 3 : 2) * SourceRows<S>::Rows(kGroupRows) +
+      (kOrder == Order::kSecond ? 2 : 1) * OutputRows<S>::kRows;
+  static constexpr int64_t kWideRows = 2 * 3 + SourceRows<S>::Rows(1) + OutputRows<S>::kRows;
+  static_assert(RowAllocator<T>::Bytes(kRows, kRowStride<T>) <= 256 * 1024, "memory per thread");
+  static_assert(RowAllocator<T>::Bytes(kWideRows, kWideRowStride<T>) <= 256 * 1024,
+                "memory per thread");
 
-  GradientRow<T> TakeGradientRows(int64_t rows) {
-    T* const y = memory_.Take(rows);
-    return {y, memory_.Take(rows)};
-  }
-  SlopeRings TakeSlopes() {
-    const GradientRow<T> rows = TakeGradientRows(8);
-    return {{rows.y}, {rows.x}};
-  }
   void SetFirst(int64_t row) {
-    for (int i = 0; i < source_count_; ++i) sources_[i]->SetFirst(row);
-    by_pred_.y.first = by_pred_.x.first = by_true_.y.first = by_true_.x.first = row;
-    factors_.SetFirst(row);
-    first_ = row;
+    for (int i = 0; i < source_count_; ++i) sources_[i]->SetFirst(row + 1);
+    by_pred_.SetFirst(row);
+    by_true_.SetFirst(row);
+    if (weighted_) factors_->SetFirst(row);
   }
   int64_t Clamped(int64_t row) const {
     return wraps_ ? row : math::Min(math::Max<int64_t>(row, 0), tile_.shape.height);
   }
 
-  /// Loads every image row up to `last`, if there is one, and as many more as make a group.
+  /// Loads every image row up to `last`, if there is one.
   void LoadThrough(int64_t last) {
-    while (loaded_ <= math::Min(last, load_end_ - 1)) {
-      const int64_t count = math::Min<int64_t>(kGroupRows, load_end_ - loaded_);
-      if (weighted_) factors_.LoadRows(loaded_, count, columns_.begin, columns_.end);
+    const int64_t end = math::Min(last + 1, load_end_);
+    while (loaded_ < end) {
+      const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded_);
+      if (weighted_) factors_->LoadRows(loaded_, count, columns_.begin, columns_.end);
       for (int s = 0; s < source_count_; ++s) {
         for (int64_t i = 0; i < count; ++i) {
           sources_[s]->Load(tile_, loaded_ + i);
-          if (weighted_) factors_.Hide(i, sources_[s]->Row(loaded_ + i));
+          if (weighted_) factors_->Hide(i, sources_[s]->Row(loaded_ + i));
         }
       }
-      for (int64_t i = 0; i < count && visit_group_ != nullptr; ++i) {
-        finite_[(loaded_ + i - first_) & 7] = pred_.AddGhosts(params_, tile_, loaded_ + i);
-      }
+      for (int64_t i = 0; i < count; ++i) AddGhosts(loaded_ + i);
       loaded_ += count;
     }
   }
-
-  bool CanVisitGroup(int64_t row) const {
-    bool finite = visit_group_ != nullptr;
-    for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
-      finite = finite && finite_[(i - first_) & 7];
-    }
-    return finite;
+  void AddGhosts(int64_t row) {
+    if (visit_group_ != nullptr) finite_[row & 7] = pred_.AddGhosts(params_, tile_, row);
   }
 
   /// The gradients of rows row .. row + count - 1 of every source.
@@ -164,17 +157,37 @@ class LossSweep {
     residual.vector = vector_.Gradients(i);
     if (weighted_) {
       residual.factor = factor_;
-      factors_.Write(row, residual.factor);
+      factors_->Write(row, residual.factor);
     }
-    if (kHasOutputs) residual.slopes = by_pred_.At(row);
-    if (by_true_.y.rows != nullptr) residual.true_slopes = by_true_.At(row);
+    if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
+    if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
     visit_row_(residual, params_.penalty_parameter, params_.response_epsilon, &lanes);
     if (counted) sums_.Add(lanes);
   }
 
-  /// Rows row .. row + 3, and the vertical pass of the adjoint for row - 1 .. row + 2.
-  void VisitGroup(int64_t row, RowRange counted) {
+  /// Rows row .. row + 3 and the outputs of row - 1 .. row + 2, if a ComponentGroup can make them.
+  bool VisitGroup(int64_t row, RowRange wanted) {
+    if (visit_group_ == nullptr) return false;
+    LoadThrough(row);
+    const RowsAhead ahead = pred_.Ahead(tile_, row + 1 + kGroupRows);
+    if (at_once_ == 1 && tile_.IsOneRun() && loaded_ == row + 1 &&
+        loaded_ + kGroupRows <= load_end_ && loaded_ + kGroupRows <= tile_.shape.height) {
+      pred_.template LoadGroup<kHasOutputs ? 0 : 2>(tile_, loaded_, ahead);
+      for (int i = 0; i < kGroupRows; ++i, ++loaded_) AddGhosts(loaded_);
+    }
+    LoadThrough(row + kGroupRows);
+    for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
+      if (!finite_[i & 7]) return false;
+    }
+    LaneSums<T> lanes;
+    visit_group_(GroupAt(row, wanted, ahead), params_.stencil, params_.penalty_parameter, &lanes);
+    sums_.Add(lanes);
+    Emit(row - 1, kGroupRows, wanted, &ahead);
+    return true;
+  }
+
+  ComponentGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
     ComponentGroup<T> group;
     group.size = residual_.size;
     group.step = tile_.channels;
@@ -182,107 +195,59 @@ class LossSweep {
     group.count_begin = counted.begin - row;
     group.count_end = counted.end - row;
     group.above = pred_.Row(row - 1);
-    group.here = pred_.Row(row);
-    group.below = pred_.Row(row + kGroupRows);
-    if (kHasOutputs) {
-      group.slopes = by_pred_.At(row - 2);
-      group.new_slopes = by_pred_.At(row + kGroupRows - 2);
-    }
-    group.a = a_;
-    group.b = b_;
+    group.below = pred_.Row(row + 1);
+    if (kHasOutputs) group.slopes = by_pred_.Slopes(row - 2);
+    group.a = by_pred_.A();
+    group.b = by_pred_.B();
     if (weighted_) {
       group.factor = factor_;
       for (int i = 0; i < kGroupRows; ++i) {
-        factors_.Write(row + i, factor_.Row(i));
+        factors_->Write(row + i, factor_.Row(i, memory_.Stride()));
       }
     }
-    pred_.SetAhead(tile_, loaded_, &group);
-    LaneSums<T> lanes;
-    visit_group_(group, params_.stencil, params_.penalty_parameter, &lanes);
-    sums_.Add(lanes);
+    group.ahead = ahead;
+    return group;
   }
 
-  /// The adjoint of `range`, as far as it is in `rows`.
-  void AdjointRows(RowRange range, RowRange rows) {
+  /// The vertical pass of the adjoint's row `row`, as the i-th of a group.
+  void FindVertical(int64_t row, int64_t i, RowRange wanted) {
+    if (!kHasOutputs || row < wanted.begin || row >= wanted.end) return;
+    by_pred_.FindVertical(params_, tile_, row, i);
+    if (by_true_.IsWanted()) by_true_.FindVertical(params_, tile_, row, i);
+  }
+  /// Rows first .. first + count - 1 of the outputs; `ahead`: see OutputRows::Emit.
+  void Emit(int64_t first, int64_t count, RowRange wanted, const RowsAhead* ahead = nullptr) {
     if (!kHasOutputs) return;
-    const int64_t height = tile_.shape.height, size = residual_.size;
-    const int64_t begin = math::Max(range.begin, rows.begin);
-    const auto adjoint = [&](const SlopeRings& slopes, S* image) {
-      for (int64_t row = begin; row < range.end; ++row) {
-        const int64_t offset = (row - range.begin) * kRowStride<T>;
-        VerticalAdjoint(params_, height, size, slopes.y, slopes.x, row, a_ + offset, b_ + offset);
-      }
-      EmitRows(range, rows, image);
-    };
-    adjoint(by_pred_, outputs_.by_pred);
-    if (by_true_.y.rows != nullptr) adjoint(by_true_, outputs_.by_true);
-  }
-
-  /// The horizontal pass of the adjoint of `range`, as far as it is in `rows`; a_ and b_ hold the
-  /// vertical one, from range.begin on.
-  void EmitRows(RowRange range, RowRange rows, S* image) {
-    for (int64_t row = math::Max(range.begin, rows.begin); kHasOutputs && row < range.end; ++row) {
-      const int64_t offset = (row - range.begin) * kRowStride<T>;
-      HorizontalAdjoint(params_, tile_, adjoint_edges_, a_ + offset, b_ + offset, Scale(), row,
-                        spare_, image);
+    for (OutputRows<S>* output : {&by_pred_, &by_true_}) {
+      if (!output->IsWanted()) continue;
+      output->Emit(params_, tile_, adjoint_edges_, scale_, first, count, wanted, ahead);
     }
   }
-  AxisScale<T> Scale() const { return {outputs_.scale_y, outputs_.scale_x}; }
 
   const KernelParams& params_;
   const Tile& tile_;
-  const GradientOutputs<S> outputs_;
+  const AxisScale<T> scale_;
   const bool weighted_;
   const ResidualRowFunction<T> visit_row_;
   const ComponentGroupFunction<T> visit_group_;
-  const bool wraps_;  // the height does: rows below 0 and from `height` on are ghosts
-  const ColumnEdges forward_edges_, adjoint_edges_;
+  const int64_t at_once_;  // rows that go together when not in a ComponentGroup
+  const bool wraps_;       // the height does: rows below 0 and from `height` on are ghosts
+  const ColumnEdges forward_edges_;
+  const AdjointEdges<T> adjoint_edges_;
   RowAllocator<T> memory_;
-  FactorRows<T> factors_;
+  std::optional<FactorRows<T>> factors_;
   ColumnRange columns_;  // of residuals
-  T *spare_, *u_, *v_;
-  int64_t first_ = 0;                   // Ring::first of all rings
+  T *u_, *v_;
   bool finite_[8] = {};                 // of the rows in the rings: whether the ghost columns are
   SourceRows<S> pred_, true_, vector_;  // pred_: of the difference, if the response sees no more
   SourceRows<S>* sources_[3];           // those that are given
   int source_count_ = 0;
   ResidualRow<T> residual_ = {};
   GradientRow<T> factor_;
-  SlopeRings by_pred_, by_true_;
-  T *a_ = nullptr, *b_ = nullptr;
+  OutputRows<S> by_pred_, by_true_;
   int64_t loaded_ = 0, load_end_ = 0;  // rows loaded so far, and in all
   TileSums<T> sums_;
 };
-
-/// All tiles of one unit.
-template <class S, Order kOrder>
-AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
-                   RowRange rows, const GradientOutputs<S>& outputs) {
-  AxisSums sums{0, 0};
-  ForEachTile<ComputeType<S>>(params, [&](const Tile& tile) {
-    const AxisSums of_tile = LossSweep<S, kOrder>(params, tile, inputs, vector, outputs).Run(rows);
-    sums.y += of_tile.y;
-    sums.x += of_tile.x;
-  });
-  if (kOrder != Order::kValue) StreamFence();
-  return sums;
-}
-
-/// KernelTable::loss.
-template <class S>
-AxisSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
-                  const GradientOutputs<S>& outputs) {
-  const bool with_gradient = outputs.by_pred != nullptr;
-  return with_gradient ? SweepUnit<S, Order::kSlope>(params, inputs, nullptr, rows, outputs)
-                       : SweepUnit<S, Order::kValue>(params, inputs, nullptr, rows, outputs);
-}
-
-/// KernelTable::second.
-template <class S>
-AxisSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
-                    RowRange rows, const GradientOutputs<S>& outputs) {
-  return SweepUnit<S, Order::kSecond>(params, inputs, vector, rows, outputs);
-}
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
 

@@ -13,9 +13,15 @@ template <class T>
 struct GradientRow {
   T *y = nullptr, *x = nullptr;
 
-  /// Row i of those that begin here.
-  GRADOPS_FN GradientRow Row(int64_t i) const {
-    return {y + i * kRowStride<T>, x + i * kRowStride<T>};
+  GradientRow() = default;
+  GRADOPS_FN GradientRow(T* the_y, T* the_x) : y(the_y), x(the_x) {}
+  /// The first of `rows` rows.
+  GradientRow(RowAllocator<T>* memory, int64_t rows)
+      : y(memory->Take(rows)), x(memory->Take(rows)) {}
+
+  /// Row i of those that begin here, `stride` apart.
+  GRADOPS_FN GradientRow Row(int64_t i, int64_t stride) const {
+    return {y + i * stride, x + i * stride};
   }
   GRADOPS_FN math::Gradient<Simd<T>> Load(int64_t at) const {
     return {Simd<T>::Load(y + at), Simd<T>::Load(x + at)};
@@ -61,28 +67,35 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
   const Penalty rho(penalty_parameter);
   const Response response(response_epsilon);
   LaneSums<T> lanes = *sums;
-  for (int64_t block = 0; block < row.size; block += kBlock<T>) {
-    lanes.ForEach([&](G& sum, int number) GRADOPS_LAMBDA {
-      const int64_t x = block + number * Simd<T>::kLanes;
-      const auto weigh = [&](G values) GRADOPS_LAMBDA {
-        if constexpr (kWeighted) return Weighted(row.factor.Load(x), values);
-        return values;
-      };
-      const G pred = row.pred.Load(x);
-      const G target = Response::kDifference ? pred : row.target.Load(x);
-      if constexpr (kOrder == Order::kSecond) {
-        const G vector = row.vector.Load(x), slopes = weigh(response.Slopes(rho, pred, target));
-        sum = sum + row.counted.Counted(x, {slopes.y * vector.y, slopes.x * vector.x});
-        const auto second = response.Second(rho, pred, target, vector);
-        row.slopes.Store(x, weigh(second.by_pred));
-        if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));
-      } else {
-        sum = sum + row.counted.Counted(x, weigh(response.Values(rho, pred, target)));
-        if constexpr (kOrder == Order::kSlope) {
-          row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
-        }
+  const auto visit = [&](G& sum, int64_t x) GRADOPS_LAMBDA {
+    const auto weigh = [&](G values) GRADOPS_LAMBDA {
+      if constexpr (kWeighted) return Weighted(row.factor.Load(x), values);
+      return values;
+    };
+    const G pred = row.pred.Load(x);
+    const G target = Response::kDifference ? pred : row.target.Load(x);
+    if constexpr (kOrder == Order::kSecond) {
+      const G vector = row.vector.Load(x), slopes = weigh(response.Slopes(rho, pred, target));
+      sum = sum + row.counted.Counted(x, {slopes.y * vector.y, slopes.x * vector.x});
+      const auto second = response.Second(rho, pred, target, vector);
+      row.slopes.Store(x, weigh(second.by_pred));
+      if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));
+    } else {
+      sum = sum + row.counted.Counted(x, weigh(response.Values(rho, pred, target)));
+      if constexpr (kOrder == Order::kSlope) {
+        row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
       }
-    });
+    }
+  };
+  for (int64_t block = 0; block < row.size; block += kBlock<T>) {
+    const auto visit_register = [&](G& sum, int number) GRADOPS_LAMBDA {
+      visit(sum, block + number * Simd<T>::kLanes);
+    };
+    if constexpr (Penalty::kIsCostly || kOrder == Order::kSecond) {
+      ForEachInTurn(&lanes, visit_register);
+    } else {
+      lanes.ForEach(visit_register);
+    }
   }
   *sums = lanes;
 }

@@ -51,6 +51,16 @@ struct Simd {
   static GRADOPS_FN Simd Load(const T* from) {
     return Simd(Register(*reinterpret_cast<const UnalignedRegister*>(from)));
   }
+  /// For what is used more than once: GCC would load it again for each use.
+  static GRADOPS_FN Simd LoadOnce(const T* from) {
+    Simd loaded = Load(from);
+#if defined(__AVX512F__)
+    asm("" : "+v"(loaded.v));
+#elif defined(__x86_64__)
+    asm("" : "+x"(loaded.v));
+#endif
+    return loaded;
+  }
   GRADOPS_FN void Store(T* to) const { *reinterpret_cast<UnalignedRegister*>(to) = v; }
 
   friend GRADOPS_FN Simd operator+(Simd a, Simd b) { return Simd(a.v + b.v); }
@@ -127,6 +137,15 @@ struct Block<V, 1> {
     f(value, number);
   }
 };
+
+/// The same for a block in memory, one after the other: for long code, which is then there once.
+template <class V, int kRegisters, class F>
+GRADOPS_FN void ForEachInTurn(Block<V, kRegisters>* block, F&& f) {
+  static_assert(sizeof(Block<V, kRegisters>) == kRegisters * sizeof(V), "values without gaps");
+  V* const values = reinterpret_cast<V*>(block);
+#pragma GCC unroll 1
+  for (int number = 0; number < kRegisters; ++number) f(values[number], number);
+}
 
 /// Calls f(x) for every register of the blocks that hold positions [begin, end).
 template <class T, class F>

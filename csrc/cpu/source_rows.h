@@ -16,21 +16,21 @@ struct ColumnRange {
 };
 
 /// An image, or a difference of two, on its way to its gradients: its last eight rows, as they were
-/// loaded, and the gradients of a group of rows.
+/// loaded, and the gradients of some rows.
 template <class S>
 class SourceRows {
  public:
   using T = ComputeType<S>;
-  static constexpr int64_t kRows = 8 + 2 * kGroupRows;
+  /// Rows of memory with the gradients of `rows` rows.
+  static constexpr int64_t Rows(int64_t rows) { return 8 + 2 * rows; }
 
   SourceRows() = default;
   /// The rows of image - minus; of image where minus is null; gradients of 0 where both are.
-  SourceRows(const S* image, const S* minus, RowAllocator<T>* memory)
-      : image_(image), minus_(minus), rows_{memory->Take(8)} {
-    T* const y = memory->Take(kGroupRows);
-    gradients_ = {y, memory->Take(kGroupRows)};
+  /// `rows`: that Find will be asked for at once.
+  SourceRows(const S* image, const S* minus, int64_t rows, RowAllocator<T>* memory)
+      : image_(image), minus_(minus), rows_(memory), gradients_(memory, rows) {
     if (image != nullptr) return;
-    for (int64_t x = 0; x < kGroupRows * kRowStride<T>; ++x) {
+    for (int64_t x = 0; x < rows * memory->Stride(); ++x) {
       gradients_.y[x - kBlock<T>] = gradients_.x[x - kBlock<T>] = 0;
     }
   }
@@ -40,10 +40,50 @@ class SourceRows {
   T* Row(int64_t row) const { return rows_[row]; }
   /// The gradients that Find found, of the i-th row.
   GradientRow<T> Gradients(int64_t i) const {
-    return gradients_.y == nullptr ? gradients_ : gradients_.Row(i);
+    return gradients_.y == nullptr ? gradients_ : gradients_.Row(i, rows_.stride);
   }
 
   void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
+
+  /// Loads rows row .. row + 3 of a tile that is one run, for a ComponentGroup of wide tiles, and
+  /// fetches the first kFetched rows of `ahead`.
+  template <int kFetched>
+  void LoadGroup(const Tile& tile, int64_t row, const RowsAhead& ahead) {
+    for (int64_t i = row; i < row + kGroupRows; ++i) LoadEnds(tile, i);
+    const int64_t first = tile.Position(tile.origin), stride = tile.shape.RowSize();
+    const int64_t begin = math::CeilDiv(first, kBlock<T>) * kBlock<T>;
+    const int64_t end = tile.BufferedSize() / kBlock<T> * kBlock<T>;
+    const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
+    const S *const image = image_ + offset, *const minus =
+                                                minus_ == nullptr ? nullptr : minus_ + offset;
+    T* const out = rows_[row];
+    const auto load = [=](auto value) GRADOPS_LAMBDA {
+      for (int64_t block = begin; block < end; block += kBlock<T>) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kFetched; ++i) ahead.Fetch(i, block);
+#pragma GCC unroll 4
+        for (int i = 0; i < kGroupRows; ++i) {
+#pragma GCC unroll 4
+          for (int64_t x = block; x < block + kBlock<T>; x += Simd<T>::kLanes) {
+            value(i * stride + x).Store(out + i * kWideRowStride<T> + x);
+          }
+        }
+      }
+    };
+    if (minus == nullptr) {
+      load([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(image + x); });
+    } else {
+      load([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(image + x) - LoadWide(minus + x); });
+    }
+  }
+  /// Rows row .. row + 3 of image memory, or those before them if there are not so many.
+  RowsAhead Ahead(const Tile& tile, int64_t row) const {
+    row = math::Max<int64_t>(math::Min(row, tile.shape.height - kGroupRows), 0);
+    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
+    return {reinterpret_cast<const char*>(image_ + offset),
+            reinterpret_cast<const char*>((minus_ ? minus_ : image_) + offset),
+            static_cast<int64_t>(tile.shape.RowSize() * sizeof(S)), sizeof(S)};
+  }
 
   /// Writes the ghost columns of a row, for a ComponentGroup. There, taps that land on the same
   /// pixel meet as numbers and not as weights: the same if the numbers are finite, which is
@@ -65,33 +105,34 @@ class SourceRows {
     return finite;
   }
 
-  /// The gradients of rows row .. row + count - 1, up to a group; image rows [first, last) are
+  /// The gradients of rows row .. row + count - 1; image rows [first, last) are
   /// there.
   void Find(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
             ColumnRange columns, int64_t row, int64_t count, int64_t first, int64_t last, T* u_rows,
             T* v_rows) {
-    const Ring<T, 8> u{u_rows, row - 1}, v{v_rows, row - 1};
+    const Ring<T, 8> u(u_rows, rows_.stride, row - 1), v(v_rows, rows_.stride, row - 1);
     for (int64_t i = first; i < last; ++i) {
       HorizontalForward(params, tile, edges, rows_[i], columns.begin, columns.end, u[i], v[i]);
     }
     for (int64_t i = 0; i < count; ++i) {
-      const GradientRow<T> gradient = gradients_.Row(i);
+      const GradientRow<T> gradient = Gradients(i);
       VerticalForward(params, tile.shape.height, tile.BufferedSize(), u, v, row + i, gradient.y,
                       gradient.x);
     }
   }
 
-  /// Where a ComponentGroup finds what it should fetch next, from image row `row` on.
-  void SetAhead(const Tile& tile, int64_t row, ComponentGroup<T>* group) const {
-    const int64_t next = math::Min(row, tile.shape.height - 1);
-    const int64_t offset = tile.ImageOffset(next, math::Max<int64_t>(tile.origin, 0));
-    group->ahead_pred = reinterpret_cast<const char*>(image_ + offset);
-    group->ahead_true = reinterpret_cast<const char*>((minus_ ? minus_ : image_) + offset);
-    group->ahead_stride = tile.shape.RowSize() * sizeof(S);
-    group->ahead_bytes = sizeof(S);
+ private:
+  /// Loads what LoadGroup leaves out at the ends of a row.
+  void LoadEnds(const Tile& tile, int64_t row) {
+    const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
+    const int64_t count = math::Min(size, kBlock<T>);
+    for (int64_t x : {int64_t{0}, size - count}) {
+      const int64_t from = tile.ImageOffset(row, tile.origin) + x;
+      LoadRun(image_ + from, minus_ == nullptr ? minus_ : minus_ + from,
+              rows_[row] + tile.Position(tile.origin) + x, count);
+    }
   }
 
- private:
   const S *image_ = nullptr, *minus_ = nullptr;
   Ring<T, 8> rows_;
   GradientRow<T> gradients_;

@@ -3,7 +3,7 @@
 
 #include "cpu/counts_sweep.h"
 #include "cpu/image_sweeps.h"
-#include "cpu/loss_sweep.h"
+#include "cpu/loss_units.h"
 #include "cpu/targets.h"
 #include "cpu/yardsticks.h"
 

@@ -2,23 +2,39 @@
 #define GRADOPS_CPU_TILE_H_
 
 #include "core/params.h"
+#include "cpu/kernels.h"
 #include "cpu/simd.h"
 #include "math/int_math.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
+/// Positions [begin, end) of a row buffer.
+struct PositionRange {
+  int64_t begin, end;
+};
+
 /// A block of one plane that is swept from top to bottom: the outputs of columns
-/// [column_begin, column_end) and `channels` channels from channel_begin on. Its row buffers begin
-/// at column `origin` and hold the columns that the outputs depend on, `channels` numbers each.
-/// Where the width wraps, columns below 0 and from `width` on are ghosts.
+/// [column_begin, column_end) and `channels` channels from channel_begin on. Its row buffers hold
+/// the columns that the outputs depend on, `channels` numbers each, after `padding` numbers of no
+/// meaning. Where the width wraps, columns below 0 and from `width` on are ghosts.
 struct Tile {
   ImageShape shape;
   int64_t column_begin, column_end;
   int64_t channel_begin, channels;
   int64_t origin, end;  // columns [origin, end) are buffered
+  int64_t padding;      // puts column_begin at the start of a block
 
-  GRADOPS_FN int64_t Position(int64_t column) const { return (column - origin) * channels; }
+  GRADOPS_FN int64_t Position(int64_t column) const {
+    return padding + (column - origin) * channels;
+  }
+  /// Where the buffered columns end.
   GRADOPS_FN int64_t BufferedSize() const { return Position(end); }
+  /// Those of the outputs.
+  GRADOPS_FN PositionRange OwnPositions() const {
+    return {Position(column_begin), Position(column_end)};
+  }
+  /// Whether a buffered row is one run of image memory.
+  bool IsOneRun() const { return channels == shape.channels && origin >= 0 && end <= shape.width; }
   /// Calls run(column_begin, column_end) for stretches of columns of which a row is one run of
   /// image memory, ghosts mapped back into the image by the callee.
   template <class Run>
@@ -56,22 +72,29 @@ inline constexpr int64_t kColumnGranule = 32;
 #define GRADOPS_ROW_BYTES 1728
 #endif
 inline constexpr int64_t kRowBytes = GRADOPS_ROW_BYTES;
-/// From one buffered row to the next, with room before and after each for whole blocks. A constant,
-/// so that loops over several rows need one pointer.
+/// The same for sweeps that keep few rows: as wide as memory is read best.
+#ifndef GRADOPS_WIDE_ROW_BYTES
+#define GRADOPS_WIDE_ROW_BYTES 6272
+#endif
+inline constexpr int64_t kWideRowBytes = GRADOPS_WIDE_ROW_BYTES;
+/// From one buffered row to the next, with room before and after each for whole blocks.
 template <class T>
 inline constexpr int64_t kRowStride = kRowBytes / sizeof(T) + 3 * kBlock<T>;
+template <class T>
+inline constexpr int64_t kWideRowStride = kWideRowBytes / sizeof(T) + 3 * kBlock<T>;
 
-/// Calls sweep(tile) for tiles that cover the outputs of one plane.
+/// Calls sweep(tile) for tiles that cover the outputs of one plane, of which a buffered row takes
+/// `row_bytes` at most.
 template <class T, class Sweep>
-void ForEachTile(const KernelParams& params, Sweep&& sweep) {
+void ForEachTile(const KernelParams& params, Sweep&& sweep, int64_t row_bytes = kRowBytes) {
   const ImageShape& shape = params.shape;
   const bool wraps = math::Wraps(params.stencil, params.border, shape.width);
-  const int64_t row_size = kRowBytes / sizeof(T);
+  const int64_t row_size = row_bytes / sizeof(T);
   const int64_t chunks = math::CeilDiv(shape.channels, kMaximumChannels);
   const int64_t channel_step = math::CeilDiv(shape.channels, math::Max<int64_t>(chunks, 1));
   for (int64_t channel = 0; channel < shape.channels; channel += channel_step) {
     const int64_t channels = math::Min(channel_step, shape.channels - channel);
-    const int64_t widest = row_size / channels - 2 * kHalo;
+    const int64_t widest = (row_size - kBlock<T>) / channels - 2 * kHalo;
     // Tiles end where lines of memory do, if they can.
     const int64_t granule = widest >= 2 * kColumnGranule ? kColumnGranule : 1;
     const int64_t granules = math::CeilDiv(shape.width, granule);
@@ -80,8 +103,10 @@ void ForEachTile(const KernelParams& params, Sweep&& sweep) {
       const int64_t begin = granules * i / tiles * granule;
       const int64_t end = math::Min(granules * (i + 1) / tiles * granule, shape.width);
       const int64_t first = wraps ? -kHalo : 0, last = wraps ? shape.width + kHalo : shape.width;
-      sweep(Tile{shape, begin, end, channel, channels, math::Max(begin - kHalo, first),
-                 math::Min(end + kHalo, last)});
+      const int64_t origin = math::Max(begin - kHalo, first);
+      const int64_t padding = -((begin - origin) * channels) & (kBlock<T> - 1);
+      sweep(Tile{shape, begin, end, channel, channels, origin, math::Min(end + kHalo, last),
+                 padding});
     }
   }
 }
@@ -90,21 +115,25 @@ void ForEachTile(const KernelParams& params, Sweep&& sweep) {
 template <class T>
 class RowAllocator {
  public:
-  /// `memory`: on a 64-byte boundary, Bytes(rows) bytes for as many rows as are taken.
-  explicit RowAllocator(void* memory) : next_(static_cast<T*>(memory) + 3 * kBlock<T>) {}
+  /// For `rows` rows, `stride` numbers apart, in this thread's scratch memory.
+  explicit RowAllocator(int64_t rows, int64_t stride = kRowStride<T>)
+      : stride_(stride),
+        next_(static_cast<T*>(ThreadScratch(Bytes(rows, stride))) + 3 * kBlock<T>) {}
 
   /// With room before the first row and after the last for what a loop reads too much.
-  static constexpr size_t Bytes(int64_t rows) {
-    return (rows * kRowStride<T> + 6 * kBlock<T>)*sizeof(T);
+  static constexpr size_t Bytes(int64_t rows, int64_t stride) {
+    return (rows * stride + 6 * kBlock<T>)*sizeof(T);
   }
 
+  int64_t Stride() const { return stride_; }
   T* Take(int64_t rows) {
     T* const first = next_;
-    next_ += rows * kRowStride<T>;
+    next_ += rows * stride_;
     return first;
   }
 
  private:
+  int64_t stride_;
   T* next_;
 };
 
@@ -114,10 +143,16 @@ class RowAllocator {
 template <class T, int kRows>
 struct Ring {
   T* rows = nullptr;
-  int64_t first = 0;
+  int64_t stride = 0, first = 0;
+
+  Ring() = default;
+  explicit Ring(RowAllocator<T>* memory, int64_t first_row = 0)
+      : rows(memory->Take(kRows)), stride(memory->Stride()), first(first_row) {}
+  Ring(T* the_rows, int64_t the_stride, int64_t first_row)
+      : rows(the_rows), stride(the_stride), first(first_row) {}
 
   GRADOPS_FN T* operator[](int64_t row) const {
-    return rows + ((row - first) & (kRows - 1)) * kRowStride<T>;
+    return rows + ((row - first) & (kRows - 1)) * stride;
   }
 };
 

@@ -133,8 +133,18 @@ struct MagnitudeResponse {
                                     Gradient<V> v) const {
     const V r = Magnitude(p) - Magnitude(t), inverse = Inverse(Magnitude(p));
     const Gradient<V> unit = Unit(p);
-    const V along = Dot(unit, v), bent = rho.Curvature(r) * along;
-    return {bent * unit + (rho.Slope(r) * inverse) * (v - along * unit), (V(0) - bent) * Unit(t)};
+    const V bent = rho.Curvature(r) * Dot(unit, v);
+    return {bent * unit + (rho.Slope(r) * inverse) * Across(unit, inverse, v),
+            (V(0) - bent) * Unit(t)};
+  }
+
+ private:
+  /// v - u (u . v), written so that nothing cancels: with |u|^2 = 1 - epsilon / m^2, the part of v
+  /// across u and epsilon / m^2 of v.
+  template <class V>
+  GRADOPS_FN Gradient<V> Across(Gradient<V> u, V inverse, Gradient<V> v) const {
+    const V turn = u.x * v.y - u.y * v.x, rest = V(epsilon) * inverse * inverse;
+    return {u.x * turn + rest * v.y, rest * v.x - u.y * turn};
   }
 };
 

@@ -1,0 +1,46 @@
+#ifndef GRADOPS_CPU_LOSS_UNITS_H_
+#define GRADOPS_CPU_LOSS_UNITS_H_
+
+#include "cpu/loss_sweep.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// All tiles of one unit.
+template <class S, Order kOrder>
+AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                   RowRange rows, const GradientOutputs<S>& outputs) {
+  AxisSums sums{0, 0};
+  const int64_t row_bytes =
+      LossSweep<S, kOrder>::IsWide(params, inputs) ? kWideRowBytes : kRowBytes;
+  ForEachTile<ComputeType<S>>(
+      params,
+      [&](const Tile& tile) {
+        const AxisSums of_tile =
+            LossSweep<S, kOrder>(params, tile, inputs, vector, outputs).Run(rows);
+        sums.y += of_tile.y;
+        sums.x += of_tile.x;
+      },
+      row_bytes);
+  if (kOrder != Order::kValue) StreamFence();
+  return sums;
+}
+
+/// KernelTable::loss.
+template <class S>
+AxisSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                  const GradientOutputs<S>& outputs) {
+  const bool with_gradient = outputs.by_pred != nullptr;
+  return with_gradient ? SweepUnit<S, Order::kSlope>(params, inputs, nullptr, rows, outputs)
+                       : SweepUnit<S, Order::kValue>(params, inputs, nullptr, rows, outputs);
+}
+
+/// KernelTable::second.
+template <class S>
+AxisSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                    RowRange rows, const GradientOutputs<S>& outputs) {
+  return SweepUnit<S, Order::kSecond>(params, inputs, vector, rows, outputs);
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET
+
+#endif  // GRADOPS_CPU_LOSS_UNITS_H_

@@ -1,0 +1,67 @@
+#ifndef GRADOPS_CPU_OUTPUT_ROWS_H_
+#define GRADOPS_CPU_OUTPUT_ROWS_H_
+
+#include "cpu/component_group.h"
+#include "cpu/horizontal_adjoint.h"
+#include "cpu/vertical_pass.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Slopes on their way to the gradient by an image: the last four rows of slopes, and a group of
+/// rows after the vertical pass of the adjoint.
+template <class S>
+class OutputRows {
+ public:
+  using T = ComputeType<S>;
+  static constexpr int64_t kRows = 2 * 4 + 2 * kGroupRows;
+
+  OutputRows() = default;
+  /// `image`: one plane of the gradient.
+  OutputRows(S* image, RowAllocator<T>* memory)
+      : image_(image),
+        slopes_y_(memory),
+        slopes_x_(memory),
+        stride_(memory->Stride()),
+        a_(memory->Take(kGroupRows)),
+        b_(memory->Take(kGroupRows)) {}
+
+  bool IsWanted() const { return image_ != nullptr; }
+  void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
+  GradientRow<T> Slopes(int64_t row) const { return {slopes_y_[row], slopes_x_[row]}; }
+  /// Adjoint rows after the vertical pass: kGroupRows of each.
+  T* A() const { return a_; }
+  T* B() const { return b_; }
+
+  /// The vertical pass of row `row`, as the i-th of the group; needs slopes row - 1 .. row + 1.
+  void FindVertical(const KernelParams& params, const Tile& tile, int64_t row, int64_t i) {
+    VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
+                    a_ + i * stride_, b_ + i * stride_);
+  }
+  /// The horizontal pass of the group's rows [first, first + count) that are in `wanted`. Fetches
+  /// the first row of `ahead`, if that costs nothing.
+  void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+            AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted,
+            const RowsAhead* ahead) {
+    const int64_t end = math::Min(first + count, wanted.end);
+    int64_t row = math::Max(first, wanted.begin);
+    const bool all = row == first && end == first + kGroupRows;
+    if (ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
+      return HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row,
+                                               image_, *ahead);
+    }
+    for (; row < end; ++row) {
+      const int64_t offset = (row - first) * stride_;
+      HorizontalAdjoint(params, tile, edges, a_ + offset, b_ + offset, scale, row, image_);
+    }
+  }
+
+ private:
+  S* image_ = nullptr;
+  Ring<T, 4> slopes_y_, slopes_x_;
+  int64_t stride_ = 0;
+  T *a_ = nullptr, *b_ = nullptr;
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET
+
+#endif  // GRADOPS_CPU_OUTPUT_ROWS_H_
