@@ -4,18 +4,22 @@
 #include "cpu/horizontal_pass.h"
 #include "cpu/map_rows.h"
 #include "cpu/residual_row.h"
-#include "cpu/vertical_pass.h"
+#include "cpu/simd_convert.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// The factors of the residuals of a tile: the weight where a residual counts, below 0 where it is
 /// dropped, because its support leaves the image (border valid) or holds an invalid pixel. A
 /// support is a product of rows and columns, so "all valid" goes through the same passes as the
-/// stencil.
+/// stencil: in bytes, 1 or 0, as many as the mask has.
 template <class T>
 class FactorRows {
+  using Mask = typename Simd<T>::Mask;
+  static constexpr int kByteRows = 8 + 8 + 4 + 2;
+  static constexpr int64_t kRowsOfBytes = (kByteRows + sizeof(T) - 1) / sizeof(T);
+
  public:
-  static constexpr int64_t kRows = 2 * 8 + 4 + 2;
+  static constexpr int64_t kRows = kRowsOfBytes + 4;
 
   template <class S>
   FactorRows(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
@@ -25,15 +29,18 @@ class FactorRows {
         edges_(params, tile, /*adjoint=*/false),
         weights_(inputs.weights),
         mask_(inputs.mask),
+        maps_(tile),
+        step_(maps_.Step(mask_)),
         joint_(ResidualsOf(params.response) == 1),
         drops_(inputs.mask.data != nullptr || params.border == BorderId::kValid),
-        maps_(tile),
-        all_u_(memory),
-        all_v_(memory),
         stride_(memory->Stride()),
-        valid_(memory->Take(4)),
+        bytes_(reinterpret_cast<uint8_t*>(memory->Take(kRowsOfBytes))),
+        weight_map_(memory->Take(1)),
+        factor_map_(memory->Take(1)),
         weight_row_(memory->Take(1)),
-        spare_(memory->Take(1)) {}
+        spare_(memory->Take(1)) {
+    for (T* row : {weight_map_, weight_row_, spare_}) std::memset(row, 0, stride_ * sizeof(T));
+  }
 
   template <class S>
   static bool AreNeeded(const KernelParams& params, const LossInputs<S>& inputs) {
@@ -41,29 +48,23 @@ class FactorRows {
            params.border == BorderId::kValid;
   }
 
-  /// The row that comes first in the ring, as for Ring::first.
-  void SetFirst(int64_t row) { all_u_.first = all_v_.first = row; }
+  /// The row that comes first in the rings, as for Ring::first.
+  void SetFirst(int64_t row) { first_ = row; }
 
-  /// Loads the mask of image rows row .. row + count - 1, up to 4; columns [begin, end) of all_u_
-  /// and all_v_ will be asked for.
+  /// Loads the mask of image rows row .. row + count - 1, up to 4; residuals of columns [begin,
+  /// end) will be asked for.
   void LoadRows(int64_t row, int64_t count, int64_t begin, int64_t end) {
     if (!drops_) return;
     for (int64_t i = 0; i < count; ++i) {
-      T* const valid = valid_ + i * stride_;
-      if (mask_.data != nullptr) {
-        maps_.Expand(mask_, row + i, valid);
-      } else {
-        for (int64_t x = 0; x < tile_.BufferedSize(); ++x) valid[x] = 1;
-      }
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      HorizontalAll(valid_ + i * stride_, begin, end, all_u_[row + i], all_v_[row + i]);
+      LoadMask(row + i, Valid(i));
+      HorizontalAll(Valid(i), begin, end, AllU(row + i), AllV(row + i));
     }
   }
   /// Puts 0 for the invalid pixels of row i of those loaded last.
-  void Hide(int64_t i, T* image_row) const {
-    if (mask_.data == nullptr) return;
-    const T* const valid = valid_ + i * stride_;
+  void Hide(int64_t i, T* image_row) {
+    if (mask_.data == nullptr || std::memchr(Valid(i), 0, Count()) == nullptr) return;
+    WriteBytes(Valid(i), spare_);
+    const T* const valid = spare_;
     ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
       const Simd<T> zero(0);
       Select(Simd<T>::Load(valid + x) > zero, Simd<T>::Load(image_row + x), zero)
@@ -72,56 +73,110 @@ class FactorRows {
   }
   /// Writes the factors of residual row `row`.
   void Write(int64_t row, GradientRow<T> factor) {
+    const T* const weights = LoadWeights(row);
     if (!drops_) {
-      maps_.Expand(weights_, row, factor.y);
-      ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
-        Simd<T>::Load(factor.y + x).Store(factor.x + x);
-      });
-      return;
+      WriteWeights(weights, factor.y);
+      return WriteWeights(weights, factor.x);
     }
-    const int64_t height = tile_.shape.height;
-    math::AxisTaps taps;
-    if (math::IsForwardEdge(row, height) && !math::Wraps(params_.stencil, params_.border, height)) {
-      taps = ForwardTaps(params_.stencil, params_.border, row, height);
-    } else {
-      taps = InteriorSupport();
-    }
-    All(taps.derivative_counts, taps.derivative_support, all_v_, row, factor.y);
-    All(taps.smoothing_counts, taps.smoothing_support, all_u_, row, factor.x);
-    const T* weights = nullptr;
-    if (weights_.data != nullptr) {
-      maps_.Expand(weights_, row, weight_row_);
-      weights = weight_row_;
-    }
-    const bool joint = joint_;
-    ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
-      const Simd<T> zero(0), weight = weights == nullptr ? Simd<T>(1) : Simd<T>::Load(weights + x);
-      math::Gradient<Simd<T>> all = factor.Load(x);
-      if (joint) all.y = all.x = all.y * all.x;
-      factor.Store(x, {Select(all.y > zero, weight, Simd<T>(-1)),
-                       Select(all.x > zero, weight, Simd<T>(-1))});
-    });
+    const math::AxisTaps taps = TapsOfRow(row);
+    uint8_t *const y = bytes_ + 20 * stride_, *const x = bytes_ + 21 * stride_;
+    VerticalAll(taps.derivative_counts, taps.derivative_support, AllV(row - 1), AllV(row),
+                AllV(row + 1), y);
+    VerticalAll(taps.smoothing_counts, taps.smoothing_support, AllU(row - 1), AllU(row),
+                AllU(row + 1), x);
+    if (joint_) And(y, x, x, y, Count());
+    const auto factor_of = [](Mask all, Simd<T> weight)
+                               GRADOPS_LAMBDA { return Select(all, weight, Simd<T>(-1)); };
+    Write(y, weights, factor.y, factor_of);
+    Write(joint_ ? y : x, weights, factor.x, factor_of);
   }
   /// weight * valid of every element of image row `row`; also whether a weight is below 0 or NaN.
   const T* WriteElements(int64_t row, bool* negative_weight) {
-    const int64_t size = tile_.BufferedSize();
-    if (mask_.data != nullptr) {
-      maps_.Expand(mask_, row, spare_);
-    } else {
-      for (int64_t x = 0; x < size; ++x) spare_[x] = 1;
+    const T* const weights = LoadWeights(row);
+    Simd<T> negative(0);
+    if (weights != nullptr) {
+      ForEachRegister<T>(0, Count(weights_), [&](int64_t x) GRADOPS_LAMBDA {
+        const Simd<T> zero(0), weight = Simd<T>::Load(weights + x);
+        negative = negative + Select(weight >= zero, zero, Simd<T>(1));
+      });
     }
-    if (weights_.data == nullptr) return spare_;
-    maps_.Expand(weights_, row, weight_row_);
-    bool negative = false;
-    for (int64_t x = tile_.Position(tile_.origin); x < size; ++x) {
-      negative = negative || !(weight_row_[x] >= 0);
-      spare_[x] = spare_[x] > 0 ? weight_row_[x] : 0;
+    for (int i = 0; i < Simd<T>::kLanes; ++i) {
+      *negative_weight = *negative_weight || negative.v[i] > 0;
     }
-    *negative_weight = *negative_weight || negative;
+    uint8_t* const valid = bytes_ + 20 * stride_;
+    LoadMask(row, valid);
+    Write(valid, weights, spare_, [](Mask is_valid, Simd<T> weight) GRADOPS_LAMBDA {
+      return Select(is_valid, weight, Simd<T>(0));
+    });
     return spare_;
   }
 
  private:
+  uint8_t* AllU(int64_t row) const { return bytes_ + ((row - first_) & 7) * stride_; }
+  uint8_t* AllV(int64_t row) const { return bytes_ + (8 + ((row - first_) & 7)) * stride_; }
+  uint8_t* Valid(int64_t i) const { return bytes_ + (16 + i) * stride_; }
+  /// Where a column begins in a row of bytes, and how many there are.
+  int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
+  int64_t Count() const { return Index(tile_.end); }
+  /// Values in a row of the weights.
+  int64_t Count(const PixelMap<T>& map) const {
+    return (tile_.end - tile_.origin) * maps_.Step(map);
+  }
+
+  void LoadMask(int64_t row, uint8_t* out) const {
+    static_assert(sizeof(bool) == 1, "a mask is bytes");
+    if (mask_.data == nullptr) {
+      std::memset(out, 1, Count());
+    } else {
+      maps_.Load(mask_, row, out);
+    }
+  }
+  /// Null where there are none. Past their end are zeros.
+  const T* LoadWeights(int64_t row) {
+    if (weights_.data == nullptr) return nullptr;
+    maps_.Load(weights_, row, weight_map_);
+    return weight_map_;
+  }
+
+  void WriteWeights(const T* weights, T* out) const {
+    if (weights_.per_channel || tile_.channels == 1) {
+      std::memcpy(out + tile_.Position(tile_.origin), weights, Count(weights_) * sizeof(T));
+    } else {
+      maps_.Repeat(weights, out);
+    }
+  }
+  /// out = value(byte is set, weight) for each of the tile's numbers; 1 for weights where they are
+  /// null.
+  template <class Value>
+  void Write(const uint8_t* bytes, const T* weights, T* out, Value&& value) const {
+    if (weights == nullptr || maps_.Step(weights_) == step_) {
+      return WriteAlike(bytes, weights, out, value);
+    }
+    // One has a value for each channel and the other has not: both are written out.
+    WriteWeights(weights, weight_row_);
+    WriteBytes(bytes, out);
+    const T* const weight_row = weight_row_;
+    ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
+      value(Simd<T>::Load(out + x) > Simd<T>(0), Simd<T>::Load(weight_row + x)).Store(out + x);
+    });
+  }
+  void WriteBytes(const uint8_t* bytes, T* out) const {
+    WriteAlike(bytes, nullptr, out, [](Mask set, Simd<T>) GRADOPS_LAMBDA {
+      return Select(set, Simd<T>(1), Simd<T>(0));
+    });
+  }
+  /// The same for weights with as many values as there are bytes.
+  template <class Value>
+  void WriteAlike(const uint8_t* bytes, const T* weights, T* out, Value&& value) const {
+    const bool expanded = step_ == tile_.channels;
+    T* const to = expanded ? out + tile_.Position(tile_.origin) : factor_map_;
+    ForEachRegister<T>(0, Count(), [=](int64_t x) GRADOPS_LAMBDA {
+      const Simd<T> weight = weights == nullptr ? Simd<T>(1) : Simd<T>::Load(weights + x);
+      value(AreSet<T>(bytes + x), weight).Store(to + x);
+    });
+    if (!expanded) maps_.Repeat(factor_map_, out);
+  }
+
   math::AxisTaps InteriorSupport() const {
     math::AxisTaps taps;
     for (int k = 0; k < 3; ++k) {
@@ -130,47 +185,51 @@ class FactorRows {
     }
     return taps;
   }
-
-  /// out = 1 where `counts` and all supporting neighbours are 1, else 0.
-  void All(bool counts, const bool support[3], const Ring<T, 8>& ring, int64_t row, T* out) const {
-    const T* const rows[3] = {ring[row - 1], ring[row], ring[row + 1]};
-    const bool s0 = support[0], s1 = support[1], s2 = support[2];
-    ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
-      Simd<T> all(counts ? 1 : 0);
-      if (s0) all = all * Simd<T>::Load(rows[0] + x);
-      if (s1) all = all * Simd<T>::Load(rows[1] + x);
-      if (s2) all = all * Simd<T>::Load(rows[2] + x);
-      all.Store(out + x);
-    });
+  math::AxisTaps TapsOfRow(int64_t row) const {
+    const int64_t height = tile_.shape.height;
+    const bool wraps = math::Wraps(params_.stencil, params_.border, height);
+    return math::IsForwardEdge(row, height) && !wraps
+               ? ForwardTaps(params_.stencil, params_.border, row, height)
+               : InteriorSupport();
   }
 
-  void HorizontalAll(const T* valid, int64_t begin, int64_t end, T* u, T* v) const {
-    const int64_t step = tile_.channels;
-    const auto all = [=](const bool support[3], int64_t from, int64_t to, T* out) {
-      const bool s0 = support[0], s1 = support[1], s2 = support[2];
-      ForEachRegister<T>(from, to, [=](int64_t x) GRADOPS_LAMBDA {
-        Simd<T> product(1);
-        if (s0) product = product * Simd<T>::Load(valid + x - step);
-        if (s1) product = product * Simd<T>::Load(valid + x);
-        if (s2) product = product * Simd<T>::Load(valid + x + step);
-        product.Store(out + x);
-      });
+  /// out = a & b & c.
+  static void And(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* out,
+                  int64_t size) {
+    for (int64_t x = 0; x < size; ++x) out[x] = a[x] & b[x] & c[x];
+  }
+  /// out = 1 where all of the rows that support it are 1; 0 where it does not count.
+  void VerticalAll(bool counts, const bool support[3], const uint8_t* above, const uint8_t* here,
+                   const uint8_t* below, uint8_t* out) const {
+    const uint8_t* const any = support[1] ? here : (support[0] ? above : below);
+    if (!counts) {
+      std::memset(out, 0, Count());
+    } else if (!support[0] && !support[1] && !support[2]) {
+      std::memset(out, 1, Count());
+    } else {
+      And(support[0] ? above : any, any, support[2] ? below : any, out, Count());
+    }
+  }
+  void HorizontalAll(const uint8_t* valid, int64_t begin, int64_t end, uint8_t* u,
+                     uint8_t* v) const {
+    const int64_t step = step_, from = Index(edges_.InteriorBegin(begin, end));
+    const int64_t size = Index(edges_.InteriorEnd(begin, end)) - from;
+    const auto all = [=](const bool support[3], uint8_t* out) {
+      const uint8_t *const here = valid + from, *const before = here - step, *after = here + step;
+      const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
+      And(support[0] ? before : any, any, support[2] ? after : any, out + from, size);
     };
     const math::AxisTaps taps = InteriorSupport();
-    const int64_t from = tile_.Position(edges_.InteriorBegin(begin, end));
-    const int64_t to = tile_.Position(edges_.InteriorEnd(begin, end));
-    all(taps.derivative_support, from, to, u);
-    all(taps.smoothing_support, from, to, v);
+    all(taps.derivative_support, u);
+    all(taps.smoothing_support, v);
     edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
-      const int64_t x = tile_.Position(column);
-      for (int64_t i = x; i < x + step; ++i) {
-        T of_u = edge.derivative_counts ? 1 : 0, of_v = edge.smoothing_counts ? 1 : 0;
+      for (int64_t i = Index(column); i < Index(column + 1); ++i) {
+        u[i] = edge.derivative_counts;
+        v[i] = edge.smoothing_counts;
         for (int k = 0; k < 3; ++k) {
-          if (edge.derivative_support[k]) of_u *= valid[i + (k - 1) * step];
-          if (edge.smoothing_support[k]) of_v *= valid[i + (k - 1) * step];
+          if (edge.derivative_support[k]) u[i] &= valid[i + (k - 1) * step];
+          if (edge.smoothing_support[k]) v[i] &= valid[i + (k - 1) * step];
         }
-        u[i] = of_u;
-        v[i] = of_v;
       }
     });
   }
@@ -180,12 +239,13 @@ class FactorRows {
   const ColumnEdges edges_;
   const PixelMap<T> weights_;
   const PixelMap<bool> mask_;
-  const bool joint_,
-      drops_;  // drops_: residuals may be dropped; if not, all_u_ and all_v_ are unused
   const MapRows<T> maps_;
-  Ring<T, 8> all_u_, all_v_;  // all valid along the row, over the support of U and of V
+  const int64_t step_;        // bytes of a column
+  const bool joint_, drops_;  // drops_: residuals may be dropped
   const int64_t stride_;
-  T *valid_, *weight_row_, *spare_;
+  int64_t first_ = 0;
+  uint8_t* bytes_;  // eight rows "all valid along the row, over the support of U", eight of V, ...
+  T *weight_map_, *factor_map_, *weight_row_, *spare_;
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

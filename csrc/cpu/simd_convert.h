@@ -65,6 +65,32 @@ GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
 #endif
 }
 
+// As many bytes as a register has floats or doubles, on their way to masks. Step by step: GCC
+// widens to more than twice the size number by number.
+typedef uint8_t FloatBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)));
+typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+
+/// Which of the bytes at `from`, one for each lane, are not 0.
+template <class T>
+typename Simd<T>::Mask AreSet(const uint8_t* from);
+template <>
+GRADOPS_FN Simd<float>::Mask AreSet<float>(const uint8_t* from) {
+  FloatBytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof(bytes));
+  const HalfWords halves = __builtin_convertvector(bytes, HalfWords);
+  return {__builtin_convertvector(halves, Simd<float>::RegisterMask) != 0};
+}
+template <>
+GRADOPS_FN Simd<double>::Mask AreSet<double>(const uint8_t* from) {
+  DoubleBytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof(bytes));
+  const DoubleHalfWords halves = __builtin_convertvector(bytes, DoubleHalfWords);
+  const DoubleWords words = __builtin_convertvector(halves, DoubleWords);
+  return {__builtin_convertvector(words, Simd<double>::RegisterMask) != 0};
+}
+
 /// A register as it will lie in image memory of type S.
 GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }
 GRADOPS_FN Simd<double>::Register Narrow(Simd<double> a, const double*) { return a.v; }
