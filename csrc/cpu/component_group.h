@@ -117,7 +117,6 @@ ComponentGroupFunction<T> FindComponentGroup(const KernelParams& params, Order o
   }
   return VisitPenalty(params.penalty, [&](auto penalty_tag) -> ComponentGroupFunction<T> {
     using P = typename decltype(penalty_tag)::Type;
-    if constexpr (P::kIsCostly) return nullptr;  // the passes between rows hardly count then
     const auto find = [=](auto slopes) -> ComponentGroupFunction<T> {
       constexpr bool kSlopes = decltype(slopes)::value;
       if (weighted) return VisitComponentGroup<T, P, TapsKind::kSmoothing, kSlopes, true>;

@@ -91,7 +91,7 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
     const auto visit_register = [&](G& sum, int number) GRADOPS_LAMBDA {
       visit(sum, block + number * Simd<T>::kLanes);
     };
-    if constexpr (Penalty::kIsCostly || kOrder == Order::kSecond) {
+    if constexpr (kOrder == Order::kSecond) {
       ForEachInTurn(&lanes, visit_register);
     } else {
       lanes.ForEach(visit_register);

@@ -29,7 +29,7 @@ struct RegisterOf<double> {
   typedef int64_t Mask __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
 };
 
-/// One register of T, with the primitives of math/scalar.h (Log1p, Pow: cpu/simd_math.h).
+/// One register of T, with the primitives of math/scalar.h (Log1pOfQuotient, Pow: cpu/simd_math.h).
 template <class T>
 struct Simd {
   using Register = typename RegisterOf<T>::Type;

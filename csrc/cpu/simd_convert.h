@@ -10,6 +10,8 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
+typedef Simd<float>::Register Floats;
+typedef Simd<double>::Register Doubles;
 typedef uint32_t Words __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
 typedef uint16_t HalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
 typedef HalfWords UnalignedHalfWords __attribute__((aligned(1), may_alias));
@@ -23,7 +25,6 @@ GRADOPS_FN Words Choose(Words mask, Words yes, Words no) { return (mask & yes) |
 GRADOPS_FN Words WidenHalf(Words bits) {
   const Words sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
   const Words rebased = magnitude + (112u << 23);
-  typedef RegisterOf<float>::Type Floats;
   const Words subnormal =
       (Words)((Floats)(rebased + (1u << 23)) - (Floats)(Words{} + (113u << 23)));
   const Words finite = Choose((Words)(magnitude >= 0x0400u << 13), rebased, subnormal);
@@ -31,7 +32,6 @@ GRADOPS_FN Words WidenHalf(Words bits) {
 }
 
 GRADOPS_FN Words NarrowToHalf(Words bits) {
-  typedef RegisterOf<float>::Type Floats;
   const Words sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
   const Words normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
   const Words subnormal = (Words)((Floats)magnitude + 0.5f) - (126u << 23);
@@ -64,6 +64,42 @@ GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
   return Simd<float>((Simd<float>::Register)WidenHalf(__builtin_convertvector(bits, Words)));
 #endif
 }
+
+/// The first or the second half of a register of floats, as doubles; and two such halves as one
+/// register again, rounded. (Left to itself, GCC takes them through memory.)
+#if defined(__AVX512F__)
+GRADOPS_FN Doubles LowHalf(Floats a) {
+  const __m256 half = _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 0);
+  return (Doubles)_mm512_maskz_cvtps_pd(0xff, half);
+}
+GRADOPS_FN Doubles HighHalf(Floats a) {
+  const __m256 half = _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 1);
+  return (Doubles)_mm512_maskz_cvtps_pd(0xff, half);
+}
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  const __m256 first = _mm512_maskz_cvtpd_ps(0xff, (__m512d)low);
+  const __m256 second = _mm512_maskz_cvtpd_ps(0xff, (__m512d)high);
+  return (Floats)_mm512_maskz_insertf32x8(kAllLanes, _mm512_castps256_ps512(first), second, 1);
+}
+#elif defined(__AVX2__)
+GRADOPS_FN Doubles LowHalf(Floats a) {
+  return (Doubles)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)a));
+}
+GRADOPS_FN Doubles HighHalf(Floats a) {
+  return (Doubles)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)a, 1));
+}
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  const __m128 first = _mm256_cvtpd_ps((__m256d)low), second = _mm256_cvtpd_ps((__m256d)high);
+  return (Floats)_mm256_set_m128(second, first);
+}
+#else
+GRADOPS_FN Doubles LowHalf(Floats a) { return Doubles{a[0], a[1]}; }
+GRADOPS_FN Doubles HighHalf(Floats a) { return Doubles{a[2], a[3]}; }
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  return Floats{static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
+                static_cast<float>(high[1])};
+}
+#endif
 
 // As many bytes as a register has floats or doubles, on their way to masks. Step by step: GCC
 // widens to more than twice the size number by number.

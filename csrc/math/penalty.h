@@ -9,12 +9,10 @@ namespace gradops::math {
 //   Value(r)      rho(r)
 //   Slope(r)      rho'(r): exactly 0 at r = 0, NaN where r is NaN
 //   Curvature(r)  rho''(r)
-//   kIsCostly     whether it takes a transcendental function: kernels then share its code
 // It is named once more, in core/registry.h; kernels, ops and Python follow from there.
 
 /// rho(r) = |r|. The slope at the kink is 0, as is the curvature.
 struct L1Penalty {
-  static constexpr bool kIsCostly = false;
   GRADOPS_FN explicit L1Penalty(double) {}
 
   template <class V>
@@ -33,7 +31,6 @@ struct L1Penalty {
 
 /// rho(r) = r^2.
 struct L2Penalty {
-  static constexpr bool kIsCostly = false;
   GRADOPS_FN explicit L2Penalty(double) {}
 
   template <class V>
@@ -52,7 +49,6 @@ struct L2Penalty {
 
 /// rho(r) = sqrt(r^2 + epsilon^2).
 struct CharbonnierPenalty {
-  static constexpr bool kIsCostly = false;
   double epsilon;
   /// Not so small that its square is 0 in float.
   GRADOPS_FN explicit CharbonnierPenalty(double parameter)
@@ -75,7 +71,6 @@ struct CharbonnierPenalty {
 
 /// rho(r) = r^2 / 2 where |r| <= delta, else delta * (|r| - delta / 2).
 struct HuberPenalty {
-  static constexpr bool kIsCostly = false;
   double delta;
   GRADOPS_FN explicit HuberPenalty(double parameter)
       : delta(parameter > 1e-30 ? parameter : 1e-30) {}
@@ -98,14 +93,13 @@ struct HuberPenalty {
 
 /// rho(r) = log(1 + |r| / epsilon). The slope at the kink is 0, as is the curvature.
 struct LogPenalty {
-  static constexpr bool kIsCostly = true;
   double epsilon;
   GRADOPS_FN explicit LogPenalty(double parameter)
       : epsilon(parameter > 1e-30 ? parameter : 1e-30) {}
 
   template <class V>
   GRADOPS_FN V Value(V r) const {
-    return Log1p(Abs(r) / V(epsilon));
+    return Log1pOfQuotient(Abs(r), epsilon);
   }
   template <class V>
   GRADOPS_FN V Slope(V r) const {
@@ -121,7 +115,6 @@ struct LogPenalty {
 /// rho(r) = |r|^alpha, alpha >= 1. At r = 0 the curvature is its limit where that is finite, else
 /// 0.
 struct PowerPenalty {
-  static constexpr bool kIsCostly = true;
   double alpha;
   GRADOPS_FN explicit PowerPenalty(double parameter) : alpha(parameter) {}
 

@@ -23,9 +23,11 @@ GRADOPS_FN double Select(bool condition, double yes, double no) { return conditi
 GRADOPS_FN float Sqrt(float x) { return ::sqrtf(x); }
 GRADOPS_FN double Sqrt(double x) { return ::sqrt(x); }
 
-/// log(1 + x) for x >= 0.
-GRADOPS_FN float Log1p(float x) { return ::log1pf(x); }
-GRADOPS_FN double Log1p(double x) { return ::log1p(x); }
+/// log(1 + x / divisor) for x >= 0.
+GRADOPS_FN float Log1pOfQuotient(float x, double divisor) {
+  return static_cast<float>(::log1p(x / divisor));
+}
+GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return ::log1p(x / divisor); }
 
 /// x^exponent for x >= 0.
 GRADOPS_FN float Pow(float x, double exponent) { return static_cast<float>(::pow(x, exponent)); }
