@@ -18,6 +18,25 @@ from gradops import _kernels, reference
 
 
 @each_dtype
+@pytest.mark.parametrize("response", ["component", "absolute"])
+@pytest.mark.parametrize("column", [0, 1, 4, 5])
+def test_nan_beside_the_border_leaves_the_rows_around_it_as_they_are_in_the_oracle(
+    column, response, dtype
+):
+    """Of an image tall enough for groups of rows: those with a NaN ghost go one by one."""
+    shape = (1, 19, 6, 1)
+    one = np.ones(1, dtype)
+    for row in range(shape[1]):
+        y_true, y_pred = pair(dyadic, 23, shape, dtype)
+        y_pred[0, row, column, 0] = np.nan
+        loss, gradient = _kernels.loss_and_gradient(y_true, y_pred, one, response=response)
+        expected = reference.gradient_loss(y_true, y_pred, response=response)
+        _, expected_gradient = reference.loss_gradients(y_true, y_pred, response=response)
+        assert_same_kinds_and_close(loss, expected, dtype)
+        assert_same_kinds_and_close(gradient, expected_gradient, dtype)
+
+
+@each_dtype
 @each_penalty
 @pytest.mark.parametrize("which", ["y_true", "y_pred"])
 @pytest.mark.parametrize("size", [(2, 2), (2, 3), (3, 2), (3, 3), (2, 7), (6, 2), (4, 5), (6, 6)])

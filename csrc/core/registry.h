@@ -138,6 +138,11 @@ inline int ResidualsOf(ResponseId id) {
   return VisitResponse(id, [](auto tag) { return int{decltype(tag)::Type::kResiduals}; });
 }
 
+/// Whether the response sees nothing of the images but their difference.
+inline bool IsOfDifference(ResponseId id) {
+  return VisitResponse(id, [](auto tag) { return decltype(tag)::Type::kDifference; });
+}
+
 }  // namespace gradops
 
 #endif  // GRADOPS_CORE_REGISTRY_H_

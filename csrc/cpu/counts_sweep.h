@@ -1,59 +1,138 @@
 #ifndef GRADOPS_CPU_COUNTS_SWEEP_H_
 #define GRADOPS_CPU_COUNTS_SWEEP_H_
 
+#include "cpu/byte_rows.h"
 #include "cpu/factor_rows.h"
 #include "cpu/kernels.h"
 #include "cpu/row_sums.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
+/// Adds up weights, and looks for one that is negative or NaN.
+template <class T>
+class WeightSums {
+ public:
+  /// Adds the weights of a row at positions `own`, by axis, where they are not dropped.
+  /// Fetches a row of weights meanwhile.
+  void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
+    const CountedPositions<T> counted = {own.begin, own.end};
+    AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
+      ahead.Fetch(0, x * sizeof(T));
+      return counted.Counted(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
+    });
+    Check(factor.weight + own.begin, own.end - own.begin);
+  }
+  /// Adds `size` weights, to both axes.
+  void Add(const T* weights, int64_t size) {
+    const int64_t whole = size / kBlock<T> * kBlock<T>;
+    AddRow({0, whole}, [=](int64_t x) GRADOPS_LAMBDA {
+      const Simd<T> weight = Simd<T>::Load(weights + x);
+      return math::Gradient<Simd<T>>{weight, weight};
+    });
+    for (int64_t x = whole; x < size; ++x) rest_ += static_cast<double>(weights[x]);
+    Check(weights, size);
+  }
+  Counts Total() const {
+    const AxisSums sums = sums_.Total();
+    return {{sums.y + rest_, sums.x + rest_}, negative_};
+  }
+
+ private:
+  template <class Weights>
+  void AddRow(PositionRange range, Weights&& weights) {
+    LaneSums<T> lanes;
+    for (int64_t block = 0; block < range.end; block += kBlock<T>) {
+      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int number)
+                        GRADOPS_LAMBDA { sum = sum + weights(block + number * Simd<T>::kLanes); });
+    }
+    sums_.Add(lanes);
+  }
+  void Check(const T* weights, int64_t size) {
+    const Simd<T> zero(0), one(1);
+    Simd<T> negative(0);
+    int64_t x = 0;
+    for (; x + Simd<T>::kLanes <= size; x += Simd<T>::kLanes) {
+      negative = negative + Select(Simd<T>::Load(weights + x) >= zero, zero, one);
+    }
+    for (; x < size; ++x) negative_ = negative_ || !(weights[x] >= 0);
+    negative_ = negative_ || negative.Sum() != 0;
+  }
+
+  TileSums<T> sums_;
+  double rest_ = 0;
+  bool negative_ = false;
+};
+
+/// The counts of weights of which none is dropped.
+template <class T>
+Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange rows) {
+  const int64_t row_size = shape.width * (weights.per_channel ? shape.channels : 1);
+  WeightSums<T> sums;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    sums.Add(weights.data + row * row_size, row_size);
+  }
+  Counts counts = sums.Total();
+  if (!weights.per_channel) {
+    counts.sums.y *= static_cast<double>(shape.channels);
+    counts.sums.x *= static_cast<double>(shape.channels);
+  }
+  return counts;
+}
+
+/// The counts of one tile.
+template <class S>
+Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
+                 RowRange rows, Counted counted) {
+  using T = ComputeType<S>;
+  RowAllocator<T> memory(FactorRows<T>::kRows);
+  FactorRows<T> factors(params, tile, inputs, &memory);
+  factors.SetFirst(rows.begin);
+  const PositionRange own = tile.OwnPositions();
+  const int64_t height = tile.shape.height;
+  const bool wraps = math::Wraps(params.stencil, params.border, height);
+  const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
+  int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  WeightSums<T> weights;
+  AxisSums set{0, 0};
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    FactorRow<T> factor;
+    if (counted == Counted::kPixels) {
+      factor = factors.FindPixels(row);
+    } else {
+      while (loaded < math::Min(row + 2, end)) {
+        const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded);
+        factors.Load(loaded, count, tile.column_begin, tile.column_end);
+        loaded += count;
+      }
+      factor = factors.Find(row, 0);
+    }
+    if (inputs.weights.data != nullptr) {
+      weights.Add(factor, own, factors.WeightsAhead(row + kGroupRows, 1));
+    } else {
+      set.y += static_cast<double>(CountSet(factor.y + own.begin, own.end - own.begin));
+      set.x += static_cast<double>(CountSet(factor.x + own.begin, own.end - own.begin));
+    }
+  }
+  return inputs.weights.data != nullptr ? weights.Total() : Counts{set, false};
+}
+
 /// KernelTable::counts.
 template <class S>
-Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows) {
+Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                  Counted counted) {
   using T = ComputeType<S>;
-  Counts counts{{0, 0}, 0, false};
-  ForEachTile<T>(params, [&](const Tile& tile) {
-    RowAllocator<T> memory(FactorRows<T>::kRows + 2);
-    FactorRows<T> factors(params, tile, inputs, &memory);
-    const GradientRow<T> factor(&memory, 1);
-    const CountedPositions<T> own = {tile.Position(tile.column_begin),
-                                     tile.Position(tile.column_end)};
-    const int64_t height = tile.shape.height;
-    const bool wraps = math::Wraps(params.stencil, params.border, height);
-    TileSums<T> residuals, pixels;
-    factors.SetFirst(rows.begin);
-    int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      for (; loaded <= (wraps ? row + 1 : math::Min(row + 1, height - 1)); ++loaded) {
-        factors.LoadRows(loaded, 1, tile.column_begin, tile.column_end);
-      }
-      const T* const elements = factors.WriteElements(row, &counts.negative_weight);
-      factors.Write(row, factor);
-      LaneSums<T> of_residuals, of_pixels;
-      const auto add = [&](LaneSums<T>* lanes, auto&& values) {
-        for (int64_t block = 0; block < tile.BufferedSize(); block += kBlock<T>) {
-          lanes->ForEach([&](math::Gradient<Simd<T>>& sum, int number) {
-            const int64_t x = block + number * Simd<T>::kLanes;
-            sum = sum + own.Counted(x, values(x));
-          });
-        }
-      };
-      const Simd<T> zero(0);
-      add(&of_residuals, [&](int64_t x) {
-        const auto f = factor.Load(x);
-        return math::Gradient<Simd<T>>{Select(f.y > zero, f.y, zero),
-                                       Select(f.x > zero, f.x, zero)};
-      });
-      add(&of_pixels,
-          [&](int64_t x) { return math::Gradient<Simd<T>>{Simd<T>::Load(elements + x), zero}; });
-      residuals.Add(of_residuals);
-      pixels.Add(of_pixels);
-    }
-    counts.residuals.y += residuals.Total().y;
-    counts.residuals.x += residuals.Total().x;
-    counts.pixels += pixels.Total().y;
-  });
-  if (ResidualsOf(params.response) == 1) counts.residuals.x = 0;
+  Counts counts;
+  if (!FactorRows<T>::MayDrop(params, inputs)) {
+    counts = CountAll(params.shape, inputs.weights, rows);
+  } else {
+    ForEachTile<T>(params, [&](const Tile& tile) {
+      const Counts of_tile = CountTile(params, tile, inputs, rows, counted);
+      counts.sums.y += of_tile.sums.y;
+      counts.sums.x += of_tile.sums.x;
+      counts.negative_weight = counts.negative_weight || of_tile.negative_weight;
+    });
+  }
+  if (counted == Counted::kPixels || ResidualsOf(params.response) == 1) counts.sums.x = 0;
   return counts;
 }
 

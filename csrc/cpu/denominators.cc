@@ -31,27 +31,23 @@ AxisCounts CountAxis(const KernelParams& params, int64_t size) {
   return counts;
 }
 
-/// The counts of an example without weights and mask, from its shape alone.
-Counts CountByShape(const KernelParams& params) {
+/// What counts of an example without weights and mask, from its shape alone.
+AxisSums CountByShape(const KernelParams& params, Counted counted) {
   const ImageShape& shape = params.shape;
+  if (counted == Counted::kPixels) return {static_cast<double>(shape.ExampleSize()), 0};
   const AxisCounts rows = CountAxis(params, shape.height), columns = CountAxis(params, shape.width);
   const double per_position = static_cast<double>(shape.planes * shape.channels);
-  Counts counts{{0, 0}, static_cast<double>(shape.ExampleSize()), false};
   if (ResidualsOf(params.response) == 1) {
-    counts.residuals.y = per_position * static_cast<double>(rows.both * columns.both);
-  } else {
-    counts.residuals = {per_position * static_cast<double>(rows.derivative * columns.smoothing),
-                        per_position * static_cast<double>(rows.smoothing * columns.derivative)};
+    return {per_position * static_cast<double>(rows.both * columns.both), 0};
   }
-  return counts;
+  return {per_position * static_cast<double>(rows.derivative * columns.smoothing),
+          per_position * static_cast<double>(rows.smoothing * columns.derivative)};
 }
 
-/// Adds kept(counts of a unit) to each example's sums, in the order of the units: two numbers are
-/// kept of each, so that memory stays at 16 bytes per unit.
+/// Adds the counts of each example's units to its sums, in the order of the units.
 template <class S>
-std::string CountUnits(KernelParams params, const LossInputs<S>& inputs,
-                       const ParallelFor& parallel_for, std::vector<AxisSums>* by_example,
-                       AxisSums (*kept)(const Counts&)) {
+std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted counted,
+                       const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
   // Where all channels have the same maps, one of them is counted.
   double times = 1;
   if (!inputs.weights.per_channel && !inputs.mask.per_channel) {
@@ -62,11 +58,11 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs,
   std::vector<AxisSums> by_unit(units.count);
   std::atomic<bool> negative{false};
   parallel_for(units.count, [&](int64_t unit) {
-    const Counts counts =
-        ActiveTarget()
-            .Of(inputs.y_pred)
-            .counts(params, InputsOfUnit(inputs, params.shape, units, unit), units.Rows(unit));
-    by_unit[unit] = kept(counts);
+    const Counts counts = ActiveTarget()
+                              .Of(inputs.y_pred)
+                              .counts(params, InputsOfUnit(inputs, params.shape, units, unit),
+                                      units.Rows(unit), counted);
+    by_unit[unit] = counts.sums;
     if (counts.negative_weight) negative = true;
   });
   for (int64_t unit = 0; unit < units.count; ++unit) {
@@ -77,9 +73,13 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs,
   return negative ? "weights must be non-negative, got a negative number or NaN" : "";
 }
 
+/// Of each example.
 template <class S>
-bool HasMaps(const LossInputs<S>& inputs) {
-  return inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
+                          const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
+  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+  by_example->assign(params.shape.batch, has_maps ? AxisSums{0, 0} : CountByShape(params, counted));
+  return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";
 }
 
 }  // namespace
@@ -89,35 +89,20 @@ std::string FindDenominators(const KernelParams& params, const LossInputs<S>& in
                              const ParallelFor& parallel_for, std::vector<double>* denominators) {
   const int64_t batch = params.shape.batch;
   const bool pixels = params.normalizer == NormalizerId::kPixels;
-  std::vector<AxisSums> counts(batch, AxisSums{0, 0});
-  if (HasMaps(inputs)) {
-    const std::string error = CountUnits<S>(
-        params, inputs, parallel_for, &counts,
-        pixels ? [](const Counts& c) { return AxisSums{c.pixels, 0}; }
-               : [](const Counts& c) { return AxisSums{c.residuals.y + c.residuals.x, 0}; });
-    if (!error.empty()) return error;
-  } else {
-    const Counts all = CountByShape(params);
-    for (AxisSums& count : counts) {
-      count = {pixels ? all.pixels : all.residuals.y + all.residuals.x, 0};
-    }
-  }
-  double total = 0;
-  for (const AxisSums& count : counts) total += count.y;
+  std::vector<AxisSums> counts;
+  const std::string error = CountExamples(
+      params, inputs, pixels ? Counted::kPixels : Counted::kResiduals, parallel_for, &counts);
+  if (!error.empty()) return error;
   denominators->resize(batch);
+  double total = 0;
   for (int64_t example = 0; example < batch; ++example) {
-    switch (params.normalizer) {
-      case NormalizerId::kResiduals:
-      case NormalizerId::kPixels:
-        (*denominators)[example] = counts[example].y;
-        break;
-      case NormalizerId::kBatch:
-        (*denominators)[example] = total / static_cast<double>(batch);
-        break;
-      case NormalizerId::kNone:
-        (*denominators)[example] = 1;
-        break;
-    }
+    (*denominators)[example] = counts[example].y + counts[example].x;
+    total += (*denominators)[example];
+  }
+  if (params.normalizer == NormalizerId::kBatch) {
+    denominators->assign(batch, total / static_cast<double>(batch));
+  } else if (params.normalizer == NormalizerId::kNone) {
+    denominators->assign(batch, 1);
   }
   return "";
 }
@@ -136,14 +121,10 @@ template <class S>
 std::string LaunchCounts(const KernelParams& params, const LossInputs<S>& inputs,
                          ComputeType<S>* counts, const ParallelFor& parallel_for) {
   const int axes = ResidualsOf(params.response);
-  std::vector<cpu::AxisSums> sums(params.shape.batch, cpu::AxisSums{0, 0});
-  if (cpu::HasMaps(inputs)) {
-    const std::string error = cpu::CountUnits<S>(params, inputs, parallel_for, &sums,
-                                                 [](const cpu::Counts& c) { return c.residuals; });
-    if (!error.empty()) return error;
-  } else {
-    for (cpu::AxisSums& sum : sums) sum = cpu::CountByShape(params).residuals;
-  }
+  std::vector<cpu::AxisSums> sums;
+  const std::string error =
+      cpu::CountExamples(params, inputs, cpu::Counted::kResiduals, parallel_for, &sums);
+  if (!error.empty()) return error;
   for (int64_t example = 0; example < params.shape.batch; ++example) {
     counts[example * axes] = static_cast<ComputeType<S>>(sums[example].y);
     if (axes == 2) counts[example * axes + 1] = static_cast<ComputeType<S>>(sums[example].x);

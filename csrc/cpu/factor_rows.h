@@ -1,25 +1,29 @@
 #ifndef GRADOPS_CPU_FACTOR_ROWS_H_
 #define GRADOPS_CPU_FACTOR_ROWS_H_
 
+#include <utility>
+
+#include "cpu/byte_rows.h"
 #include "cpu/horizontal_pass.h"
 #include "cpu/map_rows.h"
 #include "cpu/residual_row.h"
-#include "cpu/simd_convert.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The factors of the residuals of a tile: the weight where a residual counts, below 0 where it is
-/// dropped, because its support leaves the image (border valid) or holds an invalid pixel. A
-/// support is a product of rows and columns, so "all valid" goes through the same passes as the
-/// stencil: in bytes, 1 or 0, as many as the mask has.
+/// Makes the factors of the residuals of a tile. A residual is dropped where its support leaves the
+/// image (border valid) or holds an invalid pixel. A support is a product of rows and columns, so
+/// "all valid" goes through the same passes as the stencil: in bytes, 1 or 0, as many as the mask
+/// has.
 template <class T>
 class FactorRows {
-  using Mask = typename Simd<T>::Mask;
-  static constexpr int kByteRows = 8 + 8 + 4 + 2;
-  static constexpr int64_t kRowsOfBytes = (kByteRows + sizeof(T) - 1) / sizeof(T);
+  static constexpr int64_t kByteRows = 8 + 8 + kGroupRows + 2 + 2 * kGroupRows;
+  // Narrow rows have the most room to spare.
+  static constexpr int64_t kRowsOfBytes =
+      kByteRows * ByteRowStride(kRowStride<T>) / (kRowStride<T> * sizeof(T)) + 1;
 
  public:
-  static constexpr int64_t kRows = kRowsOfBytes + 4;
+  /// Rows of memory.
+  static constexpr int64_t kRows = kRowsOfBytes + 1 + kGroupRows;
 
   template <class S>
   FactorRows(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
@@ -32,96 +36,123 @@ class FactorRows {
         maps_(tile),
         step_(maps_.Step(mask_)),
         joint_(ResidualsOf(params.response) == 1),
-        drops_(inputs.mask.data != nullptr || params.border == BorderId::kValid),
-        stride_(memory->Stride()),
-        bytes_(reinterpret_cast<uint8_t*>(memory->Take(kRowsOfBytes))),
-        weight_map_(memory->Take(1)),
-        factor_map_(memory->Take(1)),
-        weight_row_(memory->Take(1)),
-        spare_(memory->Take(1)) {
-    for (T* row : {weight_map_, weight_row_, spare_}) std::memset(row, 0, stride_ * sizeof(T));
+        drops_(MayDrop(params, inputs)) {
+    const int64_t stride = memory->Stride(), byte_stride = ByteRowStride(stride);
+    weight_map_ = memory->Take(1);
+    weight_rows_ = memory->Take(kGroupRows);
+    auto* bytes = reinterpret_cast<uint8_t*>(memory->Take(kRowsOfBytes));
+    const auto take = [&](int64_t rows) {
+      return std::exchange(bytes, bytes + rows * byte_stride);
+    };
+    u_ = {take(8), byte_stride, 0};
+    v_ = {take(8), byte_stride, 0};
+    valid_ = take(kGroupRows);
+    y_map_ = take(1);
+    x_map_ = take(1);
+    y_rows_ = take(kGroupRows);
+    x_rows_ = joint_ ? y_rows_ : take(kGroupRows);
+    std::memset(y_rows_, 1, byte_stride);
+    std::memset(x_rows_, 1, byte_stride);
+    for (int64_t x = 0; x < stride; ++x) weight_rows_[x] = 1;
+    first_ = {weight_rows_, y_rows_, x_rows_, weights_.data == nullptr ? 0 : stride,
+              drops_ ? byte_stride : 0};
   }
 
   template <class S>
   static bool AreNeeded(const KernelParams& params, const LossInputs<S>& inputs) {
-    return inputs.weights.data != nullptr || inputs.mask.data != nullptr ||
-           params.border == BorderId::kValid;
+    return inputs.weights.data != nullptr || MayDrop(params, inputs);
+  }
+
+  /// Whether residuals may be dropped, or pixels.
+  template <class S>
+  static bool MayDrop(const KernelParams& params, const LossInputs<S>& inputs) {
+    return inputs.mask.data != nullptr || params.border == BorderId::kValid;
   }
 
   /// The row that comes first in the rings, as for Ring::first.
-  void SetFirst(int64_t row) { first_ = row; }
+  void SetFirst(int64_t row) { u_.first = v_.first = row; }
 
-  /// Loads the mask of image rows row .. row + count - 1, up to 4; residuals of columns [begin,
+  /// Loads the mask of image rows row .. row + count - 1, up to four; residuals of columns [begin,
   /// end) will be asked for.
-  void LoadRows(int64_t row, int64_t count, int64_t begin, int64_t end) {
+  void Load(int64_t row, int64_t count, int64_t begin, int64_t end) {
     if (!drops_) return;
+    // All rows first: what was just stored is slow to read at an offset.
+    for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_ + i * u_.stride);
+    if (mask_.data != nullptr) {
+      const MapAhead ahead = maps_.Ahead(mask_, row + count, count);
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t at = 0; at < ahead.size; at += 64) ahead.Fetch(i, at);
+      }
+    }
     for (int64_t i = 0; i < count; ++i) {
-      LoadMask(row + i, Valid(i));
-      HorizontalAll(Valid(i), begin, end, AllU(row + i), AllV(row + i));
+      HorizontalAll(valid_ + i * u_.stride, begin, end, u_[row + i], v_[row + i]);
     }
   }
-  /// Puts 0 for the invalid pixels of row i of those loaded last.
-  void Hide(int64_t i, T* image_row) {
-    if (mask_.data == nullptr || std::memchr(Valid(i), 0, Count()) == nullptr) return;
-    WriteBytes(Valid(i), spare_);
-    const T* const valid = spare_;
-    ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
-      const Simd<T> zero(0);
-      Select(Simd<T>::Load(valid + x) > zero, Simd<T>::Load(image_row + x), zero)
-          .Store(image_row + x);
-    });
+  /// Puts 0 for the invalid pixels of row i of those loaded last, in the columns that ghosts come
+  /// from: residuals count there although the pixel that they would stand on twice cancels.
+  void HideEdges(int64_t i, T* image_row) const {
+    if (mask_.data == nullptr) return;
+    const uint8_t* const valid = valid_ + i * u_.stride;
+    const int64_t repeats = tile_.channels / step_, first = tile_.Position(tile_.origin);
+    const auto hide = [&](int64_t begin, int64_t end) {
+      for (int64_t x = Index(begin); x < Index(end); ++x) {
+        if (valid[x] != 0) continue;
+        for (int64_t k = 0; k < repeats; ++k) image_row[first + x * repeats + k] = 0;
+      }
+    };
+    const int64_t width = tile_.shape.width;
+    if (tile_.origin == 0) hide(0, math::Min<int64_t>(2, tile_.end));
+    if (tile_.end == width) hide(math::Max(width - 2, tile_.origin), width);
   }
-  /// Writes the factors of residual row `row`.
-  void Write(int64_t row, GradientRow<T> factor) {
-    const T* const weights = LoadWeights(row);
-    if (!drops_) {
-      WriteWeights(weights, factor.y);
-      return WriteWeights(weights, factor.x);
-    }
+  /// Finds the factors of residual row `row`, as the i-th of a group. Needs the mask of the image
+  /// rows that it stands on.
+  FactorRow<T> Find(int64_t row, int64_t i) {
+    const FactorRow<T> factor = Row(i);
+    LoadWeights(row, i);
+    if (!drops_) return factor;
+    const bool expanded = step_ == tile_.channels;
+    uint8_t *const to_y = y_rows_ + i * first_.byte_stride, *const to_x =
+                                                                x_rows_ + i * first_.byte_stride;
+    const int64_t origin = tile_.Position(tile_.origin);
+    uint8_t *const y = expanded ? to_y + origin : y_map_, *const x =
+                                                              expanded ? to_x + origin : x_map_;
     const math::AxisTaps taps = TapsOfRow(row);
-    uint8_t *const y = bytes_ + 20 * stride_, *const x = bytes_ + 21 * stride_;
-    VerticalAll(taps.derivative_counts, taps.derivative_support, AllV(row - 1), AllV(row),
-                AllV(row + 1), y);
-    VerticalAll(taps.smoothing_counts, taps.smoothing_support, AllU(row - 1), AllU(row),
-                AllU(row + 1), x);
-    if (joint_) And(y, x, x, y, Count());
-    const auto factor_of = [](Mask all, Simd<T> weight)
-                               GRADOPS_LAMBDA { return Select(all, weight, Simd<T>(-1)); };
-    Write(y, weights, factor.y, factor_of);
-    Write(joint_ ? y : x, weights, factor.x, factor_of);
+    VerticalAll(taps.derivative_counts, taps.derivative_support, v_, row, y);
+    if (joint_) {
+      VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, x_map_);
+      AndBytes(y, x_map_, x_map_, y, Count());
+    } else {
+      VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, x);
+    }
+    if (!expanded) {
+      maps_.Repeat(y, to_y);
+      if (!joint_) maps_.Repeat(x, to_x);
+    }
+    return factor;
   }
-  /// weight * valid of every element of image row `row`; also whether a weight is below 0 or NaN.
-  const T* WriteElements(int64_t row, bool* negative_weight) {
-    const T* const weights = LoadWeights(row);
-    Simd<T> negative(0);
-    if (weights != nullptr) {
-      ForEachRegister<T>(0, Count(weights_), [&](int64_t x) GRADOPS_LAMBDA {
-        const Simd<T> zero(0), weight = Simd<T>::Load(weights + x);
-        negative = negative + Select(weight >= zero, zero, Simd<T>(1));
-      });
+  /// The factors that Find found, of the i-th row.
+  FactorRow<T> Row(int64_t i) const { return first_.Row(i); }
+  /// Rows row .. row + count - 1 of the weights, for the caches to fetch.
+  MapAhead WeightsAhead(int64_t row, int64_t count) const {
+    return weights_.data == nullptr ? MapAhead() : maps_.Ahead(weights_, row, count);
+  }
+  /// The same for the pixels of image row `row`: dropped where invalid.
+  FactorRow<T> FindPixels(int64_t row) {
+    LoadWeights(row, 0);
+    if (step_ == tile_.channels) {
+      LoadMask(row, y_rows_ + tile_.Position(tile_.origin));
+    } else {
+      LoadMask(row, valid_);
+      maps_.Repeat(valid_, y_rows_);
     }
-    for (int i = 0; i < Simd<T>::kLanes; ++i) {
-      *negative_weight = *negative_weight || negative.v[i] > 0;
-    }
-    uint8_t* const valid = bytes_ + 20 * stride_;
-    LoadMask(row, valid);
-    Write(valid, weights, spare_, [](Mask is_valid, Simd<T> weight) GRADOPS_LAMBDA {
-      return Select(is_valid, weight, Simd<T>(0));
-    });
-    return spare_;
+    return Row(0);
   }
 
  private:
-  uint8_t* AllU(int64_t row) const { return bytes_ + ((row - first_) & 7) * stride_; }
-  uint8_t* AllV(int64_t row) const { return bytes_ + (8 + ((row - first_) & 7)) * stride_; }
-  uint8_t* Valid(int64_t i) const { return bytes_ + (16 + i) * stride_; }
-  /// Where a column begins in a row of bytes, and how many there are.
+  /// Values of a row of the mask.
+  int64_t Count() const { return (tile_.end - tile_.origin) * step_; }
+  /// Where a column's begin in it.
   int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
-  int64_t Count() const { return Index(tile_.end); }
-  /// Values in a row of the weights.
-  int64_t Count(const PixelMap<T>& map) const {
-    return (tile_.end - tile_.origin) * maps_.Step(map);
-  }
 
   void LoadMask(int64_t row, uint8_t* out) const {
     static_assert(sizeof(bool) == 1, "a mask is bytes");
@@ -131,50 +162,15 @@ class FactorRows {
       maps_.Load(mask_, row, out);
     }
   }
-  /// Null where there are none. Past their end are zeros.
-  const T* LoadWeights(int64_t row) {
-    if (weights_.data == nullptr) return nullptr;
-    maps_.Load(weights_, row, weight_map_);
-    return weight_map_;
-  }
-
-  void WriteWeights(const T* weights, T* out) const {
-    if (weights_.per_channel || tile_.channels == 1) {
-      std::memcpy(out + tile_.Position(tile_.origin), weights, Count(weights_) * sizeof(T));
+  void LoadWeights(int64_t row, int64_t i) {
+    if (weights_.data == nullptr) return;
+    T* const out = weight_rows_ + i * first_.weight_stride;
+    if (maps_.Step(weights_) == tile_.channels) {
+      maps_.Load(weights_, row, out + tile_.Position(tile_.origin));
     } else {
-      maps_.Repeat(weights, out);
+      maps_.Load(weights_, row, weight_map_);
+      maps_.Repeat(weight_map_, out);
     }
-  }
-  /// out = value(byte is set, weight) for each of the tile's numbers; 1 for weights where they are
-  /// null.
-  template <class Value>
-  void Write(const uint8_t* bytes, const T* weights, T* out, Value&& value) const {
-    if (weights == nullptr || maps_.Step(weights_) == step_) {
-      return WriteAlike(bytes, weights, out, value);
-    }
-    // One has a value for each channel and the other has not: both are written out.
-    WriteWeights(weights, weight_row_);
-    WriteBytes(bytes, out);
-    const T* const weight_row = weight_row_;
-    ForEachRegister<T>(0, tile_.BufferedSize(), [=](int64_t x) GRADOPS_LAMBDA {
-      value(Simd<T>::Load(out + x) > Simd<T>(0), Simd<T>::Load(weight_row + x)).Store(out + x);
-    });
-  }
-  void WriteBytes(const uint8_t* bytes, T* out) const {
-    WriteAlike(bytes, nullptr, out, [](Mask set, Simd<T>) GRADOPS_LAMBDA {
-      return Select(set, Simd<T>(1), Simd<T>(0));
-    });
-  }
-  /// The same for weights with as many values as there are bytes.
-  template <class Value>
-  void WriteAlike(const uint8_t* bytes, const T* weights, T* out, Value&& value) const {
-    const bool expanded = step_ == tile_.channels;
-    T* const to = expanded ? out + tile_.Position(tile_.origin) : factor_map_;
-    ForEachRegister<T>(0, Count(), [=](int64_t x) GRADOPS_LAMBDA {
-      const Simd<T> weight = weights == nullptr ? Simd<T>(1) : Simd<T>::Load(weights + x);
-      value(AreSet<T>(bytes + x), weight).Store(to + x);
-    });
-    if (!expanded) maps_.Repeat(factor_map_, out);
   }
 
   math::AxisTaps InteriorSupport() const {
@@ -193,42 +189,41 @@ class FactorRows {
                : InteriorSupport();
   }
 
-  /// out = a & b & c.
-  static void And(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* out,
-                  int64_t size) {
-    for (int64_t x = 0; x < size; ++x) out[x] = a[x] & b[x] & c[x];
-  }
-  /// out = 1 where all of the rows that support it are 1; 0 where it does not count.
-  void VerticalAll(bool counts, const bool support[3], const uint8_t* above, const uint8_t* here,
-                   const uint8_t* below, uint8_t* out) const {
-    const uint8_t* const any = support[1] ? here : (support[0] ? above : below);
+  /// out = 1 where all of the rows that support `row` are 1; 0 where it does not count.
+  void VerticalAll(bool counts, const bool support[3], const Ring<uint8_t, 8>& rows, int64_t row,
+                   uint8_t* out) const {
     if (!counts) {
       std::memset(out, 0, Count());
     } else if (!support[0] && !support[1] && !support[2]) {
       std::memset(out, 1, Count());
     } else {
-      And(support[0] ? above : any, any, support[2] ? below : any, out, Count());
+      const uint8_t* const any = rows[support[1] ? row : (support[0] ? row - 1 : row + 1)];
+      AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out,
+               Count());
     }
   }
-  void HorizontalAll(const uint8_t* valid, int64_t begin, int64_t end, uint8_t* u,
+  /// The same along a row of the mask, for the support of U and of V.
+  void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
                      uint8_t* v) const {
-    const int64_t step = step_, from = Index(edges_.InteriorBegin(begin, end));
-    const int64_t size = Index(edges_.InteriorEnd(begin, end)) - from;
-    const auto all = [=](const bool support[3], uint8_t* out) {
-      const uint8_t *const here = valid + from, *const before = here - step, *after = here + step;
+    const uint8_t *const before = here - step_, *const after = here + step_;
+    const auto all = [&](const bool support[3], uint8_t* out) {
       const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
-      And(support[0] ? before : any, any, support[2] ? after : any, out + from, size);
+      AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, Count());
     };
-    const math::AxisTaps taps = InteriorSupport();
-    all(taps.derivative_support, u);
-    all(taps.smoothing_support, v);
+    if (params_.stencil.Smooths() && !params_.stencil.IsForward()) {
+      AndBytes(before, here, after, u, v, Count());
+    } else {
+      const math::AxisTaps taps = InteriorSupport();
+      all(taps.derivative_support, u);
+      all(taps.smoothing_support, v);
+    }
     edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
       for (int64_t i = Index(column); i < Index(column + 1); ++i) {
         u[i] = edge.derivative_counts;
         v[i] = edge.smoothing_counts;
         for (int k = 0; k < 3; ++k) {
-          if (edge.derivative_support[k]) u[i] &= valid[i + (k - 1) * step];
-          if (edge.smoothing_support[k]) v[i] &= valid[i + (k - 1) * step];
+          if (edge.derivative_support[k]) u[i] &= here[i + (k - 1) * step_];
+          if (edge.smoothing_support[k]) v[i] &= here[i + (k - 1) * step_];
         }
       }
     });
@@ -242,10 +237,10 @@ class FactorRows {
   const MapRows<T> maps_;
   const int64_t step_;        // bytes of a column
   const bool joint_, drops_;  // drops_: residuals may be dropped
-  const int64_t stride_;
-  int64_t first_ = 0;
-  uint8_t* bytes_;  // eight rows "all valid along the row, over the support of U", eight of V, ...
-  T *weight_map_, *factor_map_, *weight_row_, *spare_;
+  Ring<uint8_t, 8> u_, v_;    // "all valid along the row", over the support of U and of V
+  uint8_t *valid_, *y_map_, *x_map_, *y_rows_, *x_rows_;
+  T *weight_map_, *weight_rows_;
+  FactorRow<T> first_;
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

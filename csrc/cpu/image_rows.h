@@ -11,8 +11,20 @@ namespace gradops::cpu::GRADOPS_TARGET {
 /// Rows of one or two images that will be read soon. The caches are asked for them line by line,
 /// while something else keeps the ALUs busy.
 struct RowsAhead {
-  const char *pred, *target;
-  int64_t stride, number;  // bytes: from row to row, of a number
+  const char *pred = nullptr, *target = nullptr;
+  int64_t stride = 0, number = 0;  // bytes: from row to row, of a number
+
+  RowsAhead() = default;
+  /// Rows row .. row + count - 1 of image memory, or those before them if there are not so many, as
+  /// a tile sees them; the second image may be null.
+  template <class S>
+  RowsAhead(const Tile& tile, const S* the_pred, const S* the_target, int64_t row, int64_t count)
+      : stride(tile.shape.RowSize() * sizeof(S)), number(sizeof(S)) {
+    row = math::Max<int64_t>(math::Min(row, tile.shape.height - count), 0);
+    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
+    pred = reinterpret_cast<const char*>(the_pred + offset);
+    target = the_target == nullptr ? pred : reinterpret_cast<const char*>(the_target + offset);
+  }
 
   /// The block of row `row` that begins `position` numbers after the rows' first.
   GRADOPS_FN void Fetch(int row, int64_t position) const {
@@ -33,6 +45,17 @@ GRADOPS_FN void FillRun(T* out, int64_t size, Value&& value) {
   value(size - kLanes).Store(out + size - kLanes);
 }
 
+/// Calls visitor(f) with the function f(x) that gives a register of numbers x, x + 1, ... of a - b,
+/// or of a where b is null.
+template <class S, class Visitor>
+GRADOPS_FN void VisitDifference(const S* a, const S* b, Visitor&& visitor) {
+  if (b == nullptr) {
+    visitor([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x); });
+  } else {
+    visitor([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x) - LoadWide(b + x); });
+  }
+}
+
 /// out = a - b, or a where b is null.
 template <class S, class T = ComputeType<S>>
 void LoadRun(const S* a, const S* b, T* out, int64_t size) {
@@ -40,10 +63,8 @@ void LoadRun(const S* a, const S* b, T* out, int64_t size) {
     for (int64_t x = 0; x < size; ++x) {
       out[x] = b == nullptr ? math::Widen(a[x]) : math::Widen(a[x]) - math::Widen(b[x]);
     }
-  } else if (b == nullptr) {
-    FillRun(out, size, [=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x); });
   } else {
-    FillRun(out, size, [=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x) - LoadWide(b + x); });
+    VisitDifference(a, b, [=](auto value) GRADOPS_LAMBDA { FillRun(out, size, value); });
   }
 }
 

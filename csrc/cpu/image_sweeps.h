@@ -16,7 +16,7 @@ template <class S>
 class GradientRows {
  public:
   using T = ComputeType<S>;
-  static constexpr int64_t kRows = 1 + 2 * 8 + 2 + FactorRows<T>::kRows + 2;
+  static constexpr int64_t kRows = 1 + 2 * 8 + 2 + FactorRows<T>::kRows;
 
   /// `joint`: gradients are 0 where either component is dropped (border valid).
   GradientRows(const KernelParams& params, const Tile& tile, const S* image, int64_t first,
@@ -31,8 +31,7 @@ class GradientRows {
         u_(memory, first),
         v_(memory, first),
         factors_(params, tile, LossInputs<S>{}, memory),
-        gradient_(memory, 1),
-        factor_(memory, 1) {
+        gradient_(memory, 1) {
     factors_.SetFirst(first);
     loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
   }
@@ -52,16 +51,16 @@ class GradientRows {
     for (; loaded_ <= (WrapsDown() ? row + 1 : math::Min(row + 1, height - 1)); ++loaded_) {
       LoadRow<S>(tile_, image_, nullptr, loaded_, image_row_);
       HorizontalForward(params_, tile_, edges_, image_row_, begin, end, u_[loaded_], v_[loaded_]);
-      if (drops_) factors_.LoadRows(loaded_, 1, begin, end);
+      if (drops_) factors_.Load(loaded_, 1, begin, end);
     }
     VerticalForward(params_, height, size, u_, v_, row, gradient_.y, gradient_.x);
-    if (drops_) factors_.Write(row, factor_);
+    if (drops_) factor_ = factors_.Find(row, 0);
     return gradient_;
   }
   /// values, but 0 where the residual at x of the current row is dropped.
   GRADOPS_FN Simd<T> Counted(int64_t x, Simd<T> value) const {
     if (!drops_) return value;
-    return Select(Simd<T>::Load(factor_.y + x) < Simd<T>(0), Simd<T>(0), value);
+    return Select(AreSet<T>(factor_.y + x), value, Simd<T>(0));
   }
 
  private:
@@ -74,7 +73,8 @@ class GradientRows {
   T* image_row_;
   Ring<T, 8> u_, v_;
   FactorRows<T> factors_;
-  GradientRow<T> gradient_, factor_;
+  GradientRow<T> gradient_;
+  FactorRow<T> factor_;
   int64_t loaded_;
 };
 

@@ -27,11 +27,12 @@ struct GradientOutputs {
   ComputeType<S> scale_y = 0, scale_x = 0;
 };
 
-/// Sums of the weights of a unit.
+/// What is counted of a unit: the residuals, by axis, or the pixels (of all channels), in .y.
+enum class Counted { kResiduals, kPixels };
+
 struct Counts {
-  AxisSums residuals;    // of the counted residuals
-  double pixels;         // of the valid pixels and channels
-  bool negative_weight;  // whether there is one
+  AxisSums sums{0, 0};           // of the weights of what counts
+  bool negative_weight = false;  // whether there is one, or NaN
 };
 
 /// The kernels of one instruction set for images of type S. Pointers are to one plane's memory.
@@ -47,7 +48,8 @@ struct KernelTable {
   /// * d<vector, slopes> / dy_pred and / dy_true.
   AxisSums (*second)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                      RowRange rows, const GradientOutputs<S>& outputs);
-  Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows);
+  Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                   Counted counted);
   /// Rows of gradients [H, W, C, 2] = (dy, dx).
   void (*image_gradients)(const KernelParams& params, const S* image, RowRange rows, S* gradients);
   /// Rows of image [H, W, C] = adjoint of upstream [H, W, C, 2].

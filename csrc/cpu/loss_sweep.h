@@ -3,18 +3,15 @@
 
 #include <optional>
 
-#include "cpu/component_group.h"
-#include "cpu/factor_rows.h"
 #include "cpu/kernels.h"
-#include "cpu/output_rows.h"
 #include "cpu/residual_row.h"
-#include "cpu/source_rows.h"
+#include "cpu/sweep_layout.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Sweeps one tile from top to bottom: every image row is read once, and everything between the
 /// images and the gradient lives in row buffers. Rows go one at a time through the passes of
-/// math/stencil.h, in groups of four, or all four at once through a ComponentGroup.
+/// math/stencil.h, in groups of four, or all four at once through a RowGroup.
 template <class S, Order kOrder>
 class LossSweep {
  public:
@@ -24,20 +21,19 @@ class LossSweep {
             const S* vector, const GradientOutputs<S>& outputs)
       : params_(params),
         tile_(tile),
+        inputs_(inputs),
         scale_{outputs.scale_y, outputs.scale_x},
         weighted_(FactorRows<T>::AreNeeded(params, inputs)),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
-        visit_group_(FindComponentGroup<T>(params, kOrder, weighted_)),
-        at_once_(IsWide(params, inputs) ? 1 : kGroupRows),
+        visit_group_(FindRowGroup<T>(params, kOrder, weighted_)),
+        at_once_(visit_group_ != nullptr ? 1 : kGroupRows),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         forward_edges_(params, tile, /*adjoint=*/false),
         adjoint_edges_(params, tile),
-        memory_(IsWide(params, inputs) ? RowAllocator<T>(kWideRows, kWideRowStride<T>)
-                                       : RowAllocator<T>(kRows)) {
-    const bool difference =
-        VisitResponse(params.response, [](auto tag) { return decltype(tag)::Type::kDifference; });
+        memory_(LayoutOf<S, kOrder>(params, inputs).Allocator()) {
+    const bool difference = IsOfDifference(params.response);
     residual_.size = tile.BufferedSize();
-    residual_.counted = {tile.Position(tile.column_begin), tile.Position(tile.column_end)};
+    residual_.counted = {tile.OwnPositions().begin, tile.OwnPositions().end};
     u_ = memory_.Take(at_once_ + 2);
     v_ = memory_.Take(at_once_ + 2);
     pred_ = {inputs.y_pred, difference ? inputs.y_true : nullptr, at_once_, &memory_};
@@ -46,10 +42,7 @@ class LossSweep {
     for (SourceRows<S>* source : {&pred_, &true_, &vector_}) {
       if (source->IsGiven()) sources_[source_count_++] = source;
     }
-    if (weighted_) {
-      factors_.emplace(params, tile, inputs, &memory_);
-      factor_ = {&memory_, kGroupRows};
-    }
+    if (weighted_) factors_.emplace(params, tile, inputs, &memory_);
     if (kHasOutputs) by_pred_ = {outputs.by_pred, &memory_};
     if (outputs.by_true != nullptr) by_true_ = {outputs.by_true, &memory_};
     // An output depends on the residuals beside it.
@@ -64,14 +57,16 @@ class LossSweep {
     const int64_t height = tile_.shape.height;
     // Those that the outputs depend on. (Without outputs too: the loss then has the same bits.)
     const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
-    // A ComponentGroup wants its rows, and the adjoint's rows that it makes, away from the border.
+    // A RowGroup wants its rows, and the adjoint's rows that it makes, away from the border.
     const int64_t fast_begin = wraps_ ? residuals.begin : math::Max<int64_t>(residuals.begin, 3);
     const int64_t fast_end = wraps_ ? residuals.end : math::Min(residuals.end, height - 1);
     SetFirst(fast_begin);
     loaded_ = Clamped(residuals.begin - 1);
     load_end_ = Clamped(residuals.end + 1);
     for (int64_t row = residuals.begin; row < residuals.end;) {
-      if (row >= fast_begin && row + kGroupRows <= fast_end && VisitGroup(row, rows)) {
+      // A group's rows lie one after the other in their rings.
+      const bool begins_group = row >= fast_begin && (row - fast_begin) % kGroupRows == 0;
+      if (begins_group && row + kGroupRows <= fast_end && VisitGroup(row, rows)) {
         row += kGroupRows;
         continue;
       }
@@ -93,23 +88,8 @@ class LossSweep {
     return sums_.Total();
   }
 
-  /// Whether to sweep wide tiles: groups without weights, which take few rows.
-  static bool IsWide(const KernelParams& params, const LossInputs<S>& inputs) {
-    return !FactorRows<T>::AreNeeded(params, inputs) &&
-           FindComponentGroup<T>(params, kOrder, false) != nullptr;
-  }
-
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
-  // Factors and their rows; U and V; sources; outputs.
-  static constexpr int64_t kRows =
-      FactorRows<T>::kRows + 2 * kGroupRows + 2 * (kGroupRows + 2) +
-      (kOrder == Order::kSecond ? 3 : 2) * SourceRows<S>::Rows(kGroupRows) +
-      (kOrder == Order::kSecond ? 2 : 1) * OutputRows<S>::kRows;
-  static constexpr int64_t kWideRows = 2 * 3 + SourceRows<S>::Rows(1) + OutputRows<S>::kRows;
-  static_assert(RowAllocator<T>::Bytes(kRows, kRowStride<T>) <= 256 * 1024, "memory per thread");
-  static_assert(RowAllocator<T>::Bytes(kWideRows, kWideRowStride<T>) <= 256 * 1024,
-                "memory per thread");
 
   void SetFirst(int64_t row) {
     for (int i = 0; i < source_count_; ++i) sources_[i]->SetFirst(row + 1);
@@ -126,19 +106,24 @@ class LossSweep {
     const int64_t end = math::Min(last + 1, load_end_);
     while (loaded_ < end) {
       const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded_);
-      if (weighted_) factors_->LoadRows(loaded_, count, columns_.begin, columns_.end);
       for (int s = 0; s < source_count_; ++s) {
-        for (int64_t i = 0; i < count; ++i) {
-          sources_[s]->Load(tile_, loaded_ + i);
-          if (weighted_) factors_->Hide(i, sources_[s]->Row(loaded_ + i));
-        }
+        for (int64_t i = 0; i < count; ++i) sources_[s]->Load(tile_, loaded_ + i);
       }
-      for (int64_t i = 0; i < count; ++i) AddGhosts(loaded_ + i);
-      loaded_ += count;
+      FinishLoading(count);
     }
   }
-  void AddGhosts(int64_t row) {
-    if (visit_group_ != nullptr) finite_[row & 7] = pred_.AddGhosts(params_, tile_, row);
+  /// The rest of what is loaded with `count` rows of the sources.
+  void FinishLoading(int64_t count) {
+    if (weighted_) factors_->Load(loaded_, count, columns_.begin, columns_.end);
+    for (int64_t i = 0; i < count; ++i, ++loaded_) {
+      if (visit_group_ == nullptr) continue;
+      bool finite = true;
+      for (int s = 0; s < source_count_; ++s) {
+        if (weighted_) factors_->HideEdges(i, sources_[s]->Row(loaded_));
+        finite = sources_[s]->AddGhosts(params_, tile_, loaded_) && finite;
+      }
+      finite_[loaded_ & 7] = finite;
+    }
   }
 
   /// The gradients of rows row .. row + count - 1 of every source.
@@ -155,10 +140,7 @@ class LossSweep {
     residual.pred = pred_.Gradients(i);
     residual.target = true_.Gradients(i);
     residual.vector = vector_.Gradients(i);
-    if (weighted_) {
-      residual.factor = factor_;
-      factors_->Write(row, residual.factor);
-    }
+    if (weighted_) residual.factor = factors_->Find(row, 0);
     if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
     if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
@@ -166,44 +148,55 @@ class LossSweep {
     if (counted) sums_.Add(lanes);
   }
 
-  /// Rows row .. row + 3 and the outputs of row - 1 .. row + 2, if a ComponentGroup can make them.
+  /// Rows row .. row + 3 and the outputs of row - 1 .. row + 2, if a RowGroup can make them.
   bool VisitGroup(int64_t row, RowRange wanted) {
     if (visit_group_ == nullptr) return false;
     LoadThrough(row);
-    const RowsAhead ahead = pred_.Ahead(tile_, row + 1 + kGroupRows);
-    if (at_once_ == 1 && tile_.IsOneRun() && loaded_ == row + 1 &&
-        loaded_ + kGroupRows <= load_end_ && loaded_ + kGroupRows <= tile_.shape.height) {
-      pred_.template LoadGroup<kHasOutputs ? 0 : 2>(tile_, loaded_, ahead);
-      for (int i = 0; i < kGroupRows; ++i, ++loaded_) AddGhosts(loaded_);
+    const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
+    const int64_t last = math::Min(load_end_, tile_.shape.height);
+    if (tile_.IsOneRun() && loaded_ == row + 1 && loaded_ + kGroupRows <= last) {
+      LoadGroup(ahead);
     }
     LoadThrough(row + kGroupRows);
     for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
       if (!finite_[i & 7]) return false;
     }
     LaneSums<T> lanes;
-    visit_group_(GroupAt(row, wanted, ahead), params_.stencil, params_.penalty_parameter, &lanes);
+    visit_group_(GroupAt(row, wanted, ahead), params_, &lanes);
     sums_.Add(lanes);
     Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
+  /// Loads the next four rows, which are rows of the image.
+  void LoadGroup(const RowsAhead& ahead) {
+    constexpr int kFetched = kHasOutputs ? 0 : 2;
+    if (!weighted_ && IsOfDifference(params_.response)) {
+      pred_.template LoadGroup<kGroupStride<T, true>, kFetched>(tile_, loaded_, ahead);
+    } else {
+      pred_.template LoadGroup<kGroupStride<T, false>, kFetched>(tile_, loaded_, ahead);
+    }
+    if (true_.IsGiven()) {
+      true_.template LoadGroup<kGroupStride<T, false>, 0>(tile_, loaded_, ahead);
+    }
+    FinishLoading(kGroupRows);
+  }
 
-  ComponentGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
-    ComponentGroup<T> group;
+  RowGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
+    RowGroup<T> group;
     group.size = residual_.size;
     group.step = tile_.channels;
     group.counted = residual_.counted;
     group.count_begin = counted.begin - row;
     group.count_end = counted.end - row;
-    group.above = pred_.Row(row - 1);
-    group.below = pred_.Row(row + 1);
+    group.pred = pred_.Group(row);
+    group.target = IsOfDifference(params_.response) ? group.pred : true_.Group(row);
     if (kHasOutputs) group.slopes = by_pred_.Slopes(row - 2);
     group.a = by_pred_.A();
     group.b = by_pred_.B();
     if (weighted_) {
-      group.factor = factor_;
-      for (int i = 0; i < kGroupRows; ++i) {
-        factors_->Write(row + i, factor_.Row(i, memory_.Stride()));
-      }
+      for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
+      group.factor = factors_->Row(0);
+      group.weights_ahead = factors_->WeightsAhead(row + kGroupRows, kGroupRows);
     }
     group.ahead = ahead;
     return group;
@@ -226,11 +219,12 @@ class LossSweep {
 
   const KernelParams& params_;
   const Tile& tile_;
+  const LossInputs<S>& inputs_;
   const AxisScale<T> scale_;
   const bool weighted_;
   const ResidualRowFunction<T> visit_row_;
-  const ComponentGroupFunction<T> visit_group_;
-  const int64_t at_once_;  // rows that go together when not in a ComponentGroup
+  const RowGroupFunction<T> visit_group_;
+  const int64_t at_once_;  // rows that go together when not in a RowGroup
   const bool wraps_;       // the height does: rows below 0 and from `height` on are ghosts
   const ColumnEdges forward_edges_;
   const AdjointEdges<T> adjoint_edges_;
@@ -243,7 +237,6 @@ class LossSweep {
   SourceRows<S>* sources_[3];           // those that are given
   int source_count_ = 0;
   ResidualRow<T> residual_ = {};
-  GradientRow<T> factor_;
   OutputRows<S> by_pred_, by_true_;
   int64_t loaded_ = 0, load_end_ = 0;  // rows loaded so far, and in all
   TileSums<T> sums_;

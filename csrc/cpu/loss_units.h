@@ -10,8 +10,6 @@ template <class S, Order kOrder>
 AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                    RowRange rows, const GradientOutputs<S>& outputs) {
   AxisSums sums{0, 0};
-  const int64_t row_bytes =
-      LossSweep<S, kOrder>::IsWide(params, inputs) ? kWideRowBytes : kRowBytes;
   ForEachTile<ComputeType<S>>(
       params,
       [&](const Tile& tile) {
@@ -20,7 +18,7 @@ AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, cons
         sums.y += of_tile.y;
         sums.x += of_tile.x;
       },
-      row_bytes);
+      LayoutOf<S, kOrder>(params, inputs).row_bytes);
   if (kOrder != Order::kValue) StreamFence();
   return sums;
 }

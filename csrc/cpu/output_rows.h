@@ -1,8 +1,8 @@
 #ifndef GRADOPS_CPU_OUTPUT_ROWS_H_
 #define GRADOPS_CPU_OUTPUT_ROWS_H_
 
-#include "cpu/component_group.h"
 #include "cpu/horizontal_adjoint.h"
+#include "cpu/row_group.h"
 #include "cpu/vertical_pass.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {

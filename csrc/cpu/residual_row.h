@@ -2,6 +2,7 @@
 #define GRADOPS_CPU_RESIDUAL_ROW_H_
 
 #include "cpu/row_sums.h"
+#include "cpu/simd_convert.h"
 #include "cpu/simd_math.h"
 #include "cpu/tile.h"
 #include "math/response.h"
@@ -32,27 +33,40 @@ struct GradientRow {
   }
 };
 
+/// The factors of a row of residuals: a weight for each position, and a byte for each, which is 0
+/// where the residual down the rows, or along the columns, is dropped.
+template <class T>
+struct FactorRow {
+  const T* weight = nullptr;
+  const uint8_t *y = nullptr, *x = nullptr;
+  int64_t weight_stride = 0, byte_stride = 0;  // to the next row; 0 where all rows are alike
+
+  /// Row i of those that begin here.
+  GRADOPS_FN FactorRow Row(int64_t i) const {
+    return {weight + i * weight_stride, y + i * byte_stride, x + i * byte_stride, weight_stride,
+            byte_stride};
+  }
+  /// Numbers with their weights, 0 where dropped, whatever they are.
+  GRADOPS_FN math::Gradient<Simd<T>> Weighted(int64_t at, math::Gradient<Simd<T>> numbers) const {
+    const Simd<T> weights = Simd<T>::Load(weight + at), zero(0);
+    return {Select(AreSet<T>(y + at), weights * numbers.y, zero),
+            Select(AreSet<T>(x + at), weights * numbers.x, zero)};
+  }
+};
+
 /// One row of everything between the horizontal passes.
 template <class T>
 struct ResidualRow {
   int64_t size;
   CountedPositions<T> counted;
   GradientRow<T> pred, target, vector;  // read: gradients of the images (pred: of the difference)
-  GradientRow<T> factor;                // read: weights by axis, below 0 where dropped
+  FactorRow<T> factor;                  // read
   GradientRow<T> slopes, true_slopes;   // written; true_slopes only where not null
 };
 
 /// What a pass over a row finds: sums of values; those and slopes; sums of <vector, slopes> and
 /// what the vector does to the slopes.
 enum class Order { kValue, kSlope, kSecond };
-
-/// A number with its weight, 0 where the weight says dropped.
-template <class V>
-GRADOPS_FN math::Gradient<V> Weighted(math::Gradient<V> factor, math::Gradient<V> values) {
-  const V zero(0);
-  return {Select(factor.y < zero, zero, factor.y * values.y),
-          Select(factor.x < zero, zero, factor.x * values.x)};
-}
 
 template <class T>
 using ResidualRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
@@ -69,14 +83,14 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
   LaneSums<T> lanes = *sums;
   const auto visit = [&](G& sum, int64_t x) GRADOPS_LAMBDA {
     const auto weigh = [&](G values) GRADOPS_LAMBDA {
-      if constexpr (kWeighted) return Weighted(row.factor.Load(x), values);
+      if constexpr (kWeighted) return row.factor.Weighted(x, values);
       return values;
     };
     const G pred = row.pred.Load(x);
     const G target = Response::kDifference ? pred : row.target.Load(x);
     if constexpr (kOrder == Order::kSecond) {
-      const G vector = row.vector.Load(x), slopes = weigh(response.Slopes(rho, pred, target));
-      sum = sum + row.counted.Counted(x, {slopes.y * vector.y, slopes.x * vector.x});
+      const G vector = row.vector.Load(x), slopes = response.Slopes(rho, pred, target);
+      sum = sum + row.counted.Counted(x, weigh({slopes.y * vector.y, slopes.x * vector.x}));
       const auto second = response.Second(rho, pred, target, vector);
       row.slopes.Store(x, weigh(second.by_pred));
       if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));

@@ -61,6 +61,11 @@ struct Simd {
 #endif
     return loaded;
   }
+  GRADOPS_FN T Sum() const {
+    T sum = 0;
+    for (int i = 0; i < kLanes; ++i) sum += v[i];
+    return sum;
+  }
   GRADOPS_FN void Store(T* to) const { *reinterpret_cast<UnalignedRegister*>(to) = v; }
 
   friend GRADOPS_FN Simd operator+(Simd a, Simd b) { return Simd(a.v + b.v); }

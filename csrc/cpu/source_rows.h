@@ -3,9 +3,9 @@
 
 #include <limits>
 
-#include "cpu/component_group.h"
 #include "cpu/horizontal_pass.h"
 #include "cpu/residual_row.h"
+#include "cpu/row_group.h"
 #include "cpu/vertical_pass.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -30,8 +30,10 @@ class SourceRows {
   SourceRows(const S* image, const S* minus, int64_t rows, RowAllocator<T>* memory)
       : image_(image), minus_(minus), rows_(memory), gradients_(memory, rows) {
     if (image != nullptr) return;
-    for (int64_t x = 0; x < rows * memory->Stride(); ++x) {
-      gradients_.y[x - kBlock<T>] = gradients_.x[x - kBlock<T>] = 0;
+    const int64_t stride = memory->Stride();
+    for (int64_t x = -kBlock<T>; x < 8 * stride - kBlock<T>; ++x) rows_.rows[x] = 0;
+    for (int64_t x = -kBlock<T>; x < rows * stride - kBlock<T>; ++x) {
+      gradients_.y[x] = gradients_.x[x] = 0;
     }
   }
 
@@ -45,19 +47,19 @@ class SourceRows {
 
   void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
 
-  /// Loads rows row .. row + 3 of a tile that is one run, for a ComponentGroup of wide tiles, and
-  /// fetches the first kFetched rows of `ahead`.
-  template <int kFetched>
+  /// Loads rows row .. row + 3 of a tile that is one run into rows kStride apart, and fetches the
+  /// first kFetched rows of `ahead`.
+  template <int64_t kStride, int kFetched>
   void LoadGroup(const Tile& tile, int64_t row, const RowsAhead& ahead) {
     for (int64_t i = row; i < row + kGroupRows; ++i) LoadEnds(tile, i);
     const int64_t first = tile.Position(tile.origin), stride = tile.shape.RowSize();
     const int64_t begin = math::CeilDiv(first, kBlock<T>) * kBlock<T>;
     const int64_t end = tile.BufferedSize() / kBlock<T> * kBlock<T>;
     const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
-    const S *const image = image_ + offset, *const minus =
-                                                minus_ == nullptr ? nullptr : minus_ + offset;
+    const S* const image = image_ + offset;
+    const S* const minus = minus_ == nullptr ? nullptr : minus_ + offset;
     T* const out = rows_[row];
-    const auto load = [=](auto value) GRADOPS_LAMBDA {
+    VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
       for (int64_t block = begin; block < end; block += kBlock<T>) {
 #pragma GCC unroll 4
         for (int i = 0; i < kFetched; ++i) ahead.Fetch(i, block);
@@ -65,27 +67,16 @@ class SourceRows {
         for (int i = 0; i < kGroupRows; ++i) {
 #pragma GCC unroll 4
           for (int64_t x = block; x < block + kBlock<T>; x += Simd<T>::kLanes) {
-            value(i * stride + x).Store(out + i * kWideRowStride<T> + x);
+            value(i * stride + x).Store(out + i * kStride + x);
           }
         }
       }
-    };
-    if (minus == nullptr) {
-      load([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(image + x); });
-    } else {
-      load([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(image + x) - LoadWide(minus + x); });
-    }
+    });
   }
-  /// Rows row .. row + 3 of image memory, or those before them if there are not so many.
-  RowsAhead Ahead(const Tile& tile, int64_t row) const {
-    row = math::Max<int64_t>(math::Min(row, tile.shape.height - kGroupRows), 0);
-    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
-    return {reinterpret_cast<const char*>(image_ + offset),
-            reinterpret_cast<const char*>((minus_ ? minus_ : image_) + offset),
-            static_cast<int64_t>(tile.shape.RowSize() * sizeof(S)), sizeof(S)};
-  }
+  /// Rows row - 1, row and those from row + 1 on, for a RowGroup.
+  SourceGroup<T> Group(int64_t row) const { return {rows_[row - 1], rows_[row + 1]}; }
 
-  /// Writes the ghost columns of a row, for a ComponentGroup. There, taps that land on the same
+  /// Writes the ghost columns of a row, for a RowGroup. There, taps that land on the same
   /// pixel meet as numbers and not as weights: the same if the numbers are finite, which is
   /// returned.
   bool AddGhosts(const KernelParams& params, const Tile& tile, int64_t row) {

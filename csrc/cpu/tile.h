@@ -66,22 +66,23 @@ inline constexpr int64_t kHalo = 2;
 /// Channels of a tile at most, so that a ghost column fits between two rows.
 inline constexpr int64_t kMaximumChannels = 24;
 inline constexpr int64_t kColumnGranule = 32;
+/// Rows that a sweep takes together.
+inline constexpr int kGroupRows = 4;
 /// Bytes of a buffered row at most. Chosen by measurement (docs/performance.md), and for all rows
-/// of the largest sweep to stay below 256 KiB.
-#ifndef GRADOPS_ROW_BYTES
-#define GRADOPS_ROW_BYTES 1728
-#endif
-inline constexpr int64_t kRowBytes = GRADOPS_ROW_BYTES;
-/// The same for sweeps that keep few rows: as wide as memory is read best.
-#ifndef GRADOPS_WIDE_ROW_BYTES
-#define GRADOPS_WIDE_ROW_BYTES 6272
-#endif
-inline constexpr int64_t kWideRowBytes = GRADOPS_WIDE_ROW_BYTES;
+/// of the largest sweep of each width to stay below 256 KiB: narrow ones keep over a hundred rows,
+/// wide ones 32.
+inline constexpr int64_t kRowBytes = 1728, kMediumRowBytes = 3264, kWideRowBytes = 6272;
 /// From one buffered row to the next, with room before and after each for whole blocks.
 template <class T>
-inline constexpr int64_t kRowStride = kRowBytes / sizeof(T) + 3 * kBlock<T>;
+constexpr int64_t RowStride(int64_t row_bytes) {
+  return row_bytes / sizeof(T) + 3 * kBlock<T>;
+}
 template <class T>
-inline constexpr int64_t kWideRowStride = kWideRowBytes / sizeof(T) + 3 * kBlock<T>;
+inline constexpr int64_t kRowStride = RowStride<T>(kRowBytes);
+template <class T>
+inline constexpr int64_t kMediumRowStride = RowStride<T>(kMediumRowBytes);
+template <class T>
+inline constexpr int64_t kWideRowStride = RowStride<T>(kWideRowBytes);
 
 /// Calls sweep(tile) for tiles that cover the outputs of one plane, of which a buffered row takes
 /// `row_bytes` at most.
@@ -135,6 +136,15 @@ class RowAllocator {
  private:
   int64_t stride_;
   T* next_;
+};
+
+/// How wide the row buffers of a sweep are, and how many.
+template <class T>
+struct RowLayout {
+  int64_t row_bytes, rows;
+
+  constexpr size_t Bytes() const { return RowAllocator<T>::Bytes(rows, RowStride<T>(row_bytes)); }
+  RowAllocator<T> Allocator() const { return RowAllocator<T>(rows, RowStride<T>(row_bytes)); }
 };
 
 /// The last `kRows` rows of something that is made row by row; a power of two. Rows first,

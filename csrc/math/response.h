@@ -47,11 +47,13 @@ struct SecondSlopes {
 // Every response is symmetric in p and t, so slopes by t are Slopes(rho, t, p).
 //   kResiduals   2, or 1 for a joint response
 //   kDifference  the response sees p - t alone, given as p; t is then not read
+//   kIsLong      it takes so many operations that kernels treat it row by row
 
 /// r_k = g_k(p) - g_k(t).
 struct ComponentResponse {
   static constexpr int kResiduals = 2;
   static constexpr bool kDifference = true;
+  static constexpr bool kIsLong = false;
   GRADOPS_FN explicit ComponentResponse(double) {}
 
   template <class Penalty, class V>
@@ -74,6 +76,7 @@ struct ComponentResponse {
 struct AbsoluteResponse {
   static constexpr int kResiduals = 2;
   static constexpr bool kDifference = false;
+  static constexpr bool kIsLong = false;
   GRADOPS_FN explicit AbsoluteResponse(double) {}
 
   template <class V>
@@ -103,6 +106,7 @@ struct AbsoluteResponse {
 struct MagnitudeResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
+  static constexpr bool kIsLong = false;
   double epsilon;
   GRADOPS_FN explicit MagnitudeResponse(double parameter) : epsilon(parameter) {}
 
@@ -153,6 +157,7 @@ struct MagnitudeResponse {
 struct DirectionResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
+  static constexpr bool kIsLong = true;
   double epsilon;
   GRADOPS_FN explicit DirectionResponse(double parameter) : epsilon(parameter) {}
 
@@ -222,6 +227,7 @@ struct DirectionResponse {
 struct NormalResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
+  static constexpr bool kIsLong = true;
   GRADOPS_FN explicit NormalResponse(double) {}
 
   /// A unit normal is (-s g, s) with s = 1 / sqrt(1 + |g|^2).
