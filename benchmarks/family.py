@@ -15,6 +15,7 @@ _FLOOR = 2.5
 _FLOOR_OF_COSTLY = 4.0
 _COSTLY = {"direction", "normal", "log", "power"}
 _POWER = {"penalty": "power", "alpha": 4.0}
+_UNEVEN_POWER = {"penalty": "power", "alpha": 2.3}  # not a product
 _PRODUCT_SHAPE, _QUICK_PRODUCT_SHAPE = (4, 512, 512, 3), (1, 16, 16, 3)
 _SCREENING_ROUNDS = 3
 _FINALISTS = 3
@@ -28,12 +29,13 @@ def _options_of(stencil: str, response: str, penalty: str) -> dict[str, Any]:
 
 def _one_at_a_time() -> list[dict[str, Any]]:
     names = _options.allowed_names()
-    return [
+    others = [
         _options_of(**{**NAMED, option: name})
         for option in NAMED
         for name in names[option]
         if name != NAMED[option]
     ]
+    return [*others, NAMED | _UNEVEN_POWER]
 
 
 def _everything() -> list[dict[str, Any]]:
