@@ -1,6 +1,7 @@
 # Finds the TensorFlow that Python_EXECUTABLE imports, through tf.sysconfig.
 #
 #   TensorFlow::Framework   compile flags, system include folder, framework library
+#   TensorFlow::Xla         the same with what an XLA kernel needs
 #   TensorFlow_VERSION
 #
 # Nothing is cached: an isolated build gets a TensorFlow in another folder every time.
@@ -20,7 +21,8 @@ endif()
 list(GET _tensorflow_config 0 TensorFlow_VERSION)
 list(GET _tensorflow_config 1 _tensorflow_include)
 list(GET _tensorflow_config 2 _tensorflow_library)
-list(SUBLIST _tensorflow_config 3 -1 _tensorflow_flags)
+list(GET _tensorflow_config 3 _tensorflow_cc_library)
+list(SUBLIST _tensorflow_config 4 -1 _tensorflow_flags)
 message(STATUS "Found TensorFlow ${TensorFlow_VERSION}: ${_tensorflow_include}")
 
 add_library(TensorFlow::Framework SHARED IMPORTED)
@@ -31,3 +33,10 @@ set_target_properties(TensorFlow::Framework PROPERTIES
   INTERFACE_COMPILE_DEFINITIONS NDEBUG
   # System headers, as those of every imported target are: no warnings from them.
   INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_include}")
+
+add_library(TensorFlow::Xla SHARED IMPORTED)
+set_target_properties(TensorFlow::Xla PROPERTIES
+  IMPORTED_LOCATION "${_tensorflow_cc_library}"
+  INTERFACE_LINK_LIBRARIES TensorFlow::Framework
+  INTERFACE_INCLUDE_DIRECTORIES
+    "${_tensorflow_include}/external/highwayhash;${_tensorflow_include}/external/farmhash_archive/src")

@@ -1,6 +1,6 @@
 """Prints what a C++ build needs to know of TensorFlow as a CMake list.
 
-version; include folder; framework library; compile flags...
+version; include folder; framework library; C++ library with XLA; compile flags...
 """
 
 import os
@@ -22,6 +22,7 @@ print(
             tf.__version__,
             tf.sysconfig.get_include(),
             os.path.join(library_dir, library),
+            os.path.join(library_dir, library.replace("framework", "cc")),
             *flags,
         ]
     )

@@ -49,6 +49,12 @@ inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& optio
           options.normalizer};
 }
 
+/// The parameters of a magnitude, of which pixels count where both components do.
+inline KernelParams MagnitudeParams(const ImageShape& shape, LossOptions options) {
+  options.response = ResponseId::kMagnitude;
+  return MakeParams(shape, options);
+}
+
 /// The type in which images of type S are computed; their losses, upstream gradients and weights
 /// have it too.
 template <class S>

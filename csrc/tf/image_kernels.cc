@@ -5,12 +5,6 @@
 namespace gradops::tf_ops {
 namespace {
 
-/// The parameters of a magnitude, of which pixels count where both components do.
-KernelParams MagnitudeParams(const ImageShape& shape, LossOptions options) {
-  options.response = ResponseId::kMagnitude;
-  return MakeParams(shape, options);
-}
-
 template <class S>
 class ImageGradientsOp : public GradopsKernel {
  public:

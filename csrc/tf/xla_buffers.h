@@ -1,0 +1,133 @@
+#ifndef GRADOPS_TF_XLA_BUFFERS_H_
+#define GRADOPS_TF_XLA_BUFFERS_H_
+
+#include <string>
+#include <vector>
+
+#include "core/launch.h"
+
+// The ops on raw buffers, as a compiled program has them. Shapes were checked when it was compiled
+// (xla_kernels.cc); what is left to find are the parameters.
+
+namespace gradops::tf_ops {
+
+struct Buffer {
+  void* data;
+  std::vector<int64_t> sizes;
+
+  /// Whether an optional input is given: a vector of no numbers stands for none.
+  bool IsGiven() const { return sizes.size() != 1 || sizes[0] != 0; }
+  template <class M>
+  M* As() const {
+    return static_cast<M*>(data);
+  }
+};
+
+struct BufferCall {
+  std::string op;
+  LossOptions options;
+  std::vector<Buffer> inputs, outputs;
+  ParallelFor parallel_for;
+};
+
+/// Runs an op for images of type S. Returns "" or what is wrong with the inputs.
+template <class S>
+class BufferOp {
+ public:
+  using T = ComputeType<S>;
+
+  static std::string Run(const BufferCall& call) {
+    const BufferOp op(call);
+    if (call.op == "Gradops>Loss") return op.Loss();
+    if (call.op == "Gradops>LossMemo") return op.LossMemo();
+    if (call.op == "Gradops>LossGrad") return op.LossGrad();
+    if (call.op == "Gradops>LossGradGrad") return op.LossGradGrad();
+    if (call.op == "Gradops>LossCounts") return op.LossCounts();
+    if (call.op == "Gradops>ImageGradients") return op.ImageGradients();
+    if (call.op == "Gradops>ImageGradientsAdjoint") return op.ImageGradientsAdjoint();
+    if (call.op == "Gradops>GradientMagnitude") return op.GradientMagnitude();
+    if (call.op == "Gradops>GradientMagnitudeGrad") return op.GradientMagnitudeGrad();
+    return "gradops has no op " + call.op;
+  }
+  /// The input whose dtype is that of the images.
+  static int ImagesOf(const std::string& op) { return op.rfind("Gradops>Loss", 0) == 0 ? 1 : 0; }
+
+ private:
+  explicit BufferOp(const BufferCall& call) : call_(call) {}
+
+  std::string Loss() const {
+    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), {}, nullptr, call_.parallel_for);
+  }
+  std::string LossMemo() const {
+    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), LossLike(4), Output<S>(1),
+                         call_.parallel_for);
+  }
+  std::string LossGrad() const {
+    const S* const memo = call_.inputs[4].IsGiven() ? Input<S>(4) : nullptr;
+    return LaunchLossGradient<S>(Params(), Inputs(), memo, LossLike(5), LossLike(6), Output<S>(0),
+                                 call_.parallel_for);
+  }
+  std::string LossGradGrad() const {
+    S* const by_true = call_.outputs[0].IsGiven() ? Output<S>(0) : nullptr;
+    return LaunchLossSecond<S>(Params(), Inputs(), Input<S>(4), LossLike(5), Output<T>(2),
+                               Output<S>(1), by_true, call_.parallel_for);
+  }
+  std::string LossCounts() const {
+    return LaunchCounts<S>(Params(), Inputs(), Output<T>(0), call_.parallel_for);
+  }
+  std::string ImageGradients() const {
+    LaunchImageGradients<S>(Params(), Input<S>(0), Output<S>(0), call_.parallel_for);
+    return "";
+  }
+  std::string ImageGradientsAdjoint() const {
+    LaunchImageGradientsAdjoint<S>(Params(), Input<S>(0), Output<S>(0), call_.parallel_for);
+    return "";
+  }
+  std::string GradientMagnitude() const {
+    LaunchGradientMagnitude<S>(MagnitudeParams(), Input<S>(0), Output<S>(0), call_.parallel_for);
+    return "";
+  }
+  std::string GradientMagnitudeGrad() const {
+    LaunchGradientMagnitudeGradient<S>(MagnitudeParams(), Input<S>(0), Input<S>(1), Output<S>(0),
+                                       call_.parallel_for);
+    return "";
+  }
+
+  template <class M>
+  const M* Input(int index) const {
+    return call_.inputs[index].template As<const M>();
+  }
+  template <class M>
+  M* Output(int index) const {
+    return call_.outputs[index].template As<M>();
+  }
+  const std::vector<int64_t>& ImageSizes() const { return call_.inputs[ImagesOf(call_.op)].sizes; }
+  KernelParams Params() const {
+    return MakeParams(MakeShape(ImageSizes().data(), call_.options.data_format), call_.options);
+  }
+  KernelParams MagnitudeParams() const {
+    return gradops::MagnitudeParams(MakeShape(ImageSizes().data(), call_.options.data_format),
+                                    call_.options);
+  }
+  template <class M>
+  PixelMap<M> Map(int index) const {
+    if (!call_.inputs[index].IsGiven()) return {};
+    const int axis = call_.options.data_format == DataFormatId::kChannelsFirst ? 1 : 3;
+    return {Input<M>(index), call_.inputs[index].sizes[axis] == ImageSizes()[axis]};
+  }
+  LossInputs<S> Inputs() const {
+    return {call_.inputs[0].IsGiven() ? Input<S>(0) : nullptr, Input<S>(1), Map<T>(2),
+            Map<bool>(3)};
+  }
+  PerExample<T> LossLike(int index) const {
+    const bool scalar = call_.inputs[index].sizes.empty();
+    const int axes = AxesOf(Params());
+    return {Input<T>(index), scalar ? 0 : axes, scalar || axes == 1 ? 0 : 1};
+  }
+
+  const BufferCall& call_;
+};
+
+}  // namespace gradops::tf_ops
+
+#endif  // GRADOPS_TF_XLA_BUFFERS_H_

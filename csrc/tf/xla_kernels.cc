@@ -1,0 +1,141 @@
+// The ops under XLA (tf.function(jit_compile=True)): each becomes a custom call that launches the
+// same kernels (xla_handler.cc). One class serves all ops: shapes and checks are those of the op's
+// own shape function.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensorflow/compiler/tf2xla/shape_util.h"
+#include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
+#include "tensorflow/core/framework/node_def_util.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/public/version.h"
+#include "tf/op_inputs.h"
+#include "tf/xla_call.h"
+#include "xla/hlo/builder/xla_builder.h"
+
+namespace gradops::tf_ops {
+namespace {
+
+using ::tensorflow::OpRegistrationData;
+using ::tensorflow::PartialTensorShape;
+using ::tensorflow::TensorShapeToXLAShape;
+using ::tensorflow::XlaOpKernelContext;
+
+/// The memo of this op may become its output.
+constexpr const char* kReusesMemo = "Gradops>LossGrad";
+constexpr int kMemo = 4;
+
+/// The op and its options, as the text of an MLIR dictionary.
+std::string CallAttributes(OpKernelConstruction* context) {
+  std::string text = absl::StrCat("{", kXlaOpAttribute, " = \"", context->def().op(), "\"");
+  const auto add = [&](const std::string& name) {
+    std::string value;
+    if (context->HasAttr(name) && context->GetAttr(name, &value).ok()) {
+      absl::StrAppend(&text, ", ", name, " = \"", value, "\"");
+    }
+  };
+  for (const OptionNames& row : AllOptions()) add(row.option);
+  for (const char* parameter : {kPenaltyParameter, kResponseEpsilon}) add(parameter);
+  return text + "}";
+}
+
+class XlaCallOp : public ::tensorflow::XlaOpKernel {
+ public:
+  explicit XlaCallOp(OpKernelConstruction* context) : XlaOpKernel(context) {
+    LossOptions options;
+    OP_REQUIRES_OK(context, ReadOptions(context, &options));
+    attributes_ = CallAttributes(context);
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    std::vector<TensorShape> shapes, output_shapes;
+    OP_REQUIRES_OK(context, ReadInputShapes(context, &shapes));
+    OP_REQUIRES_OK(context, FindOutputShapes(shapes, &output_shapes));
+    std::vector<::xla::XlaOp> operands;
+    std::vector<::xla::Shape> operand_shapes, results;
+    for (int i = 0; i < context->num_inputs(); ++i) {
+      operands.push_back(context->Input(i));
+      operand_shapes.emplace_back();
+      OP_REQUIRES_OK(context, TensorShapeToXLAShape(context->input_type(i), shapes[i],
+                                                    &operand_shapes.back()));
+    }
+    for (int i = 0; i < context->num_outputs(); ++i) {
+      results.emplace_back();
+      OP_REQUIRES_OK(context, TensorShapeToXLAShape(context->expected_output_dtype(i),
+                                                    output_shapes[i], &results.back()));
+    }
+    const bool is_tuple = results.size() > 1;
+    using Alias = std::pair<::xla::ShapeIndex, std::pair<int64_t, ::xla::ShapeIndex>>;
+    std::vector<Alias> aliases;
+    if (def().op() == kReusesMemo && shapes[kMemo] == output_shapes[0]) {
+      aliases.push_back({{}, {kMemo, {}}});
+    }
+    const ::xla::XlaOp call = ::xla::CustomCallWithLayout(
+        context->builder(), kXlaCall, operands,
+        is_tuple ? ::xla::ShapeUtil::MakeTupleShape(results) : results[0], operand_shapes,
+        attributes_, /*has_side_effect=*/false, aliases, /*literal=*/nullptr,
+        ::xla::CustomCallSchedule::SCHEDULE_NONE,
+        ::xla::CustomCallApiVersion::API_VERSION_TYPED_FFI);
+    for (int i = 0; i < context->num_outputs(); ++i) {
+      context->SetOutput(i, is_tuple ? ::xla::GetTupleElement(call, i) : call);
+    }
+  }
+
+ private:
+  /// Of arrays whose sizes are known now, as the custom call needs them.
+  Status ReadInputShapes(XlaOpKernelContext* context, std::vector<TensorShape>* shapes) const {
+    for (int i = 0; i < context->num_inputs(); ++i) {
+      TF_ASSIGN_OR_RETURN(const ::xla::Shape shape, context->InputXlaShape(i));
+      if (!shape.is_static()) {
+        return InvalidArgument("gradops needs sizes that XLA knows when it compiles, got ",
+                               shape.ToString(), " for input ", i, " of ", def().op());
+      }
+      shapes->emplace_back();
+      TF_RETURN_IF_ERROR(::tensorflow::XLAShapeToTensorShape(shape, &shapes->back()));
+    }
+    return absl::OkStatus();
+  }
+
+  /// Those that the op's shape function gives.
+  Status FindOutputShapes(const std::vector<TensorShape>& input_shapes,
+                          std::vector<TensorShape>* shapes) const {
+    const OpRegistrationData* op;
+    TF_RETURN_IF_ERROR(::tensorflow::OpRegistry::Global()->LookUp(def().op(), &op));
+    const std::vector<PartialTensorShape> inputs(input_shapes.begin(), input_shapes.end());
+    InferenceContext inference(TF_GRAPH_DEF_VERSION, ::tensorflow::AttrSlice(def()), op->op_def,
+                               inputs, {}, {}, {});
+    TF_RETURN_IF_ERROR(inference.construction_status());
+    TF_RETURN_IF_ERROR(inference.Run(op->shape_inference_fn));
+    for (int i = 0; i < inference.num_outputs(); ++i) {
+      const ShapeHandle output = inference.output(i);
+      TensorShape shape;
+      for (int axis = 0; axis < inference.Rank(output); ++axis) {
+        shape.AddDim(inference.Value(inference.Dim(output, axis)));
+      }
+      shapes->push_back(shape);
+    }
+    return absl::OkStatus();
+  }
+
+  std::string attributes_;
+};
+
+// As kernels of XLA's own device: REGISTER_XLA_OP is seen only by a process that loads the library
+// before it runs its first graph.
+#define GRADOPS_REGISTER(op) \
+  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device("XLA_CPU_JIT"), XlaCallOp);
+GRADOPS_REGISTER(Loss)
+GRADOPS_REGISTER(LossMemo)
+GRADOPS_REGISTER(LossGrad)
+GRADOPS_REGISTER(LossGradGrad)
+GRADOPS_REGISTER(LossCounts)
+GRADOPS_REGISTER(ImageGradients)
+GRADOPS_REGISTER(ImageGradientsAdjoint)
+GRADOPS_REGISTER(GradientMagnitude)
+GRADOPS_REGISTER(GradientMagnitudeGrad)
+#undef GRADOPS_REGISTER
+
+}  // namespace
+}  // namespace gradops::tf_ops

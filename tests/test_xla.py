@@ -1,0 +1,249 @@
+"""The ops under XLA: compiled to our own custom call, with the bits of the plain ops."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from op_tools import EDGES, LOSSES, RESPONSES, first, images, name_of
+from subprocess_tools import run_python
+
+import gradops
+
+SHAPE = (3, 9, 6, 2)
+UPSTREAM = tf.constant([0.7, -1.3, 0.0])
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+members = pytest.mark.parametrize("options", LOSSES + EDGES, ids=name_of)
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def assert_same_under_xla(function, *inputs):
+    """Compiled, the function calls us and returns what it returns in a graph, bit for bit."""
+    compiled = tf.function(function, jit_compile=True)
+    program = compiled.experimental_get_compiler_ir(*inputs)(stage="optimized_hlo")
+    assert 'custom_call_target="gradops"' in program
+    plain = tf.nest.flatten(tf.function(function)(*inputs))
+    ours = tf.nest.flatten(compiled(*inputs))
+    for x, y in zip(ours, plain, strict=True):
+        assert x.dtype == y.dtype and x.shape == y.shape
+        assert x.numpy().tobytes() == y.numpy().tobytes(), (x, y)
+    return program
+
+
+def derivatives(call, upstream):
+    """A function of both images: the values, and their derivatives by both."""
+
+    def step(y_true, y_pred):
+        with tf.GradientTape() as tape:
+            tape.watch([y_true, y_pred])
+            values = call(y_true, y_pred)
+        by = tape.gradient(values, [y_true, y_pred], tf.cast(upstream, values.dtype))
+        return values, *by
+
+    return step
+
+
+@members
+def test_loss_and_gradients_have_the_bits_of_the_plain_ops(rng, options):
+    def call(y_true, y_pred):
+        return gradops.gradient_loss(y_true, y_pred, **options)
+
+    tensors = images(rng, SHAPE, "float32")
+    assert_same_under_xla(call, *tensors)
+    assert_same_under_xla(derivatives(call, UPSTREAM), *tensors)
+
+
+@each_dtype
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+def test_weights_masks_and_dtypes(rng, normalizer, per_channel, dtype):
+    maps = SHAPE if per_channel else (*SHAPE[:3], 1)
+    weights = tf.constant(rng.random(maps), "float64" if dtype == "float64" else "float32")
+    mask = tf.constant(rng.random(maps) > 0.2)
+
+    def call(y_true, y_pred):
+        return gradops.gradient_loss(
+            y_true, y_pred, weights=weights, mask=mask, normalizer=normalizer
+        )
+
+    assert_same_under_xla(derivatives(call, UPSTREAM), *images(rng, SHAPE, dtype))
+
+
+def test_one_image_channels_first_and_sums(rng):
+    x = tf.constant(first(rng.standard_normal(SHAPE)), tf.float32)
+
+    def total_variation(x):
+        return gradops.gradient_loss(None, x, data_format="channels_first")
+
+    def sums(x):
+        return gradops.gradient_sums(x, 2 * x, response="magnitude", data_format="channels_first")
+
+    assert_same_under_xla(total_variation, x)
+    assert_same_under_xla(sums, x)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "none"])
+def test_keras_losses(rng, reduction):
+    loss = gradops.SobelLoss(reduction=reduction)
+
+    def call(y_true, y_pred):
+        return tf.reduce_sum(loss(y_true, y_pred))
+
+    assert_same_under_xla(derivatives(call, tf.constant(1.0)), *images(rng, SHAPE, "float32"))
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_second_derivatives(rng, response):
+    vector = tf.constant(rng.standard_normal(SHAPE), tf.float32)
+
+    def product(y_true, y_pred):
+        with tf.GradientTape() as outer:
+            outer.watch([y_true, y_pred])
+            with tf.GradientTape() as inner:
+                inner.watch(y_pred)
+                losses = gradops.gradient_loss(
+                    y_true, y_pred, response=response, penalty="charbonnier"
+                )
+                value = tf.reduce_sum(losses**2)
+            gradient = inner.gradient(value, y_pred)
+        return outer.gradient(gradient, [y_true, y_pred], vector)
+
+    assert_same_under_xla(product, *images(rng, SHAPE, "float32"))
+
+
+@pytest.mark.parametrize("function", ["image_gradients", "gradient_magnitude"])
+@each_dtype
+def test_image_functions(rng, function, dtype):
+    """Values, gradients and their gradients."""
+    def call(x):
+        return getattr(gradops, function)(x)
+
+    x = tf.constant(rng.standard_normal(SHAPE), dtype)
+
+    def step(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                values = call(x)
+                total = tf.reduce_sum(values * values)
+            gradient = inner.gradient(total, x)
+        return values, gradient, outer.gradient(gradient, x)
+
+    # Bits of what XLA computes around our calls are its own: in float16 it rounds less often.
+    assert_same_under_xla(call, x)
+    if dtype in ("float32", "float64"):
+        plain, ours = tf.function(step)(x), tf.function(step, jit_compile=True)(x)
+        for one, other in zip(plain, ours, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_inside_larger_programs_and_loops(rng):
+    y_true, y_pred = images(rng, SHAPE, "float32")
+
+    @tf.function(jit_compile=True)
+    def inner(x):
+        return gradops.gradient_loss(y_true, x)
+
+    def descend(x):
+        for _ in tf.range(5):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = tf.reduce_mean(inner(tf.tanh(x)))
+            x -= 0.1 * tape.gradient(loss, x)
+        return x
+
+    plain, compiled = tf.function(descend)(y_pred), tf.function(descend, jit_compile=True)(y_pred)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_a_memo_that_is_used_twice_keeps_its_numbers(rng):
+    """The gradient may take the memo's memory only where nothing else reads it."""
+    y_true, y_pred = images(rng, SHAPE, "float32")
+
+    def step(y_true, y_pred, factor):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(y_pred)
+            loss = gradops.SobelLoss()(y_true, y_pred)
+            scaled = factor * loss
+        return tape.gradient(scaled, y_pred), tape.gradient(loss, y_pred)
+
+    assert_same_under_xla(step, y_true, y_pred, tf.constant(3.0))
+
+
+def test_a_program_that_is_compiled_for_many_threads_has_the_same_bits(rng):
+    """Of many units of work, so that several threads share them."""
+    tensors = images(rng, (4, 200, 130, 3), "float32")
+
+    def call(y_true, y_pred):
+        return gradops.gradient_loss(y_true, y_pred)
+
+    program = tf.function(derivatives(call, tf.ones([4])), jit_compile=True)
+    first_run = [x.numpy() for x in program(*tensors)]
+    for _ in range(20):
+        for x, y in zip(program(*tensors), first_run, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert_same_under_xla(derivatives(call, tf.ones([4])), *tensors)
+
+
+def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
+    @tf.function(jit_compile=True, input_signature=2 * [tf.TensorSpec(None, tf.float32)])
+    def call(y_true, y_pred):
+        return gradops.gradient_loss(y_true, y_pred)
+
+    x = tf.zeros([2, 5, 6, 1])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="y_true and y_pred must have the same"):
+        call(x, x[:, 1:])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"y_pred must have rank 4 \[B, H, W, C"):
+        call(x[0], x[0])
+
+
+def test_numbers_that_do_not_fit_are_refused_when_it_runs(rng):
+    @tf.function(jit_compile=True)
+    def call(x, weights):
+        return gradops.gradient_loss(x, x, weights=weights)
+
+    x = tf.zeros([2, 5, 6, 1])
+    call(x, tf.ones_like(x))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="weights must be non-negative"):
+        call(x, -tf.ones_like(x))
+
+
+def test_empty_batch():
+    @tf.function(jit_compile=True)
+    def call(x):
+        return gradops.gradient_loss(x, x)
+
+    assert call(tf.zeros([0, 5, 6, 1])).shape == [0]
+
+
+def test_fit_compiled(rng):
+    """A model whose whole training step is one program of XLA."""
+    import keras
+
+    x, y = rng.random((8, 12, 10, 3), np.float32), rng.random((8, 12, 10, 3), np.float32)
+    histories = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((12, 10, 3)), keras.layers.Conv2D(3, 3, padding="same")])
+        model.compile("sgd", loss=gradops.SobelLoss(), jit_compile=jit_compile)
+        history = model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        histories.append(history.history["loss"])
+        assert model.evaluate(x, y, verbose=0) > 0
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    assert histories[1][-1] < histories[1][0]
+
+
+LATE = """
+import tensorflow as tf
+
+assert tf.function(lambda x: x + 1, jit_compile=True)(tf.zeros([])) == 1
+import gradops
+
+x = tf.random.normal([1, 5, 6, 1])
+call = tf.function(lambda x: gradops.gradient_loss(None, x), jit_compile=True)
+assert call(x) == gradops.gradient_loss(None, x)
+"""
+
+
+def test_the_library_may_be_loaded_after_the_first_program():
+    process = run_python(LATE)
+    assert process.returncode == 0, process.stderr
