@@ -206,6 +206,7 @@ PROVIDERS: dict[str, dict[str, Builder]] = {
     },
     "op-eager": _tensorflow_modes(gradops, _eager),
     "op-function": _tensorflow_modes(gradops, tf.function),
+    "op-xla": _tensorflow_modes(gradops, _xla),
     "tf-eager": _tensorflow_modes(gradops.composite, _eager),
     "tf-function": _tensorflow_modes(gradops.composite, tf.function),
     "tf-xla": _tensorflow_modes(gradops.composite, _xla),

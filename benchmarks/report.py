@@ -121,7 +121,7 @@ def format_headline(rows: Sequence[Row]) -> str:
     gains = {
         row.provider: f"{row.ratio_to_yardstick:.1f}x {row.provider}"
         for row in rows
-        if row.shape == step.shape and row.ratio_to_yardstick and row.provider != step.provider
+        if row.shape == step.shape and row.ratio_to_yardstick and not row.provider.startswith("op-")
         if row.mode == step.mode and row.yardstick.startswith("op-function training step")
     }
     lines = [

@@ -20,7 +20,7 @@ from benchmarks.providers import (
 )
 from benchmarks.yardsticks import KERAS, READ_FLOOR, SUBTRACT, TAPE, TRIADS
 
-_FUSED = "op-function"
+_FUSED, _COMPILED = "op-function", "op-xla"
 _MODES = (FORWARD, LOSS_AND_GRADIENT, TRAINING_STEP)
 # Not at every large shape: the composition takes seconds a step in these.
 _SLOW_PROVIDERS = ("tf-eager", "tf-xla")
@@ -67,11 +67,12 @@ def steps(settings: Settings) -> list[report.Row]:
                 is_headline = judged and (provider, mode) == (_FUSED, TRAINING_STEP)
                 floors = (_STEP_FLOOR, _STEP_AIM) if is_headline else ()
                 targets = [Target([SUBTRACT], *floors)]
-                if provider.startswith("tf-"):
-                    if not everything and (provider in _SLOW_PROVIDERS or mode != TRAINING_STEP):
-                        continue
-                    if mode == TRAINING_STEP and _FUSED in settings.providers:
-                        targets.append(Target([fused.name]))
+                is_slow = provider in _SLOW_PROVIDERS or mode != TRAINING_STEP
+                if provider.startswith("tf-") and is_slow and not everything:
+                    continue
+                compared = provider.startswith("tf-") or provider == _COMPILED
+                if compared and mode == TRAINING_STEP and _FUSED in settings.providers:
+                    targets.append(Target([fused.name]))
                 group.append(Timed(provider, mode, problem, targets))
         rows += cases.measure("steps", group, settings)
     return rows

@@ -26,55 +26,59 @@ def inputs(
     y_pred = images("y_pred", y_pred)
     dtype = _ops.loss_dtype(y_pred.dtype)
     return _ops.Inputs(
-        _ops.absent(y_pred.dtype) if y_true is None else _real("y_true", y_true, y_pred.dtype),
+        _ops.absent(y_pred.dtype) if y_true is None else real("y_true", y_true, y_pred.dtype),
         y_pred,
-        _ops.absent(dtype) if weights is None else _real("weights", weights, dtype),
+        _ops.absent(dtype) if weights is None else real("weights", weights, dtype),
         _ops.absent(tf.bool) if mask is None else _mask(mask),
     )
 
 
 def images(argument: str, values: TensorLike) -> tf.Tensor:
     """Images whose dtype must be one of DTYPES."""
-    tensor = _tensor(argument, values)
-    if tensor.dtype not in DTYPES:
+    converted = tensor(argument, values)
+    if converted.dtype not in DTYPES:
         names = ", ".join(dtype.name for dtype in DTYPES)
-        raise ValueError(f"{argument} must have one of the dtypes {names}, got {tensor.dtype.name}")
-    return tensor
+        raise ValueError(
+            f"{argument} must have one of the dtypes {names}, got {converted.dtype.name}"
+        )
+    return converted
 
 
-def _real(argument: str, values: TensorLike, dtype: tf.DType) -> tf.Tensor:
+def real(argument: str, values: TensorLike, dtype: tf.DType) -> tf.Tensor:
     """A tensor of a real dtype, cast."""
-    tensor = _tensor(argument, values)
-    if tensor.dtype != dtype:
-        if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool):
-            raise ValueError(f"{argument} must have a real dtype, got {tensor.dtype.name}")
-        tensor = tf.cast(tensor, dtype)
-    return _not_taken_for_absent(argument, tensor)
+    converted = tensor(argument, values)
+    given = converted.dtype
+    if given != dtype:
+        if not (given.is_floating or given.is_integer or given.is_bool):
+            raise ValueError(f"{argument} must have a real dtype, got {given.name}")
+        converted = tf.cast(converted, dtype)
+    return _not_taken_for_absent(argument, converted)
 
 
 def _mask(values: MaskLike) -> tf.Tensor:
-    tensor = _tensor("mask", values)
-    if tensor.dtype != tf.bool:
-        raise ValueError(f"mask must have dtype bool, got {tensor.dtype.name}")
-    return _not_taken_for_absent("mask", tensor)
+    converted = tensor("mask", values)
+    if converted.dtype != tf.bool:
+        raise ValueError(f"mask must have dtype bool, got {converted.dtype.name}")
+    return _not_taken_for_absent("mask", converted)
 
 
-def _not_taken_for_absent(argument: str, tensor: tf.Tensor) -> tf.Tensor:
+def _not_taken_for_absent(argument: str, values: tf.Tensor) -> tf.Tensor:
     """A vector of no numbers would be; in a graph, it may only come to light when it is run."""
     message = f"{argument} must have rank 4, got shape"
-    if tensor.shape.rank is None:
-        check = tf.debugging.Assert(tf.rank(tensor) != 1, [message, tf.shape(tensor)])
+    if values.shape.rank is None:
+        check = tf.debugging.Assert(tf.rank(values) != 1, [message, tf.shape(values)])
         with tf.control_dependencies([check]):
-            return tf.identity(tensor)
-    if _ops.is_absent(tensor):
-        message += f" {tensor.shape.as_list()}"
+            return tf.identity(values)
+    if _ops.is_absent(values):
+        message += f" {values.shape.as_list()}"
         if tf.executing_eagerly():
             raise tf.errors.InvalidArgumentError(None, None, message)
         raise ValueError(message)
-    return tensor
+    return values
 
 
-def _tensor(argument: str, values: TensorLike) -> tf.Tensor:
+def tensor(argument: str, values: TensorLike) -> tf.Tensor:
+    """A dense tensor, of whatever dtype it has."""
     if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
         raise ValueError(f"{argument} must be a dense tensor, got a {type(values).__name__}")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _ops, _options
+from gradops import _convert, _keras_call, _ops, _options
 
 
 @keras.saving.register_keras_serializable(package="gradops")
@@ -28,6 +28,8 @@ class GradientLoss(keras.losses.Loss):
       alpha: See gradops.gradient_loss.
       response_epsilon: See gradops.gradient_loss.
       normalizer: See gradops.gradient_loss.
+      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
+      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
       weight: The losses are multiplied with it, a finite number. Faster than loss_weights or a
         multiplication outside, which the pass that finds the gradient cannot foresee.
       data_format: "channels_last" or "channels_first"; None means what
@@ -35,14 +37,18 @@ class GradientLoss(keras.losses.Loss):
       reduction: A Keras reduction of the [B] losses: "sum_over_batch_size", "mean", "sum",
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss.
-      dtype: Both images are cast to it, as in every Keras loss: "float16", "bfloat16", "float32" or
-        "float64"; None means keras.config.floatx().
+      dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
+        keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
+        value is float64 for float64, else float32: it neither overflows nor loses digits.
 
-    Call arguments: y_true and y_pred [B, H, W, C], sample_weight [B] or None. Returns a scalar, or
-    [B] for reduction "none".
+    Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, [B] for weights of the
+    examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels, as `weights` of
+    gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]). Keras' class
+    weights do not apply to images. Returns a scalar, or [B] for reduction "none".
 
     Raises:
-      ValueError: If an option is not one of those built or Keras runs on another backend.
+      ValueError: If an option is not one of those built or Keras runs on another backend; when
+        called, if sample_weight has another rank.
       tf.errors.InvalidArgumentError: When called, as gradops.gradient_loss.
 
     Example:
@@ -65,6 +71,8 @@ class GradientLoss(keras.losses.Loss):
         alpha: float | None = None,
         response_epsilon: float | None = None,
         normalizer: str = "residuals",
+        mask: str | None = None,
+        mask_value: float | None = None,
         weight: float = 1.0,
         data_format: str | None = None,
         reduction: str | None = "sum_over_batch_size",
@@ -76,10 +84,10 @@ class GradientLoss(keras.losses.Loss):
                 "gradops needs the TensorFlow backend of Keras, got "
                 f"{keras.config.backend()!r}; set KERAS_BACKEND=tensorflow before importing keras"
             )
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        if tf.as_dtype(self.dtype) not in _convert.DTYPES:
-            names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
-            raise ValueError(f"dtype must be one of {names}, got {self.dtype!r}")
+        self._image_dtype = _image_dtype(dtype)
+        value_dtype = _ops.loss_dtype(self._image_dtype).name
+        super().__init__(name=name, reduction=reduction, dtype=value_dtype)
+        self._reduction = _keras_call.Reduction(name=name, reduction=reduction, dtype=value_dtype)
         self._options = _options.check(
             stencil=stencil,
             penalty=penalty,
@@ -95,13 +103,27 @@ class GradientLoss(keras.losses.Loss):
         )
         self.data_format = self._options["data_format"]
         self.weight = _finite("weight", weight)
+        if mask is not None:
+            _options.check_choice("mask", mask, _keras_call.MASKS)
+        self.mask = mask
+        self.mask_value = None if mask_value is None else _finite("mask_value", mask_value)
         self._parameters = dict(
             epsilon=epsilon, delta=delta, alpha=alpha, response_epsilon=response_epsilon
         )
 
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """The reduced loss; see the class for the arguments."""
+        sample_weight, weights = _keras_call.route(sample_weight, self.data_format)
+        return self._reduction.reduce(self._losses(y_true, y_pred, weights), sample_weight)
+
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Per-example losses [B]."""
-        inputs = _convert.inputs(y_true, y_pred)
+        return self._losses(y_true, y_pred, None)
+
+    def _losses(self, y_true: Any, y_pred: Any, weights: tf.Tensor | None) -> tf.Tensor:
+        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
+        valid = _keras_call.valid(y_true, self.mask, self.mask_value)
+        inputs = _convert.inputs(y_true, y_pred, weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
         losses = _ops.loss(inputs, self._options, upstream, self.weight)
         return losses if self.weight == 1 else self.weight * losses
@@ -109,9 +131,18 @@ class GradientLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its loss back."""
         config = super().get_config()
-        config["dtype"] = self.dtype
+        config["dtype"] = self._image_dtype.name
+        config |= {"mask": self.mask, "mask_value": self.mask_value}
         names = {name: self._options[name] for name in _options.allowed_names()}
         return {**config, **names, **self._parameters, "weight": self.weight}
+
+
+def _image_dtype(dtype: Any) -> tf.DType:
+    name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+    if name not in [allowed.name for allowed in _convert.DTYPES]:
+        names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
+        raise ValueError(f"dtype must be one of {names}, got {name!r}")
+    return tf.as_dtype(name)
 
 
 def _finite(argument: str, value: float) -> float:

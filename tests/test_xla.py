@@ -113,6 +113,7 @@ def test_second_derivatives(rng, response):
 @each_dtype
 def test_image_functions(rng, function, dtype):
     """Values, gradients and their gradients."""
+
     def call(x):
         return getattr(gradops, function)(x)
 
@@ -190,9 +191,13 @@ def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
         return gradops.gradient_loss(y_true, y_pred)
 
     x = tf.zeros([2, 5, 6, 1])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="y_true and y_pred must have the same"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="y_true and y_pred must have the same"
+    ):
         call(x, x[:, 1:])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"y_pred must have rank 4 \[B, H, W, C"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"y_pred must have rank 4 \[B, H, W, C"
+    ):
         call(x[0], x[0])
 
 
@@ -223,7 +228,9 @@ def test_fit_compiled(rng):
     histories = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(1)
-        model = keras.Sequential([keras.Input((12, 10, 3)), keras.layers.Conv2D(3, 3, padding="same")])
+        model = keras.Sequential(
+            [keras.Input((12, 10, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+        )
         model.compile("sgd", loss=gradops.SobelLoss(), jit_compile=jit_compile)
         history = model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
         histories.append(history.history["loss"])
