@@ -197,4 +197,4 @@ def _memo_loss(
     return _library.ops().gradops_loss_memo(*inputs, expected, **options)
 
 
-from gradops import _gradients  # noqa: E402, F401  registers the gradients
+from gradops import _gradients, _pfor  # noqa: E402, F401  registers the gradients and loops
