@@ -1,6 +1,7 @@
 """Fused image-gradient losses for TensorFlow.
 
     loss = gradops.SobelLoss()                                   a keras.losses.Loss
+    metric = gradops.SobelMetric()                               its mean over an epoch
     gradops.gradient_loss(y_true, y_pred) -> [B]                 the same as a function
     gradops.value_and_gradient(y_true, y_pred)                   loss and gradient in one pass
     gradops.gradient_sums(y_true, y_pred)                        sums and counts, undivided
@@ -23,10 +24,13 @@ if _library.tensorflow_build_version():
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss
+    from gradops.metrics import GradientMetric, SobelMetric
 
     __all__ += [
         "GradientLoss",
+        "GradientMetric",
         "SobelLoss",
+        "SobelMetric",
         "composite",
         "gradient_loss",
         "gradient_magnitude",

@@ -173,3 +173,56 @@ def test_two_outputs_with_loss_weights(rng):
     expected += 2 * reference.gradient_loss(y, found["b"], stencil="scharr").mean()
     value = model.train_on_batch(x, {"a": y, "b": y})
     np.testing.assert_allclose(value if np.isscalar(value) else value[0], expected, rtol=1e-5)
+
+
+def test_another_backend_of_keras_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="needs the TensorFlow backend of Keras, got 'jax'"):
+        gradops.SobelLoss()
+
+
+@pytest.mark.parametrize("layout", [None, "[B]", "[B, H, W]"])
+def test_metrics_are_means_of_the_losses_of_all_examples(rng, layout):
+    metric = gradops.GradientMetric(stencil="scharr", penalty="l2")
+    losses, factors = [], []
+    for count in (6, 3):  # the last batch of an epoch is smaller
+        y_true, y_pred = (x[:count] for x in batch(rng))
+        weights = {None: None, "[B]": rng.random(count)}.get(layout, rng.random(y_true.shape[:3]))
+        metric.update_state(y_true, y_pred, weights)
+        maps = weights[..., None] if layout == "[B, H, W]" else None
+        options = {"stencil": "scharr", "penalty": "l2", "weights": maps}
+        losses.append(reference.gradient_loss(y_true, y_pred, **options))
+        factors.append(weights if layout == "[B]" else np.ones(count))
+    expected = np.average(np.concatenate(losses), weights=np.concatenate(factors))
+    np.testing.assert_allclose(metric.result(), expected, rtol=1e-5)
+    metric.reset_state()
+    assert metric.result() == 0
+
+
+@each_mode
+def test_metrics_in_fit_and_in_a_saved_model(rng, jit_compile, tmp_path):
+    """With a rate of 0 every epoch's metric is that of the model as it is."""
+    x, y = batch(rng)
+    y, mask = with_holes(rng, y, np.nan)
+    model = small_model()
+    metrics = [gradops.SobelMetric(mask="finite"), gradops.GradientMetric(stencil="central")]
+    loss = gradops.SobelLoss(mask="finite")
+    model.compile(
+        keras.optimizers.SGD(0.0), loss=loss, metrics=metrics[:1], jit_compile=jit_compile
+    )
+    history = model.fit(x, y, batch_size=4, epochs=2, verbose=0).history
+    expected = reference.gradient_loss(y, model.predict(x, verbose=0), mask=mask).mean()
+    np.testing.assert_allclose(history["sobel_metric"], 2 * [expected], rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        again.evaluate(x, y, verbose=0, return_dict=True)["sobel_metric"], expected, rtol=1e-5
+    )
+    for metric in metrics:
+        config = keras.metrics.serialize(metric)
+        assert keras.metrics.deserialize(config).get_config() == metric.get_config()
+
+
+def test_metric_of_another_stencil_is_refused():
+    with pytest.raises(ValueError, match="stencil of SobelMetric is 'sobel', got 'scharr'"):
+        gradops.SobelMetric(stencil="scharr")

@@ -1,0 +1,81 @@
+"""The losses as keras.metrics: their mean over an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from gradops import _keras_call
+from gradops.losses import GradientLoss
+
+
+@keras.saving.register_keras_serializable(package="gradops")
+class GradientMetric(keras.metrics.Mean):
+    """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
+
+    Args:
+      name: Name of the metric.
+      dtype: As that of gradops.GradientLoss.
+      **options: Arguments of gradops.GradientLoss other than reduction.
+
+    Call arguments: those of gradops.GradientLoss. Weights [B] make it a weighted mean of the
+    examples; weights of the pixels are `weights` of gradops.gradient_loss. (Keras passes sample
+    weights to what is listed in `weighted_metrics`.)
+
+    Raises:
+      ValueError: As gradops.GradientLoss.
+
+    Example:
+      >>> metric = gradops.GradientMetric(stencil="scharr", penalty="l2")
+      >>> images = tf.random.uniform([2, 8, 8, 3])
+      >>> metric.update_state(images, images)
+      >>> float(metric.result())
+      0.0
+
+    Source: gradops.gradient_loss.
+    """
+
+    def __init__(self, *, name: str = "gradient_metric", dtype: Any = None, **options: Any):
+        self._loss = GradientLoss(**options, reduction="none", name=name, dtype=dtype)
+        super().__init__(name=name, dtype=self._loss.dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Adds a batch."""
+        sample_weight, weights = _keras_call.route(sample_weight, self._loss.data_format)
+        super().update_state(self._loss(y_true, y_pred, weights), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its metric back."""
+        config = self._loss.get_config()
+        del config["reduction"]
+        return config
+
+
+@keras.saving.register_keras_serializable(package="gradops")
+class SobelMetric(GradientMetric):
+    """mean over all examples seen since the last reset of the loss_b of gradops.SobelLoss.
+
+    GradientMetric with the Sobel stencil.
+
+    Args:
+      penalty: See gradops.gradient_loss.
+      name: Name of the metric.
+      **options: Arguments of GradientMetric other than stencil.
+
+    Raises:
+      ValueError: As gradops.SobelLoss.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Conv2D(3, 3, padding="same")])
+      >>> model.compile("adam", loss="mse", metrics=[gradops.SobelMetric()])
+
+    Source: tf.image.sobel_edges.
+    """
+
+    def __init__(self, penalty: str = "l1", *, name: str = "sobel_metric", **options: Any):
+        if options.get("stencil", "sobel") != "sobel":
+            raise ValueError(
+                f"stencil of SobelMetric is 'sobel', got {options['stencil']!r}; use GradientMetric"
+            )
+        super().__init__(penalty=penalty, name=name, **options)
