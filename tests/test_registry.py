@@ -161,6 +161,6 @@ def test_the_functions_of_a_loss_have_the_same_options():
     assert value == {"reduction": "mean", **loss}
     assert sums == {key: value for key, value in loss.items() if key != "normalizer"}
     keras_loss = {"weight": 1.0, "reduction": "sum_over_batch_size", "dtype": None, **loss}
-    for key in ("weights", "mask"):
-        del keras_loss[key]
+    del keras_loss["weights"]  # those are its sample weights
+    keras_loss["mask_value"] = None
     assert defaults_of(gradops.GradientLoss) == {**keras_loss, "name": "gradient_loss"}
