@@ -92,7 +92,8 @@ class LossSweep {
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
 
   void SetFirst(int64_t row) {
-    for (int i = 0; i < source_count_; ++i) sources_[i]->SetFirst(row + 1);
+    // Also of a source that is not given: a RowGroup reads its rows of zeros.
+    for (SourceRows<S>* source : {&pred_, &true_, &vector_}) source->SetFirst(row + 1);
     by_pred_.SetFirst(row);
     by_true_.SetFirst(row);
     if (weighted_) factors_->SetFirst(row);
