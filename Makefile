@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 BACKEND := build_support/gradops_build_backend.py
 SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pyproject.toml
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc')
-PYTHON_DIRS := gradops tests benchmarks build_support cmake setup.py
+PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel clean distclean
 .DELETE_ON_ERROR:
@@ -46,11 +46,14 @@ $(VENV)/.built: $(SOURCES) $(VENV)/.requirements-build $(VENV)/.requirements-cpu
 demo: $(VENV)/.built $(VENV)/.requirements-demo
 	$(PY) -m gradops demo
 
+# Then the tests of the public functions on the composition, of each the sixth of its cases.
 test: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
 	$(PY) -m pytest -m "not extended" $(PYTEST_ARGS)
+	GRADOPS_BACKEND=composite $(PY) -m pytest -m "not extended" --every 6 -q $(PYTEST_ARGS)
 
 test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
 	$(PY) -m pytest $(PYTEST_ARGS)
+	GRADOPS_BACKEND=composite $(PY) -m pytest $(PYTEST_ARGS)
 
 # PEERS=1 installs the other libraries that are compared with; once there, they always are.
 bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.requirements-peers)

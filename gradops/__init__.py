@@ -9,17 +9,17 @@
     gradops.composite, gradops.reference                         the same in TensorFlow and in NumPy
     gradops.build_info()                                         what is installed and what runs
 
-Importing gradops registers its ops, so saved models that use them load.
+Importing gradops registers its ops, so saved models that use them load. Where the op library does
+not load, the losses are composed of TensorFlow's ops: see GRADOPS_BACKEND in docs/compatibility.md.
 """
 
-from gradops import _library, reference
+from gradops import _backend, reference
 from gradops._info import build_info
 
 __version__ = build_info()["version"]
 __all__ = ["__version__", "build_info", "reference"]
 
-if _library.tensorflow_build_version():
-    _library.check_tensorflow()
+if _backend.choice().name != "kernels only":
     from gradops import composite
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
@@ -44,5 +44,6 @@ else:
     def __getattr__(name: str) -> object:
         raise AttributeError(
             f"gradops has no {name!r}: it was built without TensorFlow (GRADOPS_TF=OFF), so it "
-            "offers build_info, reference and the kernels alone"
+            "offers build_info, reference and the kernels alone; GRADOPS_BACKEND=composite brings "
+            "the losses composed of TensorFlow's ops"
         )

@@ -11,7 +11,7 @@ def main(argv: list[str]) -> int:
     """Runs the command in argv; returns the exit status."""
     if not argv:
         for key, value in gradops.build_info().items():
-            shown = ", ".join(value) or "none" if isinstance(value, list) else value
+            shown = (", ".join(value) if isinstance(value, list) else value) or "none"
             print(f"{key:26} {shown}")
         return 0
     if argv[0] == "demo":

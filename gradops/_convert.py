@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from gradops import _ops
+from gradops._inputs import Inputs, absent, is_absent, loss_dtype, shape_error, shape_text
+from gradops._leading import LeadingAxes
 
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 MaskLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
@@ -21,16 +22,22 @@ def inputs(
     y_pred: TensorLike,
     weights: TensorLike | None = None,
     mask: MaskLike | None = None,
-) -> _ops.Inputs:
-    """The ops' inputs: y_true of y_pred's dtype, weights of the loss's, absent ones for None."""
+) -> tuple[Inputs, LeadingAxes]:
+    """The ops' inputs, y_true of y_pred's dtype, weights of the loss's, and what was folded."""
     y_pred = images("y_pred", y_pred)
-    dtype = _ops.loss_dtype(y_pred.dtype)
-    return _ops.Inputs(
-        _ops.absent(y_pred.dtype) if y_true is None else real("y_true", y_true, y_pred.dtype),
-        y_pred,
-        _ops.absent(dtype) if weights is None else real("weights", weights, dtype),
-        _ops.absent(tf.bool) if mask is None else _mask(mask),
+    dtype = loss_dtype(y_pred.dtype)
+    leading = LeadingAxes("y_pred", y_pred)
+    folded = Inputs(
+        absent(y_pred.dtype)
+        if y_true is None
+        else leading.fold("y_true", real("y_true", y_true, y_pred.dtype)),
+        leading.fold("y_pred", y_pred),
+        absent(dtype)
+        if weights is None
+        else leading.fold("weights", real("weights", weights, dtype)),
+        absent(tf.bool) if mask is None else leading.fold("mask", _mask(mask)),
     )
+    return folded, leading
 
 
 def images(argument: str, values: TensorLike) -> tf.Tensor:
@@ -42,6 +49,13 @@ def images(argument: str, values: TensorLike) -> tf.Tensor:
             f"{argument} must have one of the dtypes {names}, got {converted.dtype.name}"
         )
     return converted
+
+
+def folded_images(argument: str, values: TensorLike) -> tuple[tf.Tensor, LeadingAxes]:
+    """Images as a batch, and what was folded."""
+    converted = images(argument, values)
+    leading = LeadingAxes(argument, converted)
+    return leading.fold(argument, converted), leading
 
 
 def real(argument: str, values: TensorLike, dtype: tf.DType) -> tf.Tensor:
@@ -69,11 +83,8 @@ def _not_taken_for_absent(argument: str, values: tf.Tensor) -> tf.Tensor:
         check = tf.debugging.Assert(tf.rank(values) != 1, [message, tf.shape(values)])
         with tf.control_dependencies([check]):
             return tf.identity(values)
-    if _ops.is_absent(values):
-        message += f" {values.shape.as_list()}"
-        if tf.executing_eagerly():
-            raise tf.errors.InvalidArgumentError(None, None, message)
-        raise ValueError(message)
+    if is_absent(values):
+        raise shape_error(f"{message} {shape_text(values.shape)}")
     return values
 
 

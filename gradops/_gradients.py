@@ -12,16 +12,13 @@ from typing import Any
 import tensorflow as tf
 
 from gradops import _ops
-from gradops._refusal import refused
+from gradops._inputs import Inputs, absent, is_absent
+from gradops._refusal import WEIGHTS_MESSAGE, refused
 
 _IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
 _MAGNITUDE_OPTIONS = (*_IMAGE_OPTIONS, "response_epsilon")
 _LOSS_OPTIONS = (*_MAGNITUDE_OPTIONS, "penalty", "penalty_parameter", "response", "normalizer")
 
-_WEIGHTS_MESSAGE = (
-    "the gradient by weights is not available: pass weights=tf.stop_gradient(weights), inside of "
-    "the tf.function if there is one"
-)
 _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
     "ForwardAccumulators: take one of them by a GradientTape"
@@ -41,19 +38,19 @@ def _is_wanted(op: tf.Operation, index: int) -> bool:
 def _by_weights(op: tf.Operation, upstream: tf.Tensor) -> tf.Tensor | None:
     """Raises if the gradient by weights is wanted: now in eager mode, when it is run in a graph."""
     weights = op.inputs[2]
-    if _ops.is_absent(weights) or not _is_wanted(op, 2):
+    if is_absent(weights) or not _is_wanted(op, 2):
         return None
-    return refused(weights, upstream, _WEIGHTS_MESSAGE)
+    return refused(weights, upstream, WEIGHTS_MESSAGE)
 
 
 def _loss_input_gradients(
     op: tf.Operation, memo: tf.Tensor | None, expected: tf.Tensor, upstream: tf.Tensor
 ) -> list[tf.Tensor | None]:
     """By y_true, y_pred, weights and mask."""
-    inputs, options = _ops.Inputs(*op.inputs[:4]), _options_of(op, _LOSS_OPTIONS)
-    none = _ops.absent(inputs.y_pred.dtype)
+    inputs, options = Inputs(*op.inputs[:4]), _options_of(op, _LOSS_OPTIONS)
+    none = absent(inputs.y_pred.dtype)
     by_weights = _by_weights(op, upstream)
-    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     gradient = by_true = None
     if _is_wanted(op, 1) or (wants_true and is_difference):
@@ -78,10 +75,10 @@ def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: 
 @tf.RegisterGradient("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     """Of upstream_b * dL_b/dy_pred: by both images, and <vector_b, dL_b/dy_pred> by upstream."""
-    inputs, upstream = _ops.Inputs(*op.inputs[:4]), op.inputs[6]
+    inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op, _LOSS_OPTIONS)
     by_weights = _by_weights(op, vector)
-    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     if tf.executing_eagerly():
         by_true, by_pred, by_upstream = _ops.loss_second(
@@ -117,7 +114,7 @@ def _loss_grad_grad_gradients(
     By the vector v, for a ForwardAccumulator around a gradient. By the images, for a tape around a
     ForwardAccumulator: that is of the last term, the others' are third derivatives.
     """
-    inputs, (vector, upstream) = _ops.Inputs(*op.inputs[:4]), op.inputs[4:]
+    inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
     options = _options_of(op, _LOSS_OPTIONS)
     has_true = op.get_attr("wants_true")
 
@@ -126,13 +123,13 @@ def _loss_grad_grad_gradients(
         return derivative + refused(tensor, to_true, _THIRD_MESSAGE) if has_true else derivative
 
     by_true = by_pred = by_vector = by_upstream = None
-    wants_true = _is_wanted(op, 0) and not _ops.is_absent(inputs.y_true)
+    wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     if wants_true or _is_wanted(op, 1):
         by_true, by_pred, _ = _ops.loss_second(inputs, vector, to_upstream, wants_true, options)
         by_pred += third(inputs.y_pred)
         by_true = by_true + third(inputs.y_true) if wants_true else None
     if _is_wanted(op, 4):
-        none = _ops.absent(vector.dtype)
+        none = absent(vector.dtype)
         by_vector = _ops.loss_gradient(inputs, none, to_upstream, to_upstream, options)
         by_vector += _ops.loss_second(inputs, to_pred, upstream, False, options)[1]
         if has_true:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from typing import Any
 
-from gradops import _library
+from gradops import _backend, _library
 
 
 def build_info() -> dict[str, Any]:
@@ -14,7 +15,9 @@ def build_info() -> dict[str, Any]:
     Returns:
       A dictionary:
         version: gradops itself.
-        backend: "fused", or "kernels only" where gradops was built without TensorFlow.
+        backend: "fused"; "composite" where the losses are composed of TensorFlow's ops (those on a
+          TPU always are); "kernels only" where gradops was built without TensorFlow.
+        backend_reason: Why it is not "fused"; "" if it is.
         tensorflow: The installed TensorFlow, None if there is none.
         tensorflow_build_version: The TensorFlow that the op library was built against, "" if none.
         compiler: The C++ compiler.
@@ -24,20 +27,37 @@ def build_info() -> dict[str, Any]:
         cuda_architectures: GPU architectures compiled in; none yet.
 
     Raises:
-      ImportError: If gradops is not built.
+      Nothing.
 
     Example:
-      >>> gradops.build_info()["backend"]
-      'fused'
+      >>> gradops.build_info()["backend"] in ("fused", "composite")
+      True
     """
+    name, reason = _backend.choice()
+    if not _library.is_built():
+        return {
+            "version": _installed_version(),
+            "backend": name,
+            "backend_reason": reason,
+            "tensorflow": _tensorflow_version(),
+            "tensorflow_build_version": "",
+        }
     built = _library.kernels().build_info()
     built["tensorflow_build_version"] = _library.tensorflow_build_version()
     return {
         "version": built.pop("version"),
-        "backend": "fused" if built["tensorflow_build_version"] else "kernels only",
+        "backend": name,
+        "backend_reason": reason,
         "tensorflow": _tensorflow_version(),
         **built,
     }
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("gradops")
+    except importlib.metadata.PackageNotFoundError:  # a source folder on the path
+        return "0+unknown"
 
 
 def _tensorflow_version() -> str | None:

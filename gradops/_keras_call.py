@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from gradops import _convert
+from gradops._inputs import shape_error, shape_text
 
 _HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
@@ -21,21 +22,35 @@ class Reduction(keras.losses.Loss):
         return losses
 
     def reduce(self, losses: tf.Tensor, sample_weight: Any) -> tf.Tensor:
-        """A scalar, or [B] for reduction "none"."""
+        """A scalar, or the losses for reduction "none". Weights may lack axes at the end."""
+        if sample_weight is not None and 0 < sample_weight.shape.rank < losses.shape.rank:
+            missing = [1] * (losses.shape.rank - sample_weight.shape.rank)
+            shape = tf.concat([tf.shape(sample_weight), missing], axis=0)
+            sample_weight = tf.broadcast_to(tf.reshape(sample_weight, shape), tf.shape(losses))
         return self(losses, losses, sample_weight)
 
 
 def images(
     y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both images in one dtype: 16 bits if both have it already, else `dtype`."""
+    """Both images in one dtype: 16 bits if both have it already, else `dtype`.
+
+    A batch axis is Keras' rule, so rank 3 is not taken for one image: it is one without channels.
+    """
     y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
+    if y_pred.shape.rank is not None and y_pred.shape.rank < 4:
+        raise shape_error(
+            "y_pred must have rank 4 [B, H, W, C] or [B, C, H, W], or more, got shape "
+            f"{shape_text(y_pred.shape)}"
+        )
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
         return y_true, y_pred
     return _convert.real("y_true", y_true, dtype), _convert.real("y_pred", y_pred, dtype)
 
 
-def route(sample_weight: Any, data_format: str) -> tuple[Any, tf.Tensor | None]:
+def route(
+    sample_weight: Any, y_pred: tf.Tensor, data_format: str
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
     """(sample weights for Keras to multiply with, weights of the pixels): one of them is None.
 
     Keras would multiply the [B] losses with weights by pixel, which fits by accident if W == B.
@@ -43,17 +58,19 @@ def route(sample_weight: Any, data_format: str) -> tuple[Any, tf.Tensor | None]:
     if sample_weight is None:
         return None, None
     weights = _convert.tensor("sample_weight", sample_weight)
-    rank = weights.shape.rank
-    if rank in (0, 1):
+    rank, of_images = weights.shape.rank, y_pred.shape.rank or 4
+    if rank is not None and rank <= of_images - 3:
         return weights, None
-    if rank == 3:
-        return None, tf.expand_dims(weights, 3 if data_format == "channels_last" else 1)
-    if rank == 4:
+    if rank == of_images - 1:
+        return None, tf.expand_dims(weights, -1 if data_format == "channels_last" else -3)
+    if rank == of_images:
         return None, weights
     got = "an unknown rank" if rank is None else f"shape {weights.shape.as_list()}"
+    examples = "1 [B]" if of_images == 4 else f"1 to {of_images - 3} [B, ...]"
+    pixels = "[B, H, W]" if of_images == 4 else "[B, ..., H, W]"
     raise ValueError(
-        "sample_weight must have rank 1 [B], or rank 3 [B, H, W] or 4 (with 1 or C channels) for "
-        f"weights of the pixels, got {got}"
+        f"sample_weight must have rank {examples}, or rank {of_images - 1} {pixels} or {of_images} "
+        f"(with 1 or C channels) for weights of the pixels, got {got}"
     )
 
 

@@ -26,6 +26,22 @@ def kernels() -> ModuleType:
         ) from error
 
 
+def is_built() -> bool:
+    """Whether there is a pybind11 module that loads."""
+    try:
+        kernels()
+    except ImportError as error:
+        if "GRADOPS_CPU_TARGET" in str(error):  # a wish that cannot be granted, no missing build
+            raise
+        return False
+    return True
+
+
+def is_without_tensorflow() -> bool:
+    """Whether gradops was built for life without TensorFlow."""
+    return is_built() and not tensorflow_build_version()
+
+
 def minor_version(version: str) -> str:
     """The part of a TensorFlow version that a build is tied to: "2.21" of "2.21.0"."""
     return ".".join(version.split(".")[:2])
@@ -55,6 +71,31 @@ def installed_tensorflow() -> tuple[str, str] | None:
     return None
 
 
+def has_tensorflow() -> bool:
+    """Whether TensorFlow can be imported."""
+    try:
+        require_tensorflow()
+    except ImportError:
+        return False
+    return True
+
+
+def require_tensorflow() -> None:
+    """Raises ImportError unless some TensorFlow is installed."""
+    try:
+        import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        built = tensorflow_build_version() if is_built() else ""
+        package = f"tensorflow-cpu=={minor_version(built)}.*" if built else "tensorflow-cpu"
+        needs = f"was built for TensorFlow {built}" if built else "needs TensorFlow"
+        raise ImportError(
+            f"gradops {needs} and no TensorFlow is installed; install it with: "
+            f"pip install '{package}'"
+        ) from error
+
+
 def check_tensorflow() -> None:
     """Raises ImportError unless the installed TensorFlow is of the minor version built against.
 
@@ -65,15 +106,9 @@ def check_tensorflow() -> None:
     wanted = minor_version(built)
     package = (installed_tensorflow() or ("tensorflow-cpu",))[0]
     fix = f"pip install '{package}=={wanted}.*'"
-    try:
-        import tensorflow as tf
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        raise ImportError(
-            f"gradops was built for TensorFlow {built} and no TensorFlow is installed; "
-            f"install it with: {fix}"
-        ) from error
+    require_tensorflow()
+    import tensorflow as tf
+
     if minor_version(tf.__version__) != wanted:
         installed = minor_version(tf.__version__)
         raise ImportError(

@@ -1,4 +1,4 @@
-"""The ops in Python: which one runs when.
+"""The ops in Python: which one runs when. One of two backends; the other is _composed.py.
 
 Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here ->
 op "Gradops>Loss..." -> csrc/tf/loss_kernels.cc -> csrc/cpu/launch_loss.cc -> kernels.
@@ -11,51 +11,15 @@ op attributes (see _options.check).
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from gradops import _library, _tape
+from gradops._inputs import Inputs, absent, loss_dtype
 from gradops._options import Options
 
 _library.ops()  # registers the ops; raises ImportError if the library does not fit
-
-
-class Inputs(NamedTuple):
-    """What a loss is a function of, in the order of the ops' inputs.
-
-    y_true may be absent (an image of zeros), as may weights and mask: see absent().
-    """
-
-    y_true: tf.Tensor
-    y_pred: tf.Tensor
-    weights: tf.Tensor
-    mask: tf.Tensor
-
-    def swapped(self) -> Inputs:
-        """y_true and y_pred in each other's place; every loss is symmetric in them."""
-        return self._replace(y_true=self.y_pred, y_pred=self.y_true)
-
-
-def absent(dtype: tf.DType) -> tf.Tensor:
-    """What stands for an input that is not given: a vector of no numbers."""
-    return _eager_absent(dtype) if tf.executing_eagerly() else tf.constant([], dtype)
-
-
-@functools.cache
-def _eager_absent(dtype: tf.DType) -> tf.Tensor:
-    return tf.constant([], dtype)
-
-
-def is_absent(tensor: tf.Tensor) -> bool:
-    """Whether an input is known not to be given."""
-    return tensor.shape.rank == 1
-
-
-def loss_dtype(image_dtype: tf.DType) -> tf.DType:
-    """The dtype of losses, upstream gradients and weights of such images."""
-    return tf.float64 if image_dtype == tf.float64 else tf.float32
 
 
 def loss(
@@ -131,6 +95,15 @@ def loss_second(
     return _library.ops().gradops_loss_grad_grad(
         *inputs, vector, upstream, wants_true=wants_true, **options
     )
+
+
+def value_and_gradient(
+    inputs: Inputs, reduction: str, options: Options
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Per-example losses [B], and the gradient by y_pred of their mean or sum ("none": sum)."""
+    expected = expected_upstream(inputs.y_pred, reduction)
+    losses, memo = loss_with_memo(inputs, expected, options)
+    return losses, loss_gradient(inputs, memo, expected, expected, options)
 
 
 def loss_counts(inputs: Inputs, options: Options) -> tf.Tensor:

@@ -1,4 +1,7 @@
-"""The options of the family: their allowed values come from the table in csrc/core/registry.h."""
+"""The options of the family: their allowed values come from the table in csrc/core/registry.h.
+
+Where nothing is built, from those of gradops.composite, which are the same.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import functools
 import math
 import numbers
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
 from gradops import _library
@@ -24,9 +27,18 @@ SUMS = "none"
 @functools.cache
 def allowed_names() -> Mapping[str, tuple[str, ...]]:
     """The allowed values of each option; the first is the default."""
-    table = {option: tuple(names) for option, names in _library.kernels().options().items()}
+    table = {option: tuple(names) for option, names in _tables().options().items()}
     table["normalizer"] = tuple(name for name in table["normalizer"] if name != SUMS)
     return MappingProxyType(table)
+
+
+def _tables() -> ModuleType:
+    """A module with the functions options, penalty_parameters and response_parameters."""
+    if _library.is_built():
+        return _library.kernels()
+    from gradops.composite import tables
+
+    return tables
 
 
 def check(**options: Any) -> Options:
@@ -64,18 +76,18 @@ def _checked(**options: Any) -> Options:
     for option, name in options.items():
         check_choice(option, name, allowed_names()[option])
         attributes[option] = name
-    kernels = _library.kernels()
+    tables = _tables()
     if "penalty" in attributes:
         attributes["penalty_parameter"] = _parameter(
             f"penalty {attributes['penalty']!r}",
-            kernels.penalty_parameters().get(attributes["penalty"]),
+            tables.penalty_parameters().get(attributes["penalty"]),
             {name: given.get(name) for name in PENALTY_PARAMETERS},
         )
     if "response_epsilon" in given:
         response = attributes.get("response", "magnitude")
         attributes["response_epsilon"] = _parameter(
             f"response {response!r}",
-            kernels.response_parameters().get(response),
+            tables.response_parameters().get(response),
             {"response_epsilon": given["response_epsilon"]},
         )
     return MappingProxyType(attributes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops import _convert, _ops, _options
+from gradops import _backend, _convert, _options
 from gradops._convert import MaskLike, TensorLike
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -39,7 +39,10 @@ def gradient_loss(
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
         dtype. None stands for images of zeros: total variation and other penalties of one image.
-      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
+      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. Other
+        leading axes than [B], as [B, T] of videos or none of a single image, are taken for a batch
+        of as many images, and the results have them in place of [B]. (Where a graph does not know
+        the rank, it has to be 4.)
       stencil: "sobel", "scharr", "prewitt", "central" (differences of the two neighbours) or
         "forward" (of the next pixel and this one).
       penalty: rho(r): "l1" |r|, "l2" r^2, "charbonnier" sqrt(r^2 + epsilon^2), "huber" r^2 / 2 up
@@ -73,7 +76,7 @@ def gradient_loss(
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
-        a graph, ranks or shapes do not match or H or W is too small.
+        a graph, ranks or shapes do not match, also of leading axes, or H or W is too small.
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
         eager mode or where the graph did not know the shape; if a weight is negative or NaN.
       NotImplementedError: If the gradient by weights is asked for.
@@ -84,6 +87,8 @@ def gradient_loss(
       array([10., 10.], dtype=float32)
       >>> gradops.gradient_loss(None, target, stencil="forward", border="valid").numpy()
       array([2.5, 2.5], dtype=float32)
+      >>> gradops.gradient_loss(target[0], target[0] * 2).shape  # a single image
+      TensorShape([])
 
     Source: for the defaults, |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
     gives the same numbers. The others are defined in docs/design.md.
@@ -102,7 +107,8 @@ def gradient_loss(
         data_format=data_format,
     )
     with tf.name_scope(name or "gradient_loss"):
-        return _ops.loss(_convert.inputs(y_true, y_pred, weights, mask), options)
+        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        return leading.unfold(_backend.ops().loss(inputs, options))
 
 
 def value_and_gradient(
@@ -180,10 +186,9 @@ def value_and_gradient(
         data_format=data_format,
     )
     with tf.name_scope(name or "value_and_gradient"):
-        inputs = _convert.inputs(y_true, y_pred, weights, mask)
-        expected = _ops.expected_upstream(inputs.y_pred, reduction)
-        losses, memo = _ops.loss_with_memo(inputs, expected, options)
-        gradient = _ops.loss_gradient(inputs, memo, expected, expected, options)
+        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        losses, gradient = _backend.ops().value_and_gradient(inputs, reduction, options)
+        losses, gradient = leading.unfold(losses), leading.unfold(gradient)
         reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}[reduction]
         return reduce(losses), gradient
 
@@ -258,5 +263,7 @@ def gradient_sums(
     )
     options = {**options, "normalizer": _options.SUMS}
     with tf.name_scope(name or "gradient_sums"):
-        inputs = _convert.inputs(y_true, y_pred, weights, mask)
-        return _ops.loss(inputs, options, upstream=None), _ops.loss_counts(inputs, options)
+        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        ops = _backend.ops()
+        sums, counts = ops.loss(inputs, options, upstream=None), ops.loss_counts(inputs, options)
+        return leading.unfold(sums), leading.unfold(counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops import _convert, _ops, _options
+from gradops import _backend, _convert, _options
 from gradops._convert import TensorLike
 
 
@@ -21,7 +21,7 @@ def image_gradients(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64.
+        float64. Any other leading axes than [B] will do, or none.
       stencil: See gradops.gradient_loss.
       border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
@@ -34,9 +34,9 @@ def image_gradients(
 
     Raises:
       ValueError: If an option is not one of those allowed, the dtype is not, or, in a graph, images
-        are not of rank 4 or too small.
-      tf.errors.InvalidArgumentError: If images are not of rank 4 or too small, in eager mode or
-        where the graph did not know the shape.
+        have fewer than 3 axes or are too small.
+      tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
+        know the shape.
 
     Example:
       >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
@@ -47,7 +47,8 @@ def image_gradients(
     """
     options = _options.check(stencil=stencil, border=border, scale=scale, data_format=data_format)
     with tf.name_scope(name or "image_gradients"):
-        return _ops.image_gradients(_convert.images("images", images), options)
+        folded, leading = _convert.folded_images("images", images)
+        return leading.unfold(_backend.ops().image_gradients(folded, options))
 
 
 def gradient_magnitude(
@@ -64,7 +65,7 @@ def gradient_magnitude(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64.
+        float64. Any other leading axes than [B] will do, or none.
       stencil: See gradops.gradient_loss.
       border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
@@ -95,24 +96,26 @@ def gradient_magnitude(
         data_format=data_format,
     )
     with tf.name_scope(name or "gradient_magnitude"):
-        return _ops.gradient_magnitude(_convert.images("images", images), options)
+        folded, leading = _convert.folded_images("images", images)
+        return leading.unfold(_backend.ops().gradient_magnitude(folded, options))
 
 
 def sobel_edges(images: TensorLike) -> tf.Tensor:
     """edges[..., 0] = S_y images, edges[..., 1] = S_x images: tf.image.sobel_edges, fused.
 
     Args:
-      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2.
+      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2. Any
+        other leading axes than [B] will do, or none.
 
     Returns:
       [B, H, W, C, 2]: the derivative down the rows, then along the columns, of unscaled Sobel taps
       with a reflected border. Differentiable, to any order.
 
     Raises:
-      ValueError: If the dtype is not one of those, or, in a graph, images are not of rank 4 or too
-        small.
-      tf.errors.InvalidArgumentError: If they are not of rank 4 or too small, in eager mode or where
-        the graph did not know the shape.
+      ValueError: If the dtype is not one of those, or, in a graph, images have fewer than 3 axes or
+        are too small.
+      tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
+        know the shape.
 
     Example:
       >>> ramp = tf.reshape(tf.range(25.0), [1, 5, 5, 1])

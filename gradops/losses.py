@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _keras_call, _ops, _options
+from gradops import _backend, _convert, _inputs, _keras_call, _options
 
 
 @keras.saving.register_keras_serializable(package="gradops")
@@ -43,8 +43,9 @@ class GradientLoss(keras.losses.Loss):
 
     Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, [B] for weights of the
     examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels, as `weights` of
-    gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]). Keras' class
-    weights do not apply to images. Returns a scalar, or [B] for reduction "none".
+    gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]). Of videos
+    [B, T, H, W, C] each frame is an example, with weights [B] or [B, T], or of the pixels. Keras'
+    class weights do not apply to images. Returns a scalar, or [B] for reduction "none".
 
     Raises:
       ValueError: If an option is not one of those built or Keras runs on another backend; when
@@ -85,7 +86,7 @@ class GradientLoss(keras.losses.Loss):
                 f"{keras.config.backend()!r}; set KERAS_BACKEND=tensorflow before importing keras"
             )
         self._image_dtype = _image_dtype(dtype)
-        value_dtype = _ops.loss_dtype(self._image_dtype).name
+        value_dtype = _inputs.loss_dtype(self._image_dtype).name
         super().__init__(name=name, reduction=reduction, dtype=value_dtype)
         self._reduction = _keras_call.Reduction(name=name, reduction=reduction, dtype=value_dtype)
         self._options = _options.check(
@@ -113,19 +114,19 @@ class GradientLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; see the class for the arguments."""
-        sample_weight, weights = _keras_call.route(sample_weight, self.data_format)
+        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
+        sample_weight, weights = _keras_call.route(sample_weight, y_pred, self.data_format)
         return self._reduction.reduce(self._losses(y_true, y_pred, weights), sample_weight)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Per-example losses [B]."""
-        return self._losses(y_true, y_pred, None)
+        return self._losses(*_keras_call.images(y_true, y_pred, self._image_dtype), None)
 
-    def _losses(self, y_true: Any, y_pred: Any, weights: tf.Tensor | None) -> tf.Tensor:
-        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
+    def _losses(self, y_true: tf.Tensor, y_pred: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
         valid = _keras_call.valid(y_true, self.mask, self.mask_value)
-        inputs = _convert.inputs(y_true, y_pred, weights, valid)
+        inputs, leading = _convert.inputs(y_true, y_pred, weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
-        losses = _ops.loss(inputs, self._options, upstream, self.weight)
+        losses = leading.unfold(_backend.ops().loss(inputs, self._options, upstream, self.weight))
         return losses if self.weight == 1 else self.weight * losses
 
     def get_config(self) -> dict[str, Any]:

@@ -1,13 +1,43 @@
-"""What all tests share."""
+"""What all tests share, and which of them run on the composition as well.
+
+With GRADOPS_BACKEND=composite the tests of the public functions run on `gradops.composite`; those
+of the kernels and of other tools are not collected, nor is what only the fused ops do ("fused").
+"""
+
+import os
+from collections import Counter
 
 import numpy as np
 import pytest
 
 pytest.register_assert_rewrite("family_checks", "kernel_tools", "op_tools", "reference_tools")
 
+IS_COMPOSITE = os.environ.get("GRADOPS_BACKEND") == "composite"
+NOT_PUBLIC = ["benchmarks", "build", "composite", "cpu_targets", "demo", "errors_raw_ops", "family"]
+NOT_PUBLIC += ["kernels", "loading", "memo", "reference", "registry"]
+collect_ignore_glob = [f"test_{name}*.py" for name in NOT_PUBLIC if IS_COMPOSITE]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--every", type=int, default=1, help="of a test's cases, every so many")
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "extended: part of the long sweep of make test-extended")
+    config.addinivalue_line("markers", "fused: of the fused ops alone, not of their composition")
+
+
+def pytest_collection_modifyitems(config, items):
+    seen = Counter()
+    kept, left_out = [], []
+    for item in items:
+        function = item.nodeid.split("[")[0]
+        chosen = seen[function] % config.getoption("every") == 0
+        chosen = chosen and not (IS_COMPOSITE and item.get_closest_marker("fused"))
+        (kept if chosen else left_out).append(item)
+        seen[function] += 1
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_tools import at_run_time
 
 import gradops
 
@@ -29,8 +30,8 @@ BAD_PAIRS = {
     ),
     "rank of y_pred": (
         GOOD,
-        GOOD[0],
-        "y_pred" + RANK_3,
+        GOOD[..., 0, 0],
+        r"y_pred must have rank (3|4).*, got shape \[2,4\]",
     ),
     "batch": (GOOD[:1], GOOD, r"same shape, got \[1,4,5,3\] and \[2,4,5,3\]"),
     "width": (GOOD, GOOD[:, :, :4], r"same shape, got \[2,4,5,3\] and \[2,4,4,3\]"),
@@ -64,14 +65,14 @@ def test_bad_shapes_that_the_graph_did_not_know(case):
     y_true, y_pred, message = BAD_PAIRS[case]
     spec = tf.TensorSpec(None, tf.float32)
     function = tf.function(gradops.gradient_loss).get_concrete_function(spec, spec)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=at_run_time(message)):
         function(tf.constant(y_true), tf.constant(y_pred))
 
 
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (GOOD[0], "images" + RANK_3),
+        (GOOD[..., 0, 0], r"images must have rank 3 or more, .*, got shape \[2,4\]"),
         (GOOD[:, :1], r"images is too small: .* got height 1 and width 5"),
     ],
 )

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_tools import at_run_time
 
 import gradops
 
@@ -36,7 +37,7 @@ def check(message, call, kind, values, *, y_pred=GOOD, at_construction=True, **o
     unknown = function.get_concrete_function(
         tf.TensorSpec(None, y_pred.dtype), tf.TensorSpec(None, values.dtype)
     )
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=at_run_time(message)):
         unknown(tf.constant(y_pred), tf.constant(values))
 
 
@@ -68,13 +69,6 @@ def test_other_ranks_with_channels_first(call, kind):
     message = rf"{kind} must have rank 4 \[B, C, H, W\], got shape \[2, ?4, ?5\]"
     values = of_kind(kind, np.ones((2, 4, 5)))
     check(message, call, kind, values, y_pred=images, data_format="channels_first")
-
-
-@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5, 1)])
-def test_ranks_of_images_with_channels_first(shape):
-    message = r"y_pred must have rank 4 \[B, C, H, W\], got shape \[" + ", ?".join(map(str, shape))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        gradops.gradient_loss(None, np.zeros(shape, "float32"), data_format="channels_first")
 
 
 @pytest.mark.parametrize("call", ["gradient_loss", "value_and_gradient"])

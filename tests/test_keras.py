@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import gradops
-from gradops import _ops, reference
+from gradops import _backend, reference
 
 SHAPE = (6, 8, 6, 3)  # B == W: what Keras would multiply wrongly
 BATCH, HEIGHT, WIDTH, CHANNELS = SHAPE
@@ -119,13 +119,15 @@ def test_masks_that_are_none_are_refused():
         gradops.SobelLoss(mask_value=float("nan"))
 
 
+@pytest.mark.fused
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_images_of_16_bits_are_not_cast_and_the_value_has_32(rng, dtype, monkeypatch):
     """Of a loss of the usual dtype. A value above 65504 is none of float16."""
     seen = []
-    plain_loss = _ops.loss
+    ops = _backend.ops()
+    plain_loss = ops.loss
     monkeypatch.setattr(
-        _ops, "loss", lambda inputs, *rest: seen.append(inputs) or plain_loss(inputs, *rest)
+        ops, "loss", lambda inputs, *rest: seen.append(inputs) or plain_loss(inputs, *rest)
     )
     y_true, y_pred = (tf.constant(1000 * x, dtype) for x in batch(rng))
     value = gradops.SobelLoss(penalty="l2")(y_true, y_pred)

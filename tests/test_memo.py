@@ -11,7 +11,7 @@ from gradops import _convert, _ops, _options, reference
 
 def test_the_expected_upstream_gives_back_the_memo_itself(rng):
     """No copy: the returned gradient is the buffer that the forward pass wrote."""
-    inputs = _convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
+    inputs, _ = _convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
     options = _options.check(**{k: v[0] for k, v in _options.allowed_names().items()})
     expected = tf.constant(0.25)
     loss, memo = _ops.loss_with_memo(inputs, expected, options)

@@ -108,6 +108,7 @@ def test_shape_inference():
     assert shapes == [(5,), (5,), (5, 4, 6, 3), (5, None, 6, None, 2)]
 
 
+@pytest.mark.fused
 def test_the_forward_pass_finds_the_gradient_only_if_somebody_wants_it():
     spec = tf.TensorSpec([2, 4, 4, 1], tf.float32)
     assert ops_of(tf.function(gradops.gradient_loss), spec, spec) == ["Gradops>Loss"]

@@ -164,6 +164,7 @@ def test_targets_of_any_dtype(rng, dtype, target):
         assert_rounded(gradient, wanted, narrowest, relative=4e-6 + ROUNDING[narrowest])
 
 
+@pytest.mark.fused
 @dtypes
 @pytest.mark.parametrize("watched", ["y_true", "y_pred"])
 def test_float16_keeps_no_memo(dtype, watched):

@@ -94,6 +94,7 @@ def test_forward_over_reverse_of_a_function_of_the_losses(rng, options, graph):
     assert_close((tf.function(product) if graph else product)(*tensors), expected)
 
 
+@pytest.mark.fused
 def test_forward_over_forward_is_refused(rng):
     """Not available, and not a wrong number."""
     tensors, (v, w) = images(rng, SHAPE), tangents(rng)

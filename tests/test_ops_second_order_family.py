@@ -183,6 +183,7 @@ def test_identical_images(rng, options):
         assert_close(ours, expected[0] + expected[1], floor=1)
 
 
+@pytest.mark.fused
 @pytest.mark.parametrize("graph", [False, True])
 def test_third_derivatives_are_refused(rng, graph):
     tensors = images(rng, (1, 4, 4, 1))

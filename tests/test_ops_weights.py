@@ -193,6 +193,7 @@ def test_weights_of_ones_and_a_mask_of_trues_change_nothing(rng):
             assert_close(ours, theirs)
 
 
+@pytest.mark.fused
 def test_maps_are_no_reason_for_another_op(rng):
     images = tf.TensorSpec([2, 4, 4, 1])
     mask = tf.TensorSpec([2, 4, 4, 1], tf.bool)

@@ -14,7 +14,8 @@ MESSAGE = r"the gradient by weights is not available: pass weights=tf.stop_gradi
 CALLS = {
     "gradient_loss": gradops.gradient_loss,
     "value": lambda *args, **kwargs: gradops.value_and_gradient(*args, **kwargs)[0],
-    "gradient": lambda *args, **kwargs: gradops.value_and_gradient(*args, **kwargs)[1],
+    # Squares: the plain sum of a gradient is 0 whatever the weights are.
+    "gradient": lambda *args, **kwargs: gradops.value_and_gradient(*args, **kwargs)[1] ** 2,
     "sums": lambda *args, **kwargs: gradops.gradient_sums(*args, **kwargs)[0],
     "counts": lambda *args, **kwargs: gradops.gradient_sums(*args, **kwargs)[1],
 }
@@ -77,7 +78,7 @@ def test_by_weights_of_a_second_derivative(rng, graph):
             with tf.GradientTape() as inner:
                 inner.watch(y_pred)
                 losses = gradops.gradient_loss(y_true, y_pred, weights=weights, penalty="l2")
-            gradient = inner.gradient(losses, y_pred)
+            gradient = inner.gradient(losses, y_pred) ** 2
         return outer.gradient(gradient, weights)
 
     with pytest.raises(ERRORS[graph], match=MESSAGE):
@@ -93,6 +94,7 @@ def test_by_weights_of_a_keras_variable(rng):
         tape.gradient(losses, variable)
 
 
+@pytest.mark.fused
 @modes
 def test_an_accumulator_along_weights(rng, graph):
     tensors = inputs(rng)
@@ -138,6 +140,7 @@ def test_stopped_weights_made_of_the_prediction(rng, graph):
     assert_close((tf.function(run) if graph else run)(*tensors), gradient)
 
 
+@pytest.mark.fused
 def test_a_tape_outside_of_a_function(rng):
     """TensorFlow computes the gradients by all arguments, so weights have to be stopped inside."""
     tensors = inputs(rng)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import EDGES, LOSSES, RESPONSES, first, images, name_of
+from op_tools import EDGES, IS_FUSED, LOSSES, RESPONSES, assert_close, first, images, name_of
 from subprocess_tools import run_python
 
 import gradops
@@ -16,15 +16,21 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def assert_same_under_xla(function, *inputs):
-    """Compiled, the function calls us and returns what it returns in a graph, bit for bit."""
+    """Compiled, the function calls us and returns what it returns in a graph, bit for bit.
+
+    The composition calls nobody, and XLA rounds it in its own way.
+    """
     compiled = tf.function(function, jit_compile=True)
     program = compiled.experimental_get_compiler_ir(*inputs)(stage="optimized_hlo")
-    assert 'custom_call_target="gradops"' in program
+    assert ('custom_call_target="gradops"' in program) == IS_FUSED
     plain = tf.nest.flatten(tf.function(function)(*inputs))
     ours = tf.nest.flatten(compiled(*inputs))
     for x, y in zip(ours, plain, strict=True):
         assert x.dtype == y.dtype and x.shape == y.shape
-        assert x.numpy().tobytes() == y.numpy().tobytes(), (x, y)
+        if IS_FUSED:
+            assert x.numpy().tobytes() == y.numpy().tobytes(), (x, y)
+        else:
+            assert_close(*(tf.cast(z, "float64") for z in (x, y)), "float32", factor=100)
     return program
 
 
@@ -185,6 +191,7 @@ def test_a_program_that_is_compiled_for_many_threads_has_the_same_bits(rng):
     assert_same_under_xla(derivatives(call, tf.ones([4])), *tensors)
 
 
+@pytest.mark.fused
 def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
     @tf.function(jit_compile=True, input_signature=2 * [tf.TensorSpec(None, tf.float32)])
     def call(y_true, y_pred):
@@ -201,6 +208,7 @@ def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
         call(x[0], x[0])
 
 
+@pytest.mark.fused
 def test_numbers_that_do_not_fit_are_refused_when_it_runs(rng):
     @tf.function(jit_compile=True)
     def call(x, weights):

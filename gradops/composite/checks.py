@@ -1,4 +1,8 @@
-"""Arguments, checked: an error names the argument, what it got and what it needs."""
+"""Arguments, checked: an error names the argument, what it got and what it needs.
+
+Shapes and weights that are wrong are an InvalidArgumentError in eager mode and a ValueError in a
+graph, in the words of the fused ops; what a graph learns when it runs, an InvalidArgumentError.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
+from gradops._refusal import WEIGHTS_MESSAGE, refused
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
 
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
@@ -80,30 +85,35 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
         raise ValueError(
             f"{argument}: got {images.dtype.name}, expected float16, bfloat16, float32 or float64"
         )
-    images = _with_rank_4(argument, images)
+    images = _with_rank_4(argument, images, stencil.channel_axis)
     least = stencil.minimum_size()
-    message = f"{argument}: border {stencil.border!r} needs H and W of at least {least}"
+    message = (
+        f"{argument} is too small: border {stencil.border!r} with stencil {stencil.name!r} needs "
+        f"height and width of at least {least}, got"
+    )
     axes = [stencil.height_axis, stencil.width_axis]
-    sizes = [images.shape[axis] for axis in axes]
-    if any(size is not None and size < least for size in sizes):
-        raise ValueError(f"{message}, got shape {images.shape}")
-    if None not in sizes:
+    height, width = (images.shape[axis] for axis in axes)
+    if any(size is not None and size < least for size in (height, width)):
+        raise _shape_error(f"{message} height {_shown(height)} and width {_shown(width)}")
+    if None not in (height, width):
         return images
-    smallest = tf.reduce_min(tf.gather(tf.shape(images), axes))
-    return _after(tf.debugging.assert_greater_equal(smallest, least, message=message), images)
+    sizes = tf.gather(tf.shape(images), axes)
+    return _after(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
 
 
-def check_target(y_true, y_pred: tf.Tensor) -> tf.Tensor:
-    """y_true in the dtype of y_pred; checked now where the shapes are known, or by an assertion."""
-    message = "y_true: expected the shape of y_pred"
-    y_true = tf.cast(y_true, y_pred.dtype)
+def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both in the dtype of y_pred, of one shape: checked now if that is known, or in the graph."""
+    message = "y_true and y_pred must have the same shape, got"
+    y_true = _with_rank_4("y_true", tf.cast(y_true, y_pred.dtype), channel_axis)
     if not y_true.shape.is_compatible_with(y_pred.shape):
-        raise ValueError(f"{message} {y_pred.shape}, got shape {y_true.shape}")
+        raise _shape_error(f"{message} {_text(y_true.shape)} and {_text(y_pred.shape)}")
     if y_true.shape.is_fully_defined() and y_pred.shape.is_fully_defined():
-        return y_true
-    y_true = _with_rank_4("y_true", y_true)
-    check = tf.debugging.assert_equal(tf.shape(y_true), tf.shape(y_pred), message=message)
-    return _after(check, y_true)
+        return y_true, y_pred
+    shapes = tf.shape(y_true), tf.shape(y_pred)
+    check = tf.debugging.Assert(tf.reduce_all(shapes[0] == shapes[1]), [message, *shapes])
+    shape = y_true.shape.merge_with(y_pred.shape)
+    y_true, y_pred = (tf.ensure_shape(_after(check, x), shape) for x in (y_true, y_pred))
+    return y_true, y_pred
 
 
 def check_mask(mask, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
@@ -139,10 +149,7 @@ def _not_differentiable(weights):
         # arguments, asked for or not: that must not fail. What it computes is right.
         if graph is not _current_graph():
             return upstream
-        raise ValueError(
-            "weights is not differentiable: pass tf.stop_gradient(weights) where a gradient with "
-            "respect to something that weights are computed from is taken"
-        )
+        return refused(weights, upstream, WEIGHTS_MESSAGE)
 
     return tf.identity(weights), gradient
 
@@ -152,46 +159,60 @@ def _current_graph() -> tf.Graph | None:
 
 
 def _non_negative(weights: tf.Tensor) -> tf.Tensor:
-    message = "weights must be non-negative, got"
+    message = "weights must be non-negative, got a negative number or NaN"
     good = tf.reduce_all(weights >= 0)  # NaN is not.
-    known = tf.get_static_value(good)
-    if known is None:
-        check = tf.debugging.Assert(good, [message, tf.boolean_mask(weights, ~(weights >= 0))])
-        return _after(check, weights)
-    if not known:
-        bad = tf.get_static_value(weights)
-        raise ValueError(f"{message} {bad[~(bad >= 0)][0]}")
-    return weights
+    if tf.executing_eagerly() and not good:
+        raise tf.errors.InvalidArgumentError(None, None, message)
+    return _after(tf.debugging.Assert(good, [message]), weights)
 
 
 def _check_per_pixel(
     argument: str, values: tf.Tensor, images: tf.Tensor, channel_axis: int
 ) -> tf.Tensor:
     """The values, of the shape of the images or with one channel."""
-    message = f"{argument}: expected the shape of the images, or that with one channel,"
-    values = _with_rank_4(argument, values)
+    values = _with_rank_4(argument, values, channel_axis)
+    one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
+    comma = ", "
+    wanted = f"{_text(one_channel, comma)} or {_text(images.shape, comma)}"
+    message = f"{argument} must have shape {wanted}, got"
     known = True
     for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
         if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
             known = False
         elif size != wanted and not (axis == channel_axis and size == 1):
-            raise ValueError(f"{message} {images.shape}, got shape {values.shape}")
+            raise _shape_error(f"{message} {_text(values.shape, comma)}")
     if known:
         return values
     shape, wanted = tf.shape(values), tf.shape(images)
     may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
     good = tf.reduce_all((shape == wanted) | (may_be_one & (shape == 1)))
-    return _after(tf.debugging.Assert(good, [message, wanted, "got", shape]), values)
+    return _after(tf.debugging.Assert(good, [message, shape, "for images", wanted]), values)
 
 
-def _with_rank_4(argument: str, values: tf.Tensor) -> tf.Tensor:
+def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tensor:
+    layout = "[B, C, H, W]" if channel_axis == 1 else "[B, H, W, C]"
+    message = f"{argument} must have rank 4 {layout}, got shape"
     if values.shape.rank is None:
+        shape = tf.shape(values)
+        values = _after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
-        raise ValueError(
-            f"{argument}: expected rank 4, [B, H, W, C] or [B, C, H, W], got shape {values.shape}"
-        )
+        raise _shape_error(f"{message} {_text(values.shape)}")
     return values
+
+
+def _shape_error(message: str) -> Exception:
+    if tf.executing_eagerly():
+        return tf.errors.InvalidArgumentError(None, None, message)
+    return ValueError(message)
+
+
+def _text(shape: Iterable[int | None], comma: str = ",") -> str:
+    return f"[{comma.join(map(_shown, shape))}]"
+
+
+def _shown(size: int | None) -> str:
+    return "unknown" if size is None else str(size)
 
 
 def _after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:

@@ -45,7 +45,9 @@ class Problem:
             {"response_epsilon": response_epsilon},
         ).get("response_epsilon", 0.0)
         p = checks.check_images("y_pred", y_pred, self._stencil)
-        t = None if y_true is None else checks.check_target(y_true, p)
+        t = None
+        if y_true is not None:
+            t, p = checks.check_target(y_true, p, self._stencil.channel_axis)
         self._mask = checks.check_mask(mask, p, self._stencil.channel_axis)
         self._weights = checks.check_weights(weights, p, self._stencil.channel_axis)
         dtype = checks.compute_dtype(p.dtype)

@@ -1,0 +1,89 @@
+"""Which of two backends computes: the fused ops (_ops.py) or their composition (_composed.py).
+
+The environment variable GRADOPS_BACKEND says: "fused", or an error that tells what is in the way;
+"composite"; or "auto", the default: fused if the op library loads, else composite with a warning.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from types import ModuleType
+from typing import NamedTuple
+
+from gradops import _library
+
+VARIABLE = "GRADOPS_BACKEND"
+CHOICES = ("auto", "fused", "composite")
+
+
+class Choice(NamedTuple):
+    """A backend, or "kernels only" of a build without TensorFlow, and why it is not the fused."""
+
+    name: str
+    reason: str = ""
+
+
+def wanted() -> str:
+    """What the environment asks for.
+
+    Raises:
+      ValueError: If that is none of CHOICES.
+    """
+    value = os.environ.get(VARIABLE) or "auto"
+    if value not in CHOICES:
+        raise ValueError(f"{VARIABLE} must be one of {', '.join(CHOICES)}, got {value!r}")
+    return value
+
+
+@functools.cache
+def choice() -> Choice:
+    """What this process uses, found when gradops is imported.
+
+    Raises:
+      ImportError: If there is no TensorFlow for it, or if it must be "fused" and cannot be.
+    """
+    if wanted() == "composite":
+        _library.require_tensorflow()
+        return Choice("composite", f"{VARIABLE}=composite")
+    if _library.is_without_tensorflow():
+        reason = "gradops was built without TensorFlow (GRADOPS_TF=OFF)"
+        if wanted() == "fused":
+            fix = "in its source folder, run pip install '.[cpu]'"
+            raise ImportError(f"{VARIABLE}=fused, but {reason}; {fix}")
+        return Choice("kernels only", reason)
+    try:
+        _library.ops()
+    except ImportError as error:
+        if wanted() == "fused" or not _library.has_tensorflow():
+            raise
+        return _fall_back(str(error))
+    return Choice("fused")
+
+
+@functools.cache
+def ops() -> ModuleType:
+    """The functions of the backend; decided at the first call, when devices are known."""
+    name = choice().name
+    if name == "fused" and wanted() == "auto" and _has_tpu():
+        name = _fall_back("the fused ops do not run on a TPU, and there is one").name
+    return importlib.import_module("gradops._ops" if name == "fused" else "gradops._composed")
+
+
+def _has_tpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("TPU"))
+
+
+def _fall_back(reason: str) -> Choice:
+    warnings.warn(
+        "gradops composes its losses from TensorFlow's ops, which takes many times the time and "
+        f"memory of the fused ops: {reason}. ({VARIABLE}=fused makes this an error, "
+        f"{VARIABLE}=composite silences it.)",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return Choice("composite", reason)

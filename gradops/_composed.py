@@ -1,0 +1,68 @@
+"""The functions of _ops.py by gradops.composite: what computes where the op library does not load.
+
+The same arguments and results, up to rounding, at many times the cost in time and memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from gradops import _options, composite
+from gradops._inputs import Inputs, is_absent
+from gradops._options import Options
+
+
+def loss(
+    inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
+) -> tf.Tensor:
+    """Per-example losses; upstream and factor are hints, of no use here."""
+    del upstream, factor
+    if options["normalizer"] == _options.SUMS:
+        return composite.gradient_sums(**_arguments(inputs, options))[0]
+    return composite.gradient_loss(**_arguments(inputs, options))
+
+
+def value_and_gradient(
+    inputs: Inputs, reduction: str, options: Options
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Per-example losses [B], and the gradient by y_pred of their mean or sum ("none": sum)."""
+    reduce = tf.reduce_mean if reduction == "mean" else tf.reduce_sum
+    with tf.GradientTape() as tape:
+        tape.watch(inputs.y_pred)
+        losses = loss(inputs, options)
+        total = reduce(losses)
+    return losses, tape.gradient(total, inputs.y_pred)
+
+
+def loss_counts(inputs: Inputs, options: Options) -> tf.Tensor:
+    """The sums of the weights of the counted residuals, by example and axis."""
+    return composite.gradient_sums(**_arguments(inputs, options))[1]
+
+
+def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
+    """(dy, dx) of images, in a last axis of 2."""
+    return composite.image_gradients(images, **options)
+
+
+def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
+    """sqrt(dy^2 + dx^2 + response_epsilon) of images."""
+    epsilon = float(options["response_epsilon"])
+    return composite.gradient_magnitude(images, **{**options, "response_epsilon": epsilon})
+
+
+def _arguments(inputs: Inputs, options: Options) -> dict[str, Any]:
+    """Arguments of gradops.composite: numbers for texts, None for what is absent."""
+    arguments = dict(options)
+    number = arguments.pop("penalty_parameter")
+    if number:
+        (name,) = composite.PENALTIES[options["penalty"]].parameters
+        arguments[name] = float(number)
+    epsilon = arguments.pop("response_epsilon")
+    if epsilon:
+        arguments["response_epsilon"] = float(epsilon)
+    if arguments["normalizer"] == _options.SUMS:
+        del arguments["normalizer"]
+    given = {name: None if is_absent(x) else x for name, x in inputs._asdict().items()}
+    return {**arguments, **given}

@@ -1,0 +1,89 @@
+"""Images with other leading axes than the batch's one (videos, or a single image): folded into it.
+
+[..., H, W, C] is a batch [N, H, W, C] to the ops, and what they return by example gets the leading
+axes back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from gradops._inputs import shape_error, shape_text
+
+_IMAGE_AXES = 3  # channels_last or channels_first
+
+
+class LeadingAxes:
+    """All axes but the last three of images.
+
+    Images whose rank a graph does not know must turn out to have rank 4; the ops check it.
+    """
+
+    def __init__(self, argument: str, images: tf.Tensor):
+        self._argument, self._images = argument, images
+        rank = images.shape.rank
+        if rank is not None and rank < _IMAGE_AXES:
+            raise shape_error(
+                f"{argument} must have rank 3 or more, that is 4 for a batch of images, got shape "
+                f"{shape_text(images.shape)}"
+            )
+        self._is_one = rank is None or rank == _IMAGE_AXES + 1
+
+    def fold(self, argument: str, tensor: tf.Tensor) -> tf.Tensor:
+        """[..., H, W, C] as [N, H, W, C]; raises if the leading axes are not those of the images.
+
+        Rank 4 passes unseen: the ops check more than this could.
+        """
+        if self._is_one:
+            return tensor
+        leading = self._images.shape[:-_IMAGE_AXES]
+        tensor = self._checked(argument, tensor, leading)
+        if tensor.shape.is_fully_defined():
+            return tf.reshape(tensor, [math.prod(leading), *tensor.shape[-_IMAGE_AXES:]])
+        shape = tf.shape(tensor)
+        count = tf.reduce_prod(shape[:-_IMAGE_AXES], keepdims=True)
+        folded = tf.reshape(tensor, tf.concat([count, shape[-_IMAGE_AXES:]], axis=0))
+        return tf.ensure_shape(folded, [leading.num_elements(), *tensor.shape[-_IMAGE_AXES:]])
+
+    def unfold(self, tensor: tf.Tensor) -> tf.Tensor:
+        """[N, ...] as [..., ...]."""
+        if self._is_one:
+            return tensor
+        leading, rest = self._images.shape[:-_IMAGE_AXES], tensor.shape[1:]
+        if leading.is_fully_defined() and rest.is_fully_defined():
+            return tf.reshape(tensor, [*leading, *rest])
+        shape = tf.concat([tf.shape(self._images)[:-_IMAGE_AXES], tf.shape(tensor)[1:]], axis=0)
+        return tf.ensure_shape(tf.reshape(tensor, shape), [*leading, *rest])
+
+    def _checked(self, argument: str, tensor: tf.Tensor, leading: tf.TensorShape) -> tf.Tensor:
+        """The tensor, of the images' rank and leading axes."""
+        rank = self._images.shape.rank
+        if tensor.shape.rank is None:
+            message = f"{argument} must have rank {rank} as {self._argument}, got"
+            found = tf.size(tf.shape(tensor))  # tf.rank is taken for what ensure_shape says
+            tensor = _after(tf.debugging.Assert(found == rank, [message, found]), tensor)
+            tensor = tf.ensure_shape(tensor, [None] * rank)
+        if tensor.shape.rank != rank:
+            raise shape_error(
+                f"{argument} must have rank {rank} as {self._argument}, got shape "
+                f"{shape_text(tensor.shape)}"
+            )
+        message = f"{argument} must have the leading axes of {self._argument},"
+        found = tensor.shape[:-_IMAGE_AXES]
+        if not found.is_compatible_with(leading):
+            raise shape_error(
+                f"{message} {shape_text(leading)}, got shape {shape_text(tensor.shape)}"
+            )
+        if found.is_fully_defined() and leading.is_fully_defined():
+            return tensor
+        shapes = [tf.shape(x)[:-_IMAGE_AXES] for x in (self._images, tensor)]
+        good = tf.reduce_all(shapes[0] == shapes[1])
+        tensor = _after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
+        return tf.ensure_shape(tensor, leading.concatenate(tensor.shape[-_IMAGE_AXES:]))
+
+
+def _after(check: tf.Operation, tensor: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([check]):
+        return tf.identity(tensor)

@@ -1,0 +1,43 @@
+"""The package's tables, as the pybind11 module of the kernels has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gradops.composite.checks import DATA_FORMATS
+from gradops.composite.penalties import PENALTIES
+from gradops.composite.problem import NORMALIZERS
+from gradops.composite.responses import RESPONSES
+from gradops.composite.stencils import BORDERS, SCALES, STENCILS
+
+
+def options() -> dict[str, list[str]]:
+    """Option -> its allowed values, the default first."""
+    tables: dict[str, Iterable[str]] = {
+        "stencil": STENCILS,
+        "border": BORDERS,
+        "scale": SCALES,
+        "response": RESPONSES,
+        "penalty": PENALTIES,
+        "normalizer": NORMALIZERS,
+        "data_format": DATA_FORMATS,
+    }
+    return {option: list(table) for option, table in tables.items()}
+
+
+def penalty_parameters() -> dict[str, tuple[str, float]]:
+    """Penalty -> (its parameter, the default), of those that have one."""
+    return {
+        name: parameter
+        for name, penalty in PENALTIES.items()
+        for parameter in penalty.parameters.items()
+    }
+
+
+def response_parameters() -> dict[str, tuple[str, float]]:
+    """Response -> (its parameter, the default), of those that have one."""
+    return {
+        name: ("response_epsilon", response.epsilon)
+        for name, response in RESPONSES.items()
+        if response.epsilon is not None
+    }

@@ -1,0 +1,168 @@
+"""GRADOPS_BACKEND: the fused ops, their composition, and how one takes the other's place."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from subprocess_tools import json_of, run_python
+
+import gradops
+
+pytestmark = pytest.mark.fused  # each starts processes of its own
+
+# Prints the backend, the warnings of gradops, and a loss with its gradient, of each function.
+USE = """
+import json, sys, warnings
+{before}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import numpy as np, tensorflow as tf
+    import gradops
+    x, y = np.random.default_rng(0).random((2, 2, 5, 6, 3)).astype("float32")
+    with tf.GradientTape() as tape:
+        p = tf.constant(x)
+        tape.watch(p)
+        loss = gradops.SobelLoss(penalty="huber", delta=0.5)(y, p)
+    results = [
+        loss, tape.gradient(loss, p), gradops.gradient_loss(y, x, weights=y, mask=x > 0.2),
+        *gradops.value_and_gradient(y, x, penalty="charbonnier", response="direction"),
+        *gradops.gradient_sums(y, x), gradops.sobel_edges(x), gradops.gradient_magnitude(x),
+    ]
+    info = gradops.build_info()
+print(json.dumps({{
+    "backend": info["backend"], "reason": info["backend_reason"], "version": gradops.__version__,
+    "warnings": [str(w.message) for w in caught if w.category is RuntimeWarning
+                 and "gradops" in str(w.message)],
+    "results": [np.asarray(x).tolist() for x in results],
+}}))
+"""
+ANOTHER = "import tensorflow as tf; tf.__version__ = '2.20.0'"
+# As if the installed file were of a TensorFlow with other symbols.
+BROKEN = """
+import tensorflow as tf
+def load(path):
+    raise tf.errors.NotFoundError(None, None, path + ": undefined symbol: _ZN10tensorflow")
+tf.load_op_library = load
+"""
+
+
+def use(backend, before=""):
+    return json_of(USE.format(before=before), GRADOPS_BACKEND=backend)
+
+
+@pytest.fixture(scope="module")
+def fused():
+    return use("fused")
+
+
+def assert_same_results(found, fused):
+    for ours, theirs in zip(found["results"], fused["results"], strict=True):
+        assert_close_lists(ours, theirs)
+
+
+def assert_close_lists(ours, theirs):
+    if isinstance(ours, list):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_close_lists(one, other)
+    else:
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+
+
+def test_auto_is_fused_where_it_can_be(fused):
+    for backend in (None, "", "auto"):
+        found = use(backend)
+        assert found["backend"] == "fused" and not found["reason"] and not found["warnings"]
+        assert found["results"] == fused["results"]
+
+
+def test_composite_gives_the_same_results_without_a_warning(fused):
+    found = use("composite")
+    assert found["backend"] == "composite" and found["reason"] == "GRADOPS_BACKEND=composite"
+    assert not found["warnings"]
+    assert_same_results(found, fused)
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (ANOTHER, r"built for TensorFlow \S+ and TensorFlow 2\.20\.0 is installed.*pip install"),
+        (BROKEN, "cannot load its op library: .*undefined symbol"),
+        ("sys.modules['gradops._kernels'] = None", "is not built for this Python: .*pip install"),
+    ],
+    ids=["another TensorFlow", "missing symbols", "not built"],
+)
+def test_what_does_not_load_is_composed_with_one_warning(fused, before, reason):
+    found = use(None, before)
+    assert found["backend"] == "composite"
+    (warning,) = found["warnings"]
+    assert re.search(reason, warning) and re.search(reason, found["reason"])
+    assert "GRADOPS_BACKEND=fused" in warning and "GRADOPS_BACKEND=composite silences" in warning
+    assert_same_results(found, fused)
+    silent = use("composite", before)
+    assert silent["backend"] == "composite" and not silent["warnings"]
+    refused = run_python(USE.format(before=before), GRADOPS_BACKEND="fused")
+    assert refused.returncode == 1
+    assert re.search(f"ImportError: .*{reason}", refused.stderr.strip().splitlines()[-1])
+
+
+def test_the_python_files_alone(tmp_path, fused):
+    """As on a platform that nothing was built for."""
+    shutil.copytree(
+        Path(gradops.__file__).parent,
+        tmp_path / "gradops",
+        ignore=shutil.ignore_patterns("*.so", "__pycache__"),
+    )
+    code = f"sys.path.insert(0, {str(tmp_path)!r})"
+    # An editable install finds the package by a hook of its own.
+    code += "; sys.meta_path = [x for x in sys.meta_path if 'editable' not in repr(x).lower()]"
+    found = use(None, code)
+    assert found["backend"] == "composite" and len(found["warnings"]) == 1
+    assert "is not built for this Python" in found["reason"]
+    assert_same_results(found, fused)
+
+
+def test_a_tpu(fused):
+    """The op library loads, so that saved models do, but what is computed is composed."""
+    before = """
+import tensorflow as tf
+devices = tf.config.list_logical_devices
+tf.config.list_logical_devices = lambda kind=None: ["a TPU"] if kind == "TPU" else devices(kind)
+"""
+    found = use(None, before)
+    (warning,) = found["warnings"]
+    assert "do not run on a TPU" in warning
+    assert_same_results(found, fused)
+    assert use("fused", before)["results"] == fused["results"]
+
+
+def test_another_word(fused):
+    process = run_python("import gradops", GRADOPS_BACKEND="fast")
+    assert process.returncode == 1
+    message = "ValueError: GRADOPS_BACKEND must be one of auto, fused, composite, got 'fast'"
+    assert process.stderr.strip().splitlines()[-1] == message
+
+
+@pytest.mark.parametrize("backend", [None, "fused", "composite"])
+def test_no_tensorflow(backend):
+    code = "import sys; sys.modules['tensorflow'] = None; import gradops"
+    process = run_python(code, GRADOPS_BACKEND=backend)
+    assert process.returncode == 1
+    message = process.stderr.strip().splitlines()[-1]
+    assert re.match("ImportError: gradops was built for TensorFlow .* no TensorFlow is", message)
+    assert "pip install 'tensorflow-cpu==" in message
+
+
+def test_the_command_says_why():
+    process = subprocess.run(
+        [sys.executable, "-m", "gradops"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GRADOPS_BACKEND": "composite"},
+    )
+    assert re.search(r"^backend +composite$", process.stdout, re.M)
+    assert re.search(r"^backend_reason +GRADOPS_BACKEND=composite$", process.stdout, re.M)

@@ -1,0 +1,242 @@
+"""Videos, single images and other leading axes: each image is an example of its own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from op_tools import assert_close, assert_same, at_run_time, images
+
+import gradops
+from gradops import reference
+
+LEADING = [(), (2, 3), (2, 1, 2), (0, 3), (3, 0)]
+IMAGE = {"channels_last": (5, 6, 2), "channels_first": (2, 5, 6)}
+OPTIONS = {"stencil": "scharr", "penalty": "huber", "border": "replicate", "normalizer": "pixels"}
+leadings = pytest.mark.parametrize("leading", LEADING, ids=str)
+formats = pytest.mark.parametrize("data_format", IMAGE)
+
+
+def folded(x, leading):
+    return tf.reshape(x, [int(np.prod(leading)), *x.shape[len(leading) :]])
+
+
+def maps(rng, shape, data_format):
+    """Weights and a mask, of one channel."""
+    axis = -1 if data_format == "channels_last" else -3
+    one = list(shape)
+    one[axis] = 1
+    return {
+        "weights": tf.constant(rng.uniform(0.5, 2, one)),
+        "mask": tf.constant(rng.uniform(size=one) > 0.1),
+    }
+
+
+@leadings
+@formats
+@pytest.mark.parametrize("graph", [False, True])
+def test_losses_gradients_and_sums(rng, leading, data_format, graph):
+    """As of the batch [N, ...]; a graph knows no size but the rank."""
+    shape = (*leading, *IMAGE[data_format])
+    y_true, y_pred = images(rng, shape)
+    given = maps(rng, shape, data_format)
+
+    def everything(y_true, y_pred, weights, mask):
+        options = {**OPTIONS, "weights": weights, "mask": mask, "data_format": data_format}
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            losses = gradops.gradient_loss(y_true, y_pred, **options)
+        slopes = tape.gradient(losses, y_pred)
+        values = gradops.value_and_gradient(y_true, y_pred, reduction="none", **options)
+        del options["normalizer"]
+        return losses, slopes, *values, *gradops.gradient_sums(y_true, y_pred, **options)
+
+    call = everything
+    if graph:
+        specs = [tf.TensorSpec([None] * len(x.shape), x.dtype) for x in (y_true, *given.values())]
+        call = tf.function(everything).get_concrete_function(specs[0], *specs)
+    found = call(y_true, y_pred, *given.values())
+    wanted = everything(*(folded(x, leading) for x in (y_true, y_pred, *given.values())))
+    assert [x.shape[: len(leading)] for x in found] == [leading] * 6
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert_same(folded(ours, leading), theirs)
+
+
+@leadings
+@formats
+@pytest.mark.parametrize("function", ["image_gradients", "gradient_magnitude"])
+def test_gradients_of_images(rng, function, leading, data_format):
+    (x,) = images(rng, (*leading, *IMAGE[data_format]))[:1]
+    call = getattr(gradops, function)
+    found = call(x, stencil="forward", data_format=data_format)
+    wanted = call(folded(x, leading), stencil="forward", data_format=data_format)
+    assert found.shape == (x.shape if function == "gradient_magnitude" else (*x.shape, 2))
+    assert_same(folded(found, leading), wanted)
+
+
+def test_frames_against_the_oracle(rng):
+    y_true, y_pred = images(rng, (2, 3, 5, 6, 1))
+    losses, gradient = gradops.value_and_gradient(y_true, y_pred, reduction="none")
+    for i, j in np.ndindex(2, 3):
+        one = y_true[i, j].numpy()[None], y_pred[i, j].numpy()[None]
+        assert_close(losses[i, j], reference.gradient_loss(*one)[0])
+        assert_close(gradient[i, j], reference.loss_gradients(*one)[1][0])
+    mean, gradient = gradops.value_and_gradient(y_true, y_pred)
+    assert_close(mean, losses.numpy().mean())
+    assert_close(tf.reduce_sum(gradient, axis=[2, 3, 4]), np.zeros((2, 3)))
+
+
+def test_second_derivatives_and_one_image_without_a_target(rng):
+    (x,) = images(rng, (4, 5, 3))[:1]
+
+    def product(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = gradops.gradient_loss(None, x, penalty="l2", response="magnitude")
+            slope = inner.gradient(loss, x)
+        return tf.reduce_sum(x * outer.gradient(slope, x, output_gradients=x))
+
+    def of_the_batch(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = gradops.gradient_loss(None, x[None], penalty="l2", response="magnitude")
+            slope = inner.gradient(loss, x)
+        return tf.reduce_sum(x * outer.gradient(slope, x, output_gradients=x))
+
+    assert_same(product(x), of_the_batch(x))
+    assert product(x) > 0
+
+
+def test_compiled(rng):
+    y_true, y_pred = images(rng, (2, 3, 5, 6, 1), "float32")
+    compiled = tf.function(gradops.value_and_gradient, jit_compile=True)
+    for ours, theirs in zip(
+        compiled(y_true, y_pred), gradops.value_and_gradient(y_true, y_pred), strict=True
+    ):
+        assert_close(ours, theirs, "float32")
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize(
+    "shape", [(), (2,), (2, 2), (2, 2, 5, 6), (2, 2, 5, 6, 1), (2, 2, 5, 6, 3)]
+)
+def test_sample_weights_of_keras(rng, reduction, shape):
+    """Of videos, of frames, of pixels; T == B, where Keras would broadcast [B] over the frames."""
+    y_true, y_pred = images(rng, (2, 2, 5, 6, 3), "float32")
+    weights = rng.uniform(0.5, 2, shape).astype("float32")
+    loss = gradops.GradientLoss(reduction=reduction)(y_true, y_pred, sample_weight=weights)
+    if len(shape) > 2:
+        pixels = weights if len(shape) == 5 else weights[..., None]
+        losses = gradops.gradient_loss(y_true, y_pred, weights=pixels).numpy()
+        weights = np.ones((2, 2))
+    else:
+        losses = gradops.gradient_loss(y_true, y_pred).numpy()
+        weights = np.broadcast_to(weights.reshape(shape + (1,) * (2 - len(shape))), (2, 2))
+    total = (losses * weights).sum()
+    divisor = {"sum": 1, "sum_over_batch_size": 4}.get(reduction, weights.sum())
+    if len(shape) == 0 and reduction == "mean_with_sample_weight":
+        divisor = weights[0, 0]  # Keras' own: the sum of the one weight that is given
+    np.testing.assert_allclose(loss, total / divisor, rtol=1e-5)
+
+
+def test_fit_on_videos(rng):
+    x, y = rng.random((2, 4, 3, 6, 5, 2), "float32")
+    model = keras.Sequential([keras.Input((3, 6, 5, 2)), keras.layers.Conv3D(2, 3, padding="same")])
+    model.compile("sgd", loss=gradops.SobelLoss(), metrics=[gradops.SobelMetric()])
+    history = model.fit(x, y, batch_size=2, epochs=3, verbose=0).history
+    np.testing.assert_allclose(history["sobel_metric"], history["loss"], rtol=1e-5)
+    assert history["loss"][-1] < history["loss"][0]
+    expected = reference.gradient_loss(*(v.reshape(12, 6, 5, 2) for v in (y, model.predict(x))))
+    np.testing.assert_allclose(model.evaluate(x, y, verbose=0)[0], expected.mean(), rtol=1e-5)
+
+
+def in_a_graph(call, *arrays, known):
+    specs = [tf.TensorSpec(x.shape if known else [None] * x.ndim, x.dtype) for x in arrays]
+    return tf.function(call).get_concrete_function(*specs)
+
+
+VIDEO = np.zeros((2, 3, 4, 5, 3), "float32")
+LEADING_OF = {
+    "y_true": (lambda x, v: gradops.gradient_loss(v, x), (2, 3, 4, 5, 3)),
+    "weights": (lambda x, v: gradops.gradient_loss(x, x, weights=v), (2, 3, 4, 5, 1)),
+    "mask": (lambda x, v: gradops.gradient_loss(x, x, mask=v > 0), (2, 3, 4, 5, 1)),
+}
+
+
+@pytest.mark.parametrize("argument", LEADING_OF)
+def test_other_leading_axes_are_refused(argument):
+    """Also those of as many images."""
+    call, shape = LEADING_OF[argument]
+    for other in ((3, 2, *shape[2:]), (2, 2, *shape[2:])):
+        values = np.zeros(other, "float32")
+        start = f"{argument} must have the leading axes of y_pred"
+        message = rf"{start}, \[2,3\], got shape \[{other[0]},"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            call(VIDEO, values)
+        with pytest.raises(ValueError, match=message):
+            in_a_graph(call, VIDEO, values, known=True)
+        unknown = in_a_graph(call, VIDEO, values, known=False)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=start):
+            unknown(tf.constant(VIDEO), tf.constant(values))
+
+
+@pytest.mark.parametrize("argument", LEADING_OF)
+def test_other_ranks_are_refused(argument):
+    call, shape = LEADING_OF[argument]
+    for y_pred in (VIDEO, VIDEO[0, 0]):
+        values = np.zeros(shape[1:], "float32")
+        message = rf"{argument} must have rank {y_pred.ndim} as y_pred, got shape \[3,4,5,"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            call(y_pred, values)
+        specs = tf.TensorSpec([None] * y_pred.ndim), tf.TensorSpec(None)
+        unknown = tf.function(call).get_concrete_function(*specs)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{argument} must have rank"):
+            unknown(tf.constant(y_pred), tf.constant(values))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (4, 5)])
+def test_too_few_axes(shape):
+    message = r"y_pred must have rank 3 or more, that is 4 for a batch of images, got shape \["
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        gradops.gradient_loss(None, np.zeros(shape, "float32"))
+    with pytest.raises(ValueError, match=message):
+        in_a_graph(lambda x: gradops.gradient_loss(None, x), np.zeros(shape, "float32"), known=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message.replace("y_pred", "images")):
+        gradops.image_gradients(np.zeros(shape, "float32"))
+
+
+def test_sizes_and_pixel_maps_are_checked_as_of_a_batch():
+    small = r"y_pred is too small: .* got height 1 and width 5"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=small):
+        gradops.gradient_loss(None, VIDEO[:, :, :1])
+    wrong = r"mask must have shape \[6, 4, 5, 1\] or \[6, 4, 5, 3\], got \[6, 4, 4, 1\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=wrong):
+        gradops.gradient_loss(None, VIDEO, mask=VIDEO[..., :4, :1] == 0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same shape"):
+        gradops.gradient_loss(VIDEO[:, :, :3], VIDEO)
+
+
+def test_a_rank_that_a_graph_does_not_know_is_4():
+    call = tf.function(gradops.gradient_loss).get_concrete_function(*2 * [tf.TensorSpec(None)])
+    message = r"y_pred must have rank 4 \[B, H, W, C\], got shape \[2,3,4,5,3\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=at_run_time(message)):
+        call(tf.constant(VIDEO), tf.constant(VIDEO))
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5)])
+def test_keras_images_have_a_batch_axis(shape):
+    """[B, H, W] would pass for one image."""
+    zeros = np.zeros(shape, "float32")
+    message = r"y_pred must have rank 4 \[B, H, W, C\] or \[B, C, H, W\], or more, got shape \[4,5"
+    for call in (gradops.SobelLoss(), gradops.SobelMetric()):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            call(zeros, zeros)
+
+
+def test_sample_weights_of_other_ranks():
+    message = r"rank 1 to 2 \[B, ...\], or rank 4 \[B, ..., H, W\] or 5 .* got shape \[2, 3, 4\]"
+    with pytest.raises(ValueError, match=message):
+        gradops.SobelLoss()(VIDEO, VIDEO, sample_weight=VIDEO[..., 0, 0])
