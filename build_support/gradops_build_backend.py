@@ -56,7 +56,8 @@ def extras() -> dict[str, list[str]]:
         ],
         "cuda": [f"tensorflow[and-cuda]=={pin}"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
-        "test": ["pytest>=8", "hypothesis>=6.100"],
+        # tf2onnx: what becomes of the ops in an export is tested.
+        "test": ["pytest>=8", "hypothesis>=6.100", "tf2onnx>=1.17", "onnx>=1.19"],
         "bench": ["matplotlib>=3.8"],
         "peers": [  # heavy, and no test needs them
             "torch==2.13.0",
