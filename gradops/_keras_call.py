@@ -30,6 +30,13 @@ class Reduction(keras.losses.Loss):
         return self(losses, losses, sample_weight)
 
 
+def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
+    """Raises ValueError for another stencil than the one that the class is named after."""
+    stencil = options.get("stencil", "sobel")
+    if stencil != "sobel":
+        raise ValueError(f"stencil of {owner} is 'sobel', got {stencil!r}; use {general}")
+
+
 def images(
     y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:

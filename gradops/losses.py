@@ -176,8 +176,5 @@ class SobelLoss(GradientLoss):
     """
 
     def __init__(self, penalty: str = "l1", *, name: str = "sobel_loss", **kwargs: Any):
-        if kwargs.get("stencil", "sobel") != "sobel":
-            raise ValueError(
-                f"stencil of SobelLoss is 'sobel', got {kwargs['stencil']!r}; use GradientLoss"
-            )
+        _keras_call.check_is_sobel("SobelLoss", "GradientLoss", kwargs)
         super().__init__(penalty=penalty, name=name, **kwargs)

@@ -75,8 +75,5 @@ class SobelMetric(GradientMetric):
     """
 
     def __init__(self, penalty: str = "l1", *, name: str = "sobel_metric", **options: Any):
-        if options.get("stencil", "sobel") != "sobel":
-            raise ValueError(
-                f"stencil of SobelMetric is 'sobel', got {options['stencil']!r}; use GradientMetric"
-            )
+        _keras_call.check_is_sobel("SobelMetric", "GradientMetric", options)
         super().__init__(penalty=penalty, name=name, **options)
