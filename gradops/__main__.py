@@ -15,8 +15,10 @@ def main(argv: list[str]) -> int:
             print(f"{key:26} {shown}")
         return 0
     if argv[0] == "demo":
-        if gradops.build_info()["backend"] != "fused":
-            print("gradops: the demo needs a build with TensorFlow", file=sys.stderr)
+        info = gradops.build_info()
+        if info["backend"] != "fused":
+            reason = info["backend_reason"]
+            print(f"gradops: the demo shows the fused ops; not here: {reason}", file=sys.stderr)
             return 1
         from gradops import demo
 

@@ -60,16 +60,28 @@ def choice() -> Choice:
         if wanted() == "fused" or not _library.has_tensorflow():
             raise
         return _fall_back(str(error))
+    importlib.import_module("gradops._ops")  # the ops' gradients and loops, for saved models
     return Choice("fused")
 
 
 @functools.cache
+def choice_for_devices() -> Choice:
+    """The same, decided at the first call of a loss, when devices are known."""
+    if choice().name == "fused" and wanted() == "auto" and _has_tpu():
+        return _fall_back("the fused ops do not run on a TPU, and there is one")
+    return choice()
+
+
+def in_use() -> Choice:
+    """What computes, as far as that is decided."""
+    return choice_for_devices() if choice_for_devices.cache_info().currsize else choice()
+
+
+@functools.cache
 def ops() -> ModuleType:
-    """The functions of the backend; decided at the first call, when devices are known."""
-    name = choice().name
-    if name == "fused" and wanted() == "auto" and _has_tpu():
-        name = _fall_back("the fused ops do not run on a TPU, and there is one").name
-    return importlib.import_module("gradops._ops" if name == "fused" else "gradops._composed")
+    """The functions of the backend."""
+    name = "gradops._ops" if choice_for_devices().name == "fused" else "gradops._composed"
+    return importlib.import_module(name)
 
 
 def _has_tpu() -> bool:

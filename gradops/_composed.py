@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradops import _options, composite
+from gradops import composite
 from gradops._inputs import Inputs, is_absent
 from gradops._options import Options
 
@@ -19,8 +19,6 @@ def loss(
 ) -> tf.Tensor:
     """Per-example losses; upstream and factor are hints, of no use here."""
     del upstream, factor
-    if options["normalizer"] == _options.SUMS:
-        return composite.gradient_sums(**_arguments(inputs, options))[0]
     return composite.gradient_loss(**_arguments(inputs, options))
 
 
@@ -36,9 +34,11 @@ def value_and_gradient(
     return losses, tape.gradient(total, inputs.y_pred)
 
 
-def loss_counts(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The sums of the weights of the counted residuals, by example and axis."""
-    return composite.gradient_sums(**_arguments(inputs, options))[1]
+def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums by example and axis, of the options' normalizer "none", and what they are sums over."""
+    arguments = _arguments(inputs, options)
+    del arguments["normalizer"]
+    return composite.gradient_sums(**arguments)
 
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
@@ -62,7 +62,5 @@ def _arguments(inputs: Inputs, options: Options) -> dict[str, Any]:
     epsilon = arguments.pop("response_epsilon")
     if epsilon:
         arguments["response_epsilon"] = float(epsilon)
-    if arguments["normalizer"] == _options.SUMS:
-        del arguments["normalizer"]
     given = {name: None if is_absent(x) else x for name, x in inputs._asdict().items()}
     return {**arguments, **given}

@@ -25,17 +25,17 @@ def inputs(
 ) -> tuple[Inputs, LeadingAxes]:
     """The ops' inputs, y_true of y_pred's dtype, weights of the loss's, and what was folded."""
     y_pred = images("y_pred", y_pred)
-    dtype = loss_dtype(y_pred.dtype)
+    dtype, rank = loss_dtype(y_pred.dtype), y_pred.shape.rank or 4
     leading = LeadingAxes("y_pred", y_pred)
     folded = Inputs(
         absent(y_pred.dtype)
         if y_true is None
-        else leading.fold("y_true", real("y_true", y_true, y_pred.dtype)),
+        else leading.fold("y_true", real("y_true", y_true, y_pred.dtype, rank)),
         leading.fold("y_pred", y_pred),
         absent(dtype)
         if weights is None
-        else leading.fold("weights", real("weights", weights, dtype)),
-        absent(tf.bool) if mask is None else leading.fold("mask", _mask(mask)),
+        else leading.fold("weights", real("weights", weights, dtype, rank)),
+        absent(tf.bool) if mask is None else leading.fold("mask", _mask(mask, rank)),
     )
     return folded, leading
 
@@ -58,27 +58,27 @@ def folded_images(argument: str, values: TensorLike) -> tuple[tf.Tensor, Leading
     return leading.fold(argument, converted), leading
 
 
-def real(argument: str, values: TensorLike, dtype: tf.DType) -> tf.Tensor:
-    """A tensor of a real dtype, cast."""
+def real(argument: str, values: TensorLike, dtype: tf.DType, rank: int = 4) -> tf.Tensor:
+    """A tensor of a real dtype, cast; rank is what it should have, for messages."""
     converted = tensor(argument, values)
     given = converted.dtype
     if given != dtype:
         if not (given.is_floating or given.is_integer or given.is_bool):
             raise ValueError(f"{argument} must have a real dtype, got {given.name}")
         converted = tf.cast(converted, dtype)
-    return _not_taken_for_absent(argument, converted)
+    return _not_taken_for_absent(argument, converted, rank)
 
 
-def _mask(values: MaskLike) -> tf.Tensor:
+def _mask(values: MaskLike, rank: int) -> tf.Tensor:
     converted = tensor("mask", values)
     if converted.dtype != tf.bool:
         raise ValueError(f"mask must have dtype bool, got {converted.dtype.name}")
-    return _not_taken_for_absent("mask", converted)
+    return _not_taken_for_absent("mask", converted, rank)
 
 
-def _not_taken_for_absent(argument: str, values: tf.Tensor) -> tf.Tensor:
+def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Tensor:
     """A vector of no numbers would be; in a graph, it may only come to light when it is run."""
-    message = f"{argument} must have rank 4, got shape"
+    message = f"{argument} must have rank {rank}, got shape"
     if values.shape.rank is None:
         check = tf.debugging.Assert(tf.rank(values) != 1, [message, tf.shape(values)])
         with tf.control_dependencies([check]):

@@ -15,8 +15,9 @@ def build_info() -> dict[str, Any]:
     Returns:
       A dictionary:
         version: gradops itself.
-        backend: "fused"; "composite" where the losses are composed of TensorFlow's ops (those on a
-          TPU always are); "kernels only" where gradops was built without TensorFlow.
+        backend: "fused"; "composite" where the losses are composed of TensorFlow's ops (on a TPU
+          that is found at the first call of one); "kernels only" where gradops was built without
+          TensorFlow.
         backend_reason: Why it is not "fused"; "" if it is.
         tensorflow: The installed TensorFlow, None if there is none.
         tensorflow_build_version: The TensorFlow that the op library was built against, "" if none.
@@ -33,7 +34,7 @@ def build_info() -> dict[str, Any]:
       >>> gradops.build_info()["backend"] in ("fused", "composite")
       True
     """
-    name, reason = _backend.choice()
+    name, reason = _backend.in_use()
     if not _library.is_built():
         return {
             "version": _installed_version(),
@@ -41,6 +42,11 @@ def build_info() -> dict[str, Any]:
             "backend_reason": reason,
             "tensorflow": _tensorflow_version(),
             "tensorflow_build_version": "",
+            "compiler": "",
+            "cpu_targets": [],
+            "cpu_targets_runnable": [],
+            "cpu_target": "",
+            "cuda_architectures": [],
         }
     built = _library.kernels().build_info()
     built["tensorflow_build_version"] = _library.tensorflow_build_version()

@@ -23,7 +23,8 @@ class Reduction(keras.losses.Loss):
 
     def reduce(self, losses: tf.Tensor, sample_weight: Any) -> tf.Tensor:
         """A scalar, or the losses for reduction "none". Weights may lack axes at the end."""
-        if sample_weight is not None and 0 < sample_weight.shape.rank < losses.shape.rank:
+        several = losses.shape.rank is not None and losses.shape.rank > 1
+        if sample_weight is not None and several and sample_weight.shape.rank > 0:
             missing = [1] * (losses.shape.rank - sample_weight.shape.rank)
             shape = tf.concat([tf.shape(sample_weight), missing], axis=0)
             sample_weight = tf.broadcast_to(tf.reshape(sample_weight, shape), tf.shape(losses))
@@ -37,19 +38,22 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
         raise ValueError(f"stencil of {owner} is 'sobel', got {stencil!r}; use {general}")
 
 
-def images(
-    y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both images in one dtype: 16 bits if both have it already, else `dtype`.
-
-    A batch axis is Keras' rule, so rank 3 is not taken for one image: it is one without channels.
-    """
-    y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
+def predicted(y_pred: _convert.TensorLike) -> tf.Tensor:
+    """Images with a batch axis, which is Keras' rule: rank 3 would be [B, H, W], not one image."""
+    y_pred = _convert.tensor("y_pred", y_pred)
     if y_pred.shape.rank is not None and y_pred.shape.rank < 4:
         raise shape_error(
             "y_pred must have rank 4 [B, H, W, C] or [B, C, H, W], or more, got shape "
             f"{shape_text(y_pred.shape)}"
         )
+    return y_pred
+
+
+def images(
+    y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both images in one dtype: 16 bits if both have it already, else `dtype`."""
+    y_true, y_pred = _convert.tensor("y_true", y_true), predicted(y_pred)
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
         return y_true, y_pred
     return _convert.real("y_true", y_true, dtype), _convert.real("y_pred", y_pred, dtype)

@@ -39,7 +39,8 @@ class LeadingAxes:
         if self._is_one:
             return tensor
         leading = self._images.shape[:-_IMAGE_AXES]
-        tensor = self._checked(argument, tensor, leading)
+        if tensor is not self._images:
+            tensor = self._checked(argument, tensor, leading)
         if tensor.shape.is_fully_defined():
             return tf.reshape(tensor, [math.prod(leading), *tensor.shape[-_IMAGE_AXES:]])
         shape = tf.shape(tensor)
@@ -81,7 +82,12 @@ class LeadingAxes:
         shapes = [tf.shape(x)[:-_IMAGE_AXES] for x in (self._images, tensor)]
         good = tf.reduce_all(shapes[0] == shapes[1])
         tensor = _after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
-        return tf.ensure_shape(tensor, leading.concatenate(tensor.shape[-_IMAGE_AXES:]))
+        # XLA drops assertions. It does refuse to stack what has not the same shape.
+        both = tf.stack([tf.zeros(shape, tf.bool) for shape in shapes])
+        rest = tf.shape(tensor)[-_IMAGE_AXES:]
+        known = leading.concatenate(tensor.shape[-_IMAGE_AXES:])
+        tensor = tf.reshape(tensor, tf.concat([tf.shape(both)[1:], rest], axis=0))
+        return tf.ensure_shape(tensor, known)
 
 
 def _after(check: tf.Operation, tensor: tf.Tensor) -> tf.Tensor:

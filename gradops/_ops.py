@@ -106,11 +106,12 @@ def value_and_gradient(
     return losses, loss_gradient(inputs, memo, expected, expected, options)
 
 
-def loss_counts(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The sums of the weights of the counted residuals, by example and axis."""
-    return _library.ops().gradops_loss_counts(
+def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums by example and axis, of the options' normalizer "none", and what they are sums over."""
+    counts = _library.ops().gradops_loss_counts(
         *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
     )
+    return loss(inputs, options, upstream=None), counts
 
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:

@@ -264,6 +264,5 @@ def gradient_sums(
     options = {**options, "normalizer": _options.SUMS}
     with tf.name_scope(name or "gradient_sums"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
-        ops = _backend.ops()
-        sums, counts = ops.loss(inputs, options, upstream=None), ops.loss_counts(inputs, options)
+        sums, counts = _backend.ops().sums(inputs, options)
         return leading.unfold(sums), leading.unfold(counts)

@@ -34,7 +34,7 @@ class GradientLoss(keras.losses.Loss):
         multiplication outside, which the pass that finds the gradient cannot foresee.
       data_format: "channels_last" or "channels_first"; None means what
         keras.config.image_data_format() is at construction.
-      reduction: A Keras reduction of the [B] losses: "sum_over_batch_size", "mean", "sum",
+      reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss.
       dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
@@ -45,7 +45,7 @@ class GradientLoss(keras.losses.Loss):
     examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels, as `weights` of
     gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]). Of videos
     [B, T, H, W, C] each frame is an example, with weights [B] or [B, T], or of the pixels. Keras'
-    class weights do not apply to images. Returns a scalar, or [B] for reduction "none".
+    class weights do not apply to images. Returns a scalar, or the losses for reduction "none".
 
     Raises:
       ValueError: If an option is not one of those built or Keras runs on another backend; when
@@ -119,7 +119,7 @@ class GradientLoss(keras.losses.Loss):
         return self._reduction.reduce(self._losses(y_true, y_pred, weights), sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Per-example losses [B]."""
+        """Per-example losses, of the shape of the leading axes."""
         return self._losses(*_keras_call.images(y_true, y_pred, self._image_dtype), None)
 
     def _losses(self, y_true: tf.Tensor, y_pred: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:

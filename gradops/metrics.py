@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from gradops import _convert, _keras_call
+from gradops import _keras_call
 from gradops.losses import GradientLoss
 
 
@@ -42,7 +42,7 @@ class GradientMetric(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch."""
-        y_pred = _convert.tensor("y_pred", y_pred)
+        y_pred = _keras_call.predicted(y_pred)
         sample_weight, weights = _keras_call.route(sample_weight, y_pred, self._loss.data_format)
         super().update_state(self._loss(y_true, y_pred, weights), sample_weight)
 

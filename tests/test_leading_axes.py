@@ -121,7 +121,7 @@ def test_compiled(rng):
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
 @pytest.mark.parametrize(
-    "shape", [(), (2,), (2, 2), (2, 2, 5, 6), (2, 2, 5, 6, 1), (2, 2, 5, 6, 3)]
+    "shape", [(), (2,), (2, 1), (2, 2), (2, 2, 5, 6), (2, 2, 5, 6, 1), (2, 2, 5, 6, 3)]
 )
 def test_sample_weights_of_keras(rng, reduction, shape):
     """Of videos, of frames, of pixels; T == B, where Keras would broadcast [B] over the frames."""
@@ -181,6 +181,18 @@ def test_other_leading_axes_are_refused(argument):
         unknown = in_a_graph(call, VIDEO, values, known=False)
         with pytest.raises(tf.errors.InvalidArgumentError, match=start):
             unknown(tf.constant(VIDEO), tf.constant(values))
+
+
+@pytest.mark.parametrize("argument", LEADING_OF)
+def test_other_leading_axes_are_refused_by_a_compiled_program(argument):
+    """XLA drops assertions; of sizes that it alone knows, it speaks in its own words."""
+    call, shape = LEADING_OF[argument]
+    values = np.zeros((3, 2, *shape[2:]), "float32")
+    specs = [tf.TensorSpec([None] * 5), tf.TensorSpec([None] * 5)]
+    compiled = tf.function(call, jit_compile=True, input_signature=specs)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"[Ss]hapes of all inputs must match"):
+        compiled(tf.constant(VIDEO), tf.constant(values))
+    compiled(tf.constant(VIDEO), tf.zeros(shape))
 
 
 @pytest.mark.parametrize("argument", LEADING_OF)

@@ -89,6 +89,32 @@ except AttributeError as error:
     assert "GRADOPS_BACKEND=composite" in error
 
 
+WITHOUT_TENSORFLOW = """
+import importlib, importlib.util, pathlib, sys
+spec = importlib.util.find_spec("gradops")
+kernels_spec = importlib.util.spec_from_file_location(
+    "gradops._kernels", next(pathlib.Path(spec.origin).parent.glob("_kernels*.so")))
+kernels = importlib.util.module_from_spec(kernels_spec)
+kernels_spec.loader.exec_module(kernels)
+info = {**kernels.build_info(), "tensorflow_build_version": ""}
+kernels.build_info = lambda: dict(info)
+sys.modules["gradops._kernels"] = kernels
+import gradops
+import numpy as np
+print(gradops.gradient_loss(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1))).numpy())
+"""
+
+
+def test_a_build_without_tensorflow_composes_if_told_to():
+    """Where there is a TensorFlow all the same."""
+    result = run_python(WITHOUT_TENSORFLOW, GRADOPS_BACKEND="composite")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().splitlines()[-1] == "[0.]"
+    result = run_python(WITHOUT_TENSORFLOW, GRADOPS_BACKEND="fused")
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: GRADOPS_BACKEND=fused, but gradops was built without")
+
+
 def test_build_info():
     info = gradops.build_info()
     assert info["version"] == gradops.__version__

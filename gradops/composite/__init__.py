@@ -7,8 +7,7 @@ Gradients are TensorFlow's own, of any order. What differs from `gradops.referen
 
 - The default stencil, border, scale and response without weights and mask, in channels_last, is
   `tf.image.sobel_edges`: a convolution that also multiplies its zero taps, so a NaN or Inf reaches
-  more pixels. B = 0 is supported there where it is statically known (eager mode, or a fully
-  defined shape).
+  more pixels. (Where a graph does not know B, the same convolution, which 0 images pass.)
 - Second derivatives of NaN residuals are not always NaN.
 
 The package shares no code with the kernels or with `gradops.reference`; it types its own tables.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
+from gradops._inputs import shape_error, shape_text
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
 
@@ -94,7 +95,7 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
     axes = [stencil.height_axis, stencil.width_axis]
     height, width = (images.shape[axis] for axis in axes)
     if any(size is not None and size < least for size in (height, width)):
-        raise _shape_error(f"{message} height {_shown(height)} and width {_shown(width)}")
+        raise shape_error(f"{message} height {_shown(height)} and width {_shown(width)}")
     if None not in (height, width):
         return images
     sizes = tf.gather(tf.shape(images), axes)
@@ -106,7 +107,7 @@ def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tenso
     message = "y_true and y_pred must have the same shape, got"
     y_true = _with_rank_4("y_true", tf.cast(y_true, y_pred.dtype), channel_axis)
     if not y_true.shape.is_compatible_with(y_pred.shape):
-        raise _shape_error(f"{message} {_text(y_true.shape)} and {_text(y_pred.shape)}")
+        raise shape_error(f"{message} {shape_text(y_true.shape)} and {shape_text(y_pred.shape)}")
     if y_true.shape.is_fully_defined() and y_pred.shape.is_fully_defined():
         return y_true, y_pred
     shapes = tf.shape(y_true), tf.shape(y_pred)
@@ -172,15 +173,13 @@ def _check_per_pixel(
     """The values, of the shape of the images or with one channel."""
     values = _with_rank_4(argument, values, channel_axis)
     one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
-    comma = ", "
-    wanted = f"{_text(one_channel, comma)} or {_text(images.shape, comma)}"
-    message = f"{argument} must have shape {wanted}, got"
+    message = f"{argument} must have shape {_text(one_channel)} or {_text(images.shape)}, got"
     known = True
     for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
         if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
             known = False
         elif size != wanted and not (axis == channel_axis and size == 1):
-            raise _shape_error(f"{message} {_text(values.shape, comma)}")
+            raise shape_error(f"{message} {_text(values.shape)}")
     if known:
         return values
     shape, wanted = tf.shape(values), tf.shape(images)
@@ -197,18 +196,13 @@ def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tens
         values = _after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
-        raise _shape_error(f"{message} {_text(values.shape)}")
+        raise shape_error(f"{message} {shape_text(values.shape)}")
     return values
 
 
-def _shape_error(message: str) -> Exception:
-    if tf.executing_eagerly():
-        return tf.errors.InvalidArgumentError(None, None, message)
-    return ValueError(message)
-
-
-def _text(shape: Iterable[int | None], comma: str = ",") -> str:
-    return f"[{comma.join(map(_shown, shape))}]"
+def _text(shape: Iterable[int | None]) -> str:
+    """A shape in the words of the ops' messages on weights and masks."""
+    return f"[{', '.join(map(_shown, shape))}]"
 
 
 def _shown(size: int | None) -> str:

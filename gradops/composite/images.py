@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gradops.composite import checks, responses, support
+from gradops.composite.stencils import sobel_edges as sobel_edges_of
 
 
 def image_gradients(
@@ -30,15 +31,16 @@ def image_gradients(
         The shape of images + [2], (dy, dx) on the last axis, in the dtype of images.
 
     Raises:
-        ValueError: An unknown option, another dtype, a rank other than 4, or too small a size.
+        ValueError: An unknown option or another dtype; in a graph a rank other than 4, or too small
+            a size.
+        tf.errors.InvalidArgumentError: Such a rank or size in eager mode, or when the graph runs.
     """
     operator = checks.check_stencil(stencil, border, scale, data_format)
     with tf.name_scope(name or "image_gradients"):
         images = checks.check_images("images", images, operator)
         x = tf.cast(images, checks.compute_dtype(images.dtype))
-        # tf.image.sobel_edges rejects B = 0 on the CPU.
         if operator.is_sobel_edges() and images.shape.num_elements() != 0:
-            return tf.cast(tf.image.sobel_edges(x), images.dtype)
+            return tf.cast(sobel_edges_of(x), images.dtype)
         flags = support.counted(operator, False, None, tf.shape(x))
         kept = [support.keep(*pair) for pair in zip(flags, operator.gradients(x), strict=True)]
         return tf.cast(tf.stack(kept, axis=-1), images.dtype)

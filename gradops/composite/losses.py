@@ -56,9 +56,11 @@ def gradient_loss(
 
     Raises:
         ValueError: An unknown option, a parameter that is not the penalty's or response's or not
-            in its range, another dtype, a rank other than 4, shapes that do not fit, too small a
-            size, negative weights. What is known only at run time:
-            tf.errors.InvalidArgumentError (not under XLA, which drops assertions).
+            in its range, another dtype; in a graph, as far as it knows, a rank other than 4, shapes
+            that do not fit, too small a size.
+        tf.errors.InvalidArgumentError: Such shapes and negative weights in eager mode, or when the
+            graph runs (not under XLA, which drops assertions).
+        NotImplementedError: The gradient by weights, in eager mode.
     """
     checks.check_option("normalizer", normalizer, NORMALIZERS)
     with tf.name_scope(name or "gradient_loss"):

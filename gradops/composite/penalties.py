@@ -28,7 +28,7 @@ def positive(value: float, dtype: tf.DType) -> float:
 
 def _charbonnier(r: tf.Tensor, epsilon: float) -> tf.Tensor:
     """sqrt(r^2 + epsilon^2)."""
-    return tf.sqrt(tf.square(r) + positive(epsilon**2, r.dtype))
+    return tf.sqrt(tf.square(r) + positive(epsilon * epsilon, r.dtype))
 
 
 def _huber(r: tf.Tensor, delta: float) -> tf.Tensor:
@@ -41,7 +41,7 @@ def _huber(r: tf.Tensor, delta: float) -> tf.Tensor:
 
 def _log(r: tf.Tensor, epsilon: float) -> tf.Tensor:
     """log1p(|r| / epsilon)."""
-    return tf.math.log1p(tf.abs(r) / positive(epsilon, r.dtype))
+    return tf.math.log1p(tf.abs(r) / max(epsilon, 1e-30))
 
 
 def _power(r: tf.Tensor, alpha: float) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from gradops.composite import checks, support
 from gradops.composite.penalties import check_penalty
 from gradops.composite.responses import RESPONSES
-from gradops.composite.stencils import Pair
+from gradops.composite.stencils import Pair, sobel_edges
 
 
 class Problem:
@@ -60,14 +60,14 @@ class Problem:
     def is_difference_of_sobel_edges(self) -> bool:
         """Whether `mean_of_sobel_edges` is defined."""
         plain = self._mask is None and self._weights is None
-        filled = self._p.shape.num_elements() != 0  # tf.image.sobel_edges rejects B = 0 on the CPU.
+        filled = self._p.shape.num_elements() != 0  # Which tf.image.sobel_edges rejects.
         return plain and filled and self._is_component and self._stencil.is_sobel_edges()
 
     def mean_of_sobel_edges(self) -> tf.Tensor:
         """The mean of rho(r) over all residuals, written as users write it: [B]."""
-        residuals = tf.image.sobel_edges(self._p)
+        residuals = sobel_edges(self._p)
         if self._t is not None:
-            residuals -= tf.image.sobel_edges(self._t)
+            residuals -= sobel_edges(self._t)
         return tf.reduce_mean(self._rho(residuals), axis=[1, 2, 3, 4])
 
     def counts(self) -> tf.Tensor:

@@ -16,6 +16,14 @@ import tensorflow as tf
 Pair = tuple[tf.Tensor, tf.Tensor]  # Of gy and gx, always in this order.
 
 
+# [3, 3, 1, 2]: down the rows, along the columns.
+_SOBEL_FILTERS = [
+    [[[-1, -1]], [[-2, 0]], [[-1, 1]]],
+    [[[0, -2]], [[0, 0]], [[0, 2]]],
+    [[[1, -1]], [[2, 0]], [[1, 1]]],
+]
+
+
 class Taps(NamedTuple):
     """Derivative (-1, 0, 1), smoothing (side, centre, side)."""
 
@@ -109,6 +117,18 @@ class Stencil(NamedTuple):
 
     def _axes(self) -> list[tuple[int, int]]:
         return [(self.height_axis, self.width_axis), (self.width_axis, self.height_axis)]
+
+
+def sobel_edges(images: tf.Tensor) -> tf.Tensor:
+    """tf.image.sobel_edges of [B, H, W, C], also where B may turn out to be 0, which it rejects."""
+    if images.shape[0] is not None:
+        return tf.image.sobel_edges(images)
+    padded = _extend(_extend(images, 1, "reflect"), 2, "reflect")
+    shape = tf.shape(images)
+    filters = tf.tile(tf.constant(_SOBEL_FILTERS, images.dtype), [1, 1, shape[3], 1])
+    edges = tf.nn.depthwise_conv2d(padded, filters, [1, 1, 1, 1], "VALID")
+    edges = tf.reshape(edges, tf.concat([shape, [2]], axis=0))
+    return tf.ensure_shape(edges, images.shape.concatenate([2]))
 
 
 def _smooth(x: tf.Tensor, axis: int, border: str, side: float, centre: float) -> tf.Tensor:
