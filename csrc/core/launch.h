@@ -22,7 +22,9 @@ struct PerExample {
   int64_t stride = 1;
   int64_t axis_stride = 0;
 
-  T At(int64_t example, int axis) const { return data[example * stride + axis * axis_stride]; }
+  GRADOPS_FN T At(int64_t example, int axis) const {
+    return data[example * stride + axis * axis_stride];
+  }
 };
 
 /// A value for every pixel, [B, H, W, 1], or for every channel of it, [B, H, W, C] (channels_first:

@@ -8,6 +8,13 @@
 #else
 #define GRADOPS_FN inline __attribute__((always_inline))
 #endif
+// Before a loop over what a thread holds in registers: arrays that are indexed by a number known
+// when it is compiled stay there.
+#if defined(__CUDA_ARCH__)
+#define GRADOPS_UNROLL _Pragma("unroll")
+#else
+#define GRADOPS_UNROLL
+#endif
 // The same for a lambda: [&](int x) GRADOPS_LAMBDA { ... }
 #define GRADOPS_LAMBDA __attribute__((always_inline))
 

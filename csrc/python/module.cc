@@ -1,6 +1,7 @@
 // gradops._kernels: the kernels on NumPy arrays, and what was built. No TensorFlow.
 
 #include "core/cpu_target.h"
+#include "python/emulation.h"
 #include "python/image_functions.h"
 #include "python/loss_functions.h"
 
@@ -80,6 +81,7 @@ PYBIND11_MODULE(_kernels, m) {
   Define<double>(m);
   Define<math::Half>(m.def_submodule("float16", "Images of float16, given as their bits."));
   Define<math::BFloat16>(m.def_submodule("bfloat16", "Images of bfloat16, given as their bits."));
+  DefineEmulation(m.def_submodule("cuda_emulation", "The CUDA kernels' programs on the host."));
   m.def("options", &Options, "The allowed names of every option; the first is the default.");
   m.def(
       "penalty_parameters", [] { return Parameters(PenaltyParameters()); },
