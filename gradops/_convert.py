@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from gradops._inputs import Inputs, absent, is_absent, loss_dtype, shape_error, shape_text
+from gradops._inputs import Inputs, absent, after, is_absent, loss_dtype, shape_error, shape_text
 from gradops._leading import LeadingAxes
 
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
@@ -81,8 +81,7 @@ def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Ten
     message = f"{argument} must have rank {rank}, got shape"
     if values.shape.rank is None:
         check = tf.debugging.Assert(tf.rank(values) != 1, [message, tf.shape(values)])
-        with tf.control_dependencies([check]):
-            return tf.identity(values)
+        return after(check, values)
     if is_absent(values):
         raise shape_error(f"{message} {shape_text(values.shape)}")
     return values

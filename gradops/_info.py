@@ -35,12 +35,12 @@ def build_info() -> dict[str, Any]:
       True
     """
     name, reason = _backend.in_use()
-    if not _library.is_built():
-        return {
+    if _library.is_built():
+        built = _library.kernels().build_info()
+        built["tensorflow_build_version"] = _library.tensorflow_build_version()
+    else:
+        built = {
             "version": _installed_version(),
-            "backend": name,
-            "backend_reason": reason,
-            "tensorflow": _tensorflow_version(),
             "tensorflow_build_version": "",
             "compiler": "",
             "cpu_targets": [],
@@ -48,8 +48,6 @@ def build_info() -> dict[str, Any]:
             "cpu_target": "",
             "cuda_architectures": [],
         }
-    built = _library.kernels().build_info()
-    built["tensorflow_build_version"] = _library.tensorflow_build_version()
     return {
         "version": built.pop("version"),
         "backend": name,

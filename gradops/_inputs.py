@@ -54,3 +54,9 @@ def shape_error(message: str) -> Exception:
 def shape_text(shape: tf.TensorShape) -> str:
     """A shape in the words of the ops' messages."""
     return f"[{','.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
+    """The values, once an assertion has passed; None is one that passed in eager mode."""
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(values)

@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs import shape_error, shape_text
+from gradops._inputs import after, shape_error, shape_text
 
 _IMAGE_AXES = 3  # channels_last or channels_first
 
@@ -64,7 +64,7 @@ class LeadingAxes:
         if tensor.shape.rank is None:
             message = f"{argument} must have rank {rank} as {self._argument}, got"
             found = tf.size(tf.shape(tensor))  # tf.rank is taken for what ensure_shape says
-            tensor = _after(tf.debugging.Assert(found == rank, [message, found]), tensor)
+            tensor = after(tf.debugging.Assert(found == rank, [message, found]), tensor)
             tensor = tf.ensure_shape(tensor, [None] * rank)
         if tensor.shape.rank != rank:
             raise shape_error(
@@ -81,15 +81,10 @@ class LeadingAxes:
             return tensor
         shapes = [tf.shape(x)[:-_IMAGE_AXES] for x in (self._images, tensor)]
         good = tf.reduce_all(shapes[0] == shapes[1])
-        tensor = _after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
+        tensor = after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
         # XLA drops assertions. It does refuse to stack what has not the same shape.
         both = tf.stack([tf.zeros(shape, tf.bool) for shape in shapes])
         rest = tf.shape(tensor)[-_IMAGE_AXES:]
         known = leading.concatenate(tensor.shape[-_IMAGE_AXES:])
         tensor = tf.reshape(tensor, tf.concat([tf.shape(both)[1:], rest], axis=0))
         return tf.ensure_shape(tensor, known)
-
-
-def _after(check: tf.Operation, tensor: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([check]):
-        return tf.identity(tensor)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
-from gradops._inputs import shape_error, shape_text
+from gradops._inputs import after, shape_error, shape_text
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
 
@@ -99,7 +99,7 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
     if None not in (height, width):
         return images
     sizes = tf.gather(tf.shape(images), axes)
-    return _after(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
+    return after(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
 
 
 def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -113,7 +113,7 @@ def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tenso
     shapes = tf.shape(y_true), tf.shape(y_pred)
     check = tf.debugging.Assert(tf.reduce_all(shapes[0] == shapes[1]), [message, *shapes])
     shape = y_true.shape.merge_with(y_pred.shape)
-    y_true, y_pred = (tf.ensure_shape(_after(check, x), shape) for x in (y_true, y_pred))
+    y_true, y_pred = (tf.ensure_shape(after(check, x), shape) for x in (y_true, y_pred))
     return y_true, y_pred
 
 
@@ -164,7 +164,7 @@ def _non_negative(weights: tf.Tensor) -> tf.Tensor:
     good = tf.reduce_all(weights >= 0)  # NaN is not.
     if tf.executing_eagerly() and not good:
         raise tf.errors.InvalidArgumentError(None, None, message)
-    return _after(tf.debugging.Assert(good, [message]), weights)
+    return after(tf.debugging.Assert(good, [message]), weights)
 
 
 def _check_per_pixel(
@@ -185,7 +185,7 @@ def _check_per_pixel(
     shape, wanted = tf.shape(values), tf.shape(images)
     may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
     good = tf.reduce_all((shape == wanted) | (may_be_one & (shape == 1)))
-    return _after(tf.debugging.Assert(good, [message, shape, "for images", wanted]), values)
+    return after(tf.debugging.Assert(good, [message, shape, "for images", wanted]), values)
 
 
 def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tensor:
@@ -193,7 +193,7 @@ def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tens
     message = f"{argument} must have rank 4 {layout}, got shape"
     if values.shape.rank is None:
         shape = tf.shape(values)
-        values = _after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
+        values = after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
@@ -207,8 +207,3 @@ def _text(shape: Iterable[int | None]) -> str:
 
 def _shown(size: int | None) -> str:
     return "unknown" if size is None else str(size)
-
-
-def _after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([] if check is None else [check]):  # None in eager mode.
-        return tf.identity(values)
