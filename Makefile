@@ -6,12 +6,16 @@ PY := $(VENV)/bin/python
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
+# What `make test` and the like compile CUDA kernels for; wheels are for every architecture.
+DEVELOPER_ARCHS := $(or $(GRADOPS_CUDA_ARCHS),80-real;90-real)
+
 BACKEND := build_support/gradops_build_backend.py
 SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pyproject.toml
-CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc')
+CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
-.PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel clean distclean
+.PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel \
+	wheel-test clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,10 +23,13 @@ help:
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
 	@echo "make lint, format   style"
-	@echo "make wheel          a wheel in dist/         make clean, distclean"
+	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
+	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
+	@echo "make clean, distclean"
 
 # What a build depends on besides files; rewritten only when it changes.
-CHOICES := TF=$(GRADOPS_TF) TF_VERSION=$(GRADOPS_TF_VERSION) CMAKE_ARGS=$(GRADOPS_CMAKE_ARGS) CXX=$(CXX)
+CHOICES := TF=$(GRADOPS_TF) TF_VERSION=$(GRADOPS_TF_VERSION) CMAKE_ARGS=$(GRADOPS_CMAKE_ARGS) CXX=$(CXX) \
+	CUDA=$(GRADOPS_CUDA) ARCHS=$(DEVELOPER_ARCHS) NVCC=$(or $(CUDACXX),$(shell command -v nvcc))
 $(VENV)/.choices: $(VENV)/.created FORCE
 	@echo '$(CHOICES)' | cmp -s - $@ || echo '$(CHOICES)' > $@
 FORCE:
@@ -40,7 +47,8 @@ $(VENV)/.requirements-%: $(BACKEND) $(VENV)/.choices
 
 # An editable install without isolation, so that rebuilding compiles only what changed.
 $(VENV)/.built: $(SOURCES) $(VENV)/.requirements-build $(VENV)/.requirements-cpu
-	$(PY) -m pip install --quiet --no-build-isolation --no-deps --editable .
+	GRADOPS_CUDA_ARCHS='$(DEVELOPER_ARCHS)' \
+		$(PY) -m pip install --quiet --no-build-isolation --no-deps --editable .
 	touch $@
 
 demo: $(VENV)/.built $(VENV)/.requirements-demo
@@ -73,8 +81,16 @@ format: $(VENV)/.requirements-lint
 	ruff format $(PYTHON_DIRS)
 	@clang-format -i $(CXX_FILES)
 
-wheel: $(VENV)/.requirements-build
-	$(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir dist .
+# CUDA=1: with CUDA kernels, for all architectures or for those of ARCHS.
+wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
+	rm -rf build/wheel
+	GRADOPS_CUDA=$(if $(CUDA),ON,OFF) GRADOPS_CUDA_ARCHS='$(ARCHS)' \
+		$(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	$(PY) build_support/repair_wheel.py build/wheel/*.whl dist
+
+# The newest wheel of dist/ in a new environment; TENSORFLOW=tensorflow: under the package for GPUs.
+wheel-test: $(VENV)/.created
+	$(PY) build_support/try_wheel.py dist $(or $(TENSORFLOW),tensorflow-cpu)
 
 clean:
 	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built .pytest_cache .ruff_cache .hypothesis

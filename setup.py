@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT / "build_support"))
 import gradops_build_backend as backend  # noqa: E402
 
 OP_LIBRARY = "gradops.libgradops_ops"
+CUDA_CHOICES = ("GRADOPS_CUDA", "GRADOPS_CUDA_ARCHS")
 
 
 class FreshBuild(build):
@@ -68,20 +70,22 @@ class CMakeBuild(build_ext):
         tensorflow_version = _check_tensorflow() if backend.tensorflow_enabled() else "off"
         python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
         tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow_version}"
+        toolkit = backend.cuda_toolkit()
+        if toolkit:
+            tree = tree.with_name(f"{tree.name}-cuda-{toolkit}")
         # A fresh configuration each time, so that no path of an earlier environment is kept;
         # objects are rebuilt only where their command line changed.
         (tree / "CMakeCache.txt").unlink(missing_ok=True)
         generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        commands = [
+        _run(
             [cmake, "-S", str(ROOT), "-B", str(tree), *generator,
              f"-DPython_EXECUTABLE={sys.executable}",
              f"-DGRADOPS_TF={'ON' if backend.tensorflow_enabled() else 'OFF'}",
+             *(f"-D{name}={os.environ[name]}" for name in CUDA_CHOICES if os.environ.get(name)),
              *os.environ.get("GRADOPS_CMAKE_ARGS", "").split()],
-            [cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)],
-        ]  # fmt: skip
-        for command in commands:
-            if subprocess.run(command).returncode != 0:
-                _fail(f"{' '.join(command[:2])} failed; the compiler's messages are above")
+        )  # fmt: skip
+        _check_cuda(tree, toolkit)
+        _run([cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)])
         return tree / "gradops"
 
 
@@ -107,12 +111,29 @@ def _check_tensorflow() -> str:
     return version
 
 
+def _check_cuda(tree: Path, toolkit: str) -> None:
+    """Raises SystemExit unless CMake chose the CUDA toolkit that the version names."""
+    cache = (tree / "CMakeCache.txt").read_text()
+    (found,) = re.findall(r"^GRADOPS_CUDA_VERSION:INTERNAL=(.*)$", cache, re.MULTILINE)
+    if found != toolkit:
+        _fail(
+            f"the version says CUDA {toolkit or 'none'} and CMake chose {found or 'none'}: choose "
+            "by GRADOPS_CUDA and CUDACXX in the environment, not by GRADOPS_CMAKE_ARGS"
+        )
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.run(command).returncode != 0:
+        _fail(f"{' '.join(command[:2])} failed; the compiler's messages are above")
+
+
 def _fail(message: str) -> None:
     raise SystemExit(f"gradops: {message}")
 
 
 extensions = ["gradops._kernels"] + ([OP_LIBRARY] if backend.tensorflow_enabled() else [])
 setup(
+    version=(ROOT / "VERSION").read_text().strip() + backend.version_label(),
     ext_modules=[Extension(name, sources=[]) for name in extensions],
     cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
     extras_require=backend.extras(),

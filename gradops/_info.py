@@ -25,7 +25,8 @@ def build_info() -> dict[str, Any]:
         cpu_targets: Instruction sets compiled in, narrowest first.
         cpu_targets_runnable: Those that this machine can run.
         cpu_target: The one that runs; the environment variable GRADOPS_CPU_TARGET forces another.
-        cuda_architectures: GPU architectures compiled in; none yet.
+        cuda_architectures: GPU architectures compiled in (docs/wheels.md).
+        cuda_toolkit: The CUDA toolkit that compiled them, such as "13.0"; "" if none.
 
     Raises:
       Nothing.
@@ -47,6 +48,7 @@ def build_info() -> dict[str, Any]:
             "cpu_targets_runnable": [],
             "cpu_target": "",
             "cuda_architectures": [],
+            "cuda_toolkit": "",
         }
     return {
         "version": built.pop("version"),

@@ -7,12 +7,16 @@ real numbers; `call` turns them into what `gradops._kernels` takes, bits for the
 import itertools
 from typing import NamedTuple
 
-import ml_dtypes
 import numpy as np
 from kernel_tools import assert_same_bits
 
 from gradops import _kernels, reference
 from gradops.reference.problem import Problem
+
+try:
+    from ml_dtypes import bfloat16
+except ImportError:  # without TensorFlow
+    bfloat16 = None
 
 STENCILS = ["sobel", "scharr", "prewitt", "central", "forward"]
 BORDERS = ["reflect", "replicate", "zero", "circular", "valid"]
@@ -32,7 +36,7 @@ TUNED = {
 
 NUMPY = {
     "float16": np.dtype("float16"),
-    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "bfloat16": bfloat16 and np.dtype(bfloat16),
     "float32": np.dtype("float32"),
     "float64": np.dtype("float64"),
 }
@@ -45,8 +49,13 @@ MODULES = {
     "float32": _kernels,
     "float64": _kernels,
 }
-HALF_ULP = {name: float(ml_dtypes.finfo(dtype).eps) / 2 for name, dtype in NUMPY.items()}
-SMALLEST = {name: float(ml_dtypes.finfo(dtype).smallest_subnormal) for name, dtype in NUMPY.items()}
+HALF_ULP = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
+SMALLEST = {
+    "float16": 2.0**-24,
+    "bfloat16": 2.0**-133,
+    "float32": 2.0**-149,
+    "float64": 5e-324,
+}  # subnormal
 
 
 def smallest(stencil, border):
@@ -58,6 +67,10 @@ def smallest(stencil, border):
 
 def encode(values, dtype):
     """Real numbers as the kernels take images of this dtype."""
+    if dtype == "bfloat16":
+        bits = np.asarray(values, "float32").view("uint32")
+        rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+        return np.ascontiguousarray(np.where(np.isnan(values), 0x7FC0, rounded).astype("uint16"))
     array = np.ascontiguousarray(np.asarray(values).astype(NUMPY[dtype]))
     return array.view("uint16") if dtype in NARROW else array
 
@@ -66,9 +79,11 @@ def decode(array, dtype):
     """What the kernels return, as float64."""
     if dtype in NARROW:
         assert array.dtype == "uint16"
-        return array.view(NUMPY[dtype]).astype("float64")
-    assert array.dtype == dtype
-    return array.astype("float64")
+    else:
+        assert array.dtype == dtype
+    if dtype == "bfloat16":
+        return (array.astype("uint32") << 16).view("float32").astype("float64")
+    return array.view(NUMPY[dtype]).astype("float64")
 
 
 def draw(rng, shape, dtype="float64"):
@@ -80,7 +95,7 @@ def draw(rng, shape, dtype="float64"):
 
 def noisy(rng, shape, dtype="float64"):
     """Of as many digits as the dtype has."""
-    return rng.standard_normal(shape).astype(NUMPY[dtype]).astype("float64")
+    return decode(encode(rng.standard_normal(shape), dtype), dtype)
 
 
 def first(images):

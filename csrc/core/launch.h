@@ -92,23 +92,24 @@ std::string LaunchCounts(const KernelParams& params, const LossInputs<S>& inputs
 
 /// gradients [B, H, W, C, 2] = (dy, dx) of images [B, H, W, C]; 0 where border valid counts none.
 template <class S>
-void LaunchImageGradients(const KernelParams& params, const S* images, S* gradients,
-                          const ParallelFor& parallel_for);
+std::string LaunchImageGradients(const KernelParams& params, const S* images, S* gradients,
+                                 const ParallelFor& parallel_for);
 
 /// The adjoint: images [B, H, W, C] = S^T upstream, upstream [B, H, W, C, 2].
 template <class S>
-void LaunchImageGradientsAdjoint(const KernelParams& params, const S* upstream, S* images,
-                                 const ParallelFor& parallel_for);
+std::string LaunchImageGradientsAdjoint(const KernelParams& params, const S* upstream, S* images,
+                                        const ParallelFor& parallel_for);
 
 /// magnitudes [B, H, W, C] = sqrt(dy^2 + dx^2 + response_epsilon) of images [B, H, W, C].
 template <class S>
-void LaunchGradientMagnitude(const KernelParams& params, const S* images, S* magnitudes,
-                             const ParallelFor& parallel_for);
+std::string LaunchGradientMagnitude(const KernelParams& params, const S* images, S* magnitudes,
+                                    const ParallelFor& parallel_for);
 
 /// gradient = upstream * d magnitude / d images.
 template <class S>
-void LaunchGradientMagnitudeGradient(const KernelParams& params, const S* images, const S* upstream,
-                                     S* gradient, const ParallelFor& parallel_for);
+std::string LaunchGradientMagnitudeGradient(const KernelParams& params, const S* images,
+                                            const S* upstream, S* gradient,
+                                            const ParallelFor& parallel_for);
 
 }  // namespace gradops
 

@@ -78,8 +78,8 @@ constexpr math::Stencil TapsOf(StencilId id) {
   return {};
 }
 
-/// Whether the kernels' loops away from the border (cpu/interior_taps.h) can stand for the stencil:
-/// central or forward differences, smoothed by two numbers or not at all.
+/// Whether the kernels' loops away from the border (math/interior_taps.h) can stand for the
+/// stencil: central or forward differences, smoothed by two numbers or not at all.
 constexpr bool HasInteriorLoops(const math::Stencil& s) {
   const bool central = s.derivative[0] == -1 && s.derivative[1] == 0 && s.derivative[2] == 1;
   const bool forward = s.derivative[0] == 0 && s.derivative[1] == -1 && s.derivative[2] == 1;

@@ -103,7 +103,7 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
                        const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image) {
   const PositionRange interior = edges.Interior();
   const int64_t step = tile.channels;
-  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
       const int64_t from = tile.Position(first);
       const auto value = [=](int64_t x) GRADOPS_LAMBDA {
@@ -166,9 +166,9 @@ void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
     edge_lines(x, own.end);
   };
   if (params.stencil.smoothing[0] == 1) {
-    stream(InteriorTaps<T, TapsKind::kUnit>(params.stencil));
+    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
   } else {
-    stream(InteriorTaps<T, TapsKind::kSmoothing>(params.stencil));
+    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
   }
 }
 

@@ -2,7 +2,7 @@
 #define GRADOPS_CPU_HORIZONTAL_PASS_H_
 
 #include "cpu/image_rows.h"
-#include "cpu/interior_taps.h"
+#include "math/interior_taps.h"
 
 // Row buffers may be read and written up to the next whole block past their end. Names follow the
 // derivation in math/stencil.h. Pointers are locals: a store might otherwise change what a member
@@ -71,7 +71,7 @@ void HorizontalForward(const KernelParams& params, const Tile& tile, const Colum
   const int64_t step = tile.channels;
   const int64_t from = tile.Position(edges.InteriorBegin(begin, end));
   const int64_t to = tile.Position(edges.InteriorEnd(begin, end));
-  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     ForEachRegister<T>(from, to, [=](int64_t x) GRADOPS_LAMBDA {
       const auto before = GRADOPS_LOAD(in + x - step), here = GRADOPS_LOAD(in + x),
                  after = GRADOPS_LOAD(in + x + step);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/counts.h"
 #include "core/launch.h"
 #include "core/params.h"
 
@@ -14,11 +15,6 @@ struct RowRange {
   int64_t begin, end;
 };
 
-/// A sum by axis; a joint response has all in y.
-struct AxisSums {
-  double y, x;
-};
-
 /// What the kernels write of one plane, and the factors of what they write. Null: not wanted.
 template <class S>
 struct GradientOutputs {
@@ -26,9 +22,6 @@ struct GradientOutputs {
   S* by_true = nullptr;
   ComputeType<S> scale_y = 0, scale_x = 0;
 };
-
-/// What is counted of a unit: the residuals, by axis, or the pixels (of all channels), in .y.
-enum class Counted { kResiduals, kPixels };
 
 struct Counts {
   AxisSums sums{0, 0};           // of the weights of what counts

@@ -1,8 +1,9 @@
-#include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "core/counts.h"
 #include "core/launch.h"
+#include "core/memo.h"
 #include "cpu/denominators.h"
 #include "cpu/targets.h"
 #include "cpu/units.h"
@@ -11,16 +12,9 @@ namespace gradops {
 namespace {
 
 using cpu::ActiveTarget;
-using cpu::AxisSums;
 using cpu::GradientOutputs;
 using cpu::RowRange;
 using cpu::Units;
-
-/// upstream * scale / denominator, the factor between the adjoint of the taps and the gradient.
-template <class T>
-T GradientScale(const KernelParams& params, T upstream, double denominator) {
-  return static_cast<T>(static_cast<double>(upstream) * params.stencil.scale / denominator);
-}
 
 template <class S>
 GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double denominator,
@@ -49,34 +43,8 @@ void WriteLosses(const KernelParams& params, const Units& units, const std::vect
       sum.y += sums[example * units.per_example + i].y;
       sum.x += sums[example * units.per_example + i].x;
     }
-    const double denominator = denominators[example];
-    const auto divided = [=](double value) {
-      return static_cast<T>(denominator > 0 ? value / denominator : 0);
-    };
-    losses[example * axes] = divided(axes == 1 ? sum.y + sum.x : sum.y);
-    if (axes == 2) losses[example * axes + 1] = divided(sum.x);
+    WriteLoss(sum, denominators[example], axes, losses + example * axes);
   }
-}
-
-enum class MemoUse { kCopy, kScale, kRecompute };
-
-/// Scaling is as good as recomputing unless `expected` pushed the memo's numbers out of range, or
-/// they were rounded to 16 bits.
-template <class S>
-MemoUse HowToUseMemo(const KernelParams& params, int64_t example,
-                     PerExample<ComputeType<S>> expected, PerExample<ComputeType<S>> upstream) {
-  using T = ComputeType<S>;
-  constexpr T kSafe = T(1) / (int64_t{1} << 32);
-  bool same = true;
-  for (int axis = 0; axis < AxesOf(params); ++axis) {
-    same = same && expected.At(example, axis) == upstream.At(example, axis);
-  }
-  if (same) return MemoUse::kCopy;
-  const T foreseen = expected.At(example, 0), ratio = upstream.At(example, 0) / foreseen;
-  const bool in_range =
-      std::abs(foreseen) >= kSafe && std::abs(foreseen) <= 1 / kSafe && std::isfinite(ratio);
-  const bool scalable = AxesOf(params) == 1 && sizeof(S) == sizeof(T);
-  return in_range && scalable ? MemoUse::kScale : MemoUse::kRecompute;
 }
 
 }  // namespace
@@ -118,7 +86,7 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
   using T = ComputeType<S>;
   const auto use_of = [&](int64_t example) {
     return memo == nullptr ? MemoUse::kRecompute
-                           : HowToUseMemo<S>(params, example, expected, upstream);
+                           : HowToUseMemo<S>(AxesOf(params), example, expected, upstream);
   };
   bool recomputes = false;
   for (int64_t example = 0; example < params.shape.batch; ++example) {
@@ -145,8 +113,7 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
       return;
     }
     if (use == MemoUse::kCopy && memo == gradient) return;
-    const T factor =
-        use == MemoUse::kCopy ? T(1) : upstream.At(example, 0) / expected.At(example, 0);
+    const T factor = MemoFactor(use, example, expected, upstream);
     const int64_t begin = offset + rows.begin * row_size;
     ActiveTarget()
         .Of(inputs.y_pred)

@@ -4,10 +4,10 @@
 #include <type_traits>
 
 #include "cpu/image_rows.h"
-#include "cpu/interior_taps.h"
 #include "cpu/map_rows.h"
 #include "cpu/residual_row.h"
 #include "cpu/tile.h"
+#include "math/interior_taps.h"
 
 // The fast path of a smoothing stencil: four rows away from the border at once, with both passes
 // of the stencil, the penalty, its slope and the vertical pass of the adjoint in registers. The
@@ -77,7 +77,9 @@ class GradientWindow {
                         [=]() GRADOPS_LAMBDA { return here; },
                         [=]() GRADOPS_LAMBDA { return after; });
   }
-  GRADOPS_FN V Scaled(V sum) const { return Taps::kKind == TapsKind::kUnit ? sum : scale_ * sum; }
+  GRADOPS_FN V Scaled(V sum) const {
+    return Taps::kKind == math::TapsKind::kUnit ? sum : scale_ * sum;
+  }
 
   const Taps taps_;
   const V scale_;
@@ -85,12 +87,14 @@ class GradientWindow {
   G before_, here_;
 };
 
-/// RowGroupFunction of one response and penalty. TapsKind::kUnit: also, the stencil's scale is 1.
-template <class T, class Response, class Penalty, TapsKind kTapsKind, bool kSlopes, bool kWeighted>
+/// RowGroupFunction of one response and penalty. math::TapsKind::kUnit: also, the stencil's scale
+/// is 1.
+template <class T, class Response, class Penalty, math::TapsKind kTapsKind, bool kSlopes,
+          bool kWeighted>
 void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, LaneSums<T>* sums) {
   using V = Simd<T>;
   using G = math::Gradient<V>;
-  using Taps = InteriorTaps<T, kTapsKind>;
+  using Taps = math::InteriorTaps<Simd<T>, kTapsKind>;
   constexpr int64_t kRow = kGroupStride < T, Response::kDifference && !kWeighted > ;
   const RowGroup<T> group = the_group;
   const Penalty rho(params.penalty_parameter);
@@ -168,13 +172,13 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool w
       if constexpr (R::kIsLong) return nullptr;  // the passes between rows hardly count then
       const auto find = [=](auto slopes) -> RowGroupFunction<T> {
         constexpr bool kSlopes = decltype(slopes)::value;
-        if (weighted) return VisitRowGroup<T, R, P, TapsKind::kSmoothing, kSlopes, true>;
+        if (weighted) return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, true>;
         if constexpr (R::kDifference) {
           if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
-            return VisitRowGroup<T, R, P, TapsKind::kUnit, kSlopes, false>;
+            return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, false>;
           }
         }
-        return VisitRowGroup<T, R, P, TapsKind::kSmoothing, kSlopes, false>;
+        return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, false>;
       };
       return order == Order::kSlope ? find(std::true_type()) : find(std::false_type());
     });

@@ -1,8 +1,8 @@
 #ifndef GRADOPS_CPU_VERTICAL_PASS_H_
 #define GRADOPS_CPU_VERTICAL_PASS_H_
 
-#include "cpu/interior_taps.h"
 #include "cpu/tile.h"
+#include "math/interior_taps.h"
 
 // The vertical passes of one row. `Rows` is a Ring of which the rows above, here and below are read
 // as far as their weights are not 0.
@@ -41,7 +41,7 @@ void VerticalForward(const KernelParams& params, int64_t height, int64_t size, c
     });
     return;
   }
-  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     ForEachRegister<T>(0, size, [=](int64_t x) GRADOPS_LAMBDA {
       const Simd<T> smoothed = taps.Smooth(GRADOPS_LOAD(u.rows[0] + x), GRADOPS_LOAD(u.rows[1] + x),
                                            GRADOPS_LOAD(u.rows[2] + x));
@@ -66,7 +66,7 @@ void VerticalAdjoint(const KernelParams& params, int64_t height, int64_t size, c
     });
     return;
   }
-  VisitTaps<T>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     ForEachRegister<T>(0, size, [=](int64_t x) GRADOPS_LAMBDA {
       taps.Smooth(GRADOPS_LOAD(sx.rows[0] + x), GRADOPS_LOAD(sx.rows[1] + x),
                   GRADOPS_LOAD(sx.rows[2] + x))

@@ -3,89 +3,93 @@
 
 #include <cuda_runtime.h>
 
-#include "cuda/penalties.h"
-#include "cuda/strip_thread.h"
-#include "cuda/sums.h"
+#include "cuda/image_pixels.h"
+#include "cuda/memo.h"
+#include "cuda/plans.h"
 
 // The programs of strip_thread.h and sums.h as kernels. emulate.h is their twin on the host.
 
 namespace gradops::cuda {
 
 /// Leaves the sum of all threads' parts in parts[0].
-__device__ inline void TreeSum(AxisSums* parts) {
-  for (int stride = kThreads / 2; stride > 0; stride /= 2) {
+__device__ inline void TreeSum(AxisSums* parts, int threads) {
+  for (int stride = FirstStride(threads); stride > 0; stride /= 2) {
     __syncthreads();
-    AddUpper(parts, threadIdx.x, stride);
+    AddUpper(parts, threadIdx.x, stride, threads);
   }
   __syncthreads();
 }
 
 /// Shared memory, in bytes: the threads' numbers, and then their sums in the same place.
-template <class Thread>
+template <class Thread, class S>
 size_t SharedBytes(const StripLayout& layout) {
-  using T = typename Thread::T;
-  const size_t numbers = Thread::SharedNumbers(layout) * sizeof(T);
-  return math::Max(numbers, kThreads * sizeof(AxisSums));
+  const size_t numbers = Thread::Memory::Numbers(layout) * sizeof(ComputeType<S>);
+  return math::Max(numbers, layout.threads * sizeof(AxisSums));
 }
 
-template <class S, class Response, class Penalty, Order kOrder>
-__global__ void __launch_bounds__(kThreads) SweepKernel(const __grid_constant__ StripArgs<S> args) {
-  using Thread = StripThread<S, Response, Penalty, kOrder>;
-  using T = ComputeType<S>;
+template <class S, class Thread>
+__global__ void __launch_bounds__(kMostThreads, Thread::kBlocks)
+    SweepKernel(const __grid_constant__ StripArgs<S> args) {
   extern __shared__ __align__(16) unsigned char memory[];
-  Thread thread(args, blockIdx.x, threadIdx.x, reinterpret_cast<T*>(memory));
-  for (int64_t r = thread.FirstStep(); r < thread.EndStep(); ++r) {
+  if (FinishWithMemo(args, blockIdx.x, threadIdx.x)) return;
+  Thread thread(args, blockIdx.x, threadIdx.x, reinterpret_cast<ComputeType<S>*>(memory));
+  for (int r = thread.FirstStep(); r < thread.EndStep(); ++r) {
     thread.Stage(r);
     __syncthreads();
     thread.Consume(r);
   }
+  if (args.sums == nullptr) return;
   __syncthreads();
   AxisSums* const parts = reinterpret_cast<AxisSums*>(memory);
   parts[threadIdx.x] = thread.Sums();
-  TreeSum(parts);
+  TreeSum(parts, blockDim.x);
   if (threadIdx.x == 0) args.sums[blockIdx.x] = parts[0];
+}
+
+/// A block for each run of threads' numbers of a row.
+template <class S, class Function>
+__global__ void __launch_bounds__(kPixelThreads)
+    PixelKernel(const __grid_constant__ ImageArgs<S> args, Function function) {
+  const ImagePixel pixel(args, blockIdx.x, threadIdx.x);
+  if (pixel.is_there) function(args, pixel);
 }
 
 /// A block for each example: adds up what its blocks found.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
-    LossKernel(const AxisSums* sums, int64_t blocks, const double* denominators, int axes,
-               T* loss) {
-  __shared__ AxisSums parts[kThreads];
+__global__ void __launch_bounds__(kSumThreads)
+    LossKernel(const AxisSums* sums, int64_t blocks, const double* denominators, double denominator,
+               int axes, T* loss) {
+  __shared__ AxisSums parts[kSumThreads];
   const int64_t example = blockIdx.x;
   parts[threadIdx.x] = PartOfSums(sums + example * blocks, blocks, threadIdx.x);
-  TreeSum(parts);
-  if (threadIdx.x == 0) WriteLoss(parts[0], denominators[example], axes, loss + example * axes);
+  TreeSum(parts, kSumThreads);
+  if (threadIdx.x != 0) return;
+  if (denominators != nullptr) denominator = denominators[example];
+  WriteLoss(parts[0], denominator, axes, loss + example * axes);
 }
 
 /// kCountBlocks blocks for each example.
 template <class S>
-__global__ void __launch_bounds__(kThreads)
-    CountKernel(const __grid_constant__ KernelParams params,
-                const __grid_constant__ StripLayout layout,
-                const __grid_constant__ BorderTaps<ComputeType<S>> taps,
-                const __grid_constant__ LossInputs<S> inputs, bool pixels, int residuals,
-                AxisSums* sums) {
-  __shared__ AxisSums parts[kThreads];
+__global__ void __launch_bounds__(kSumThreads)
+    CountKernel(const __grid_constant__ CountArgs<S> args, AxisSums* sums) {
+  __shared__ AxisSums parts[kSumThreads];
   const int64_t example = blockIdx.x / kCountBlocks, block = blockIdx.x % kCountBlocks;
-  const Maps<S> maps{inputs, layout, example, 0};
-  parts[threadIdx.x] =
-      PartOfCounts(params, taps, maps, example, pixels, residuals, block, threadIdx.x);
-  TreeSum(parts);
+  parts[threadIdx.x] = PartOfCounts(args, example, block, threadIdx.x);
+  TreeSum(parts, kSumThreads);
   if (threadIdx.x == 0) sums[blockIdx.x] = parts[0];
 }
 
 /// A block for each example.
-__global__ void __launch_bounds__(kThreads)
+static __global__ void __launch_bounds__(kSumThreads)
     AddCountsKernel(const AxisSums* sums, AxisSums* counts) {
-  __shared__ AxisSums parts[kThreads];
+  __shared__ AxisSums parts[kSumThreads];
   parts[threadIdx.x] = PartOfSums(sums + blockIdx.x * kCountBlocks, kCountBlocks, threadIdx.x);
-  TreeSum(parts);
+  TreeSum(parts, kSumThreads);
   if (threadIdx.x == 0) counts[blockIdx.x] = parts[0];
 }
 
-__global__ void DenominatorsKernel(const __grid_constant__ KernelParams params,
-                                   const AxisSums* counts, double* denominators) {
+static __global__ void DenominatorsKernel(const __grid_constant__ KernelParams params,
+                                          const AxisSums* counts, double* denominators) {
   WriteDenominators(params, counts, denominators);
 }
 

@@ -5,18 +5,10 @@
 
 namespace gradops::cuda {
 
-/// One penalty of the registry, chosen when a kernel is compiled.
-template <class Penalty>
-struct OnePenalty : Penalty {
-  GRADOPS_FN explicit OnePenalty(const KernelParams& params) : Penalty(params.penalty_parameter) {}
-};
-
-/// Any of them, chosen when it runs: all threads take the same branch.
+/// Any penalty of the registry, chosen when it runs: all threads take the same branch.
 struct AnyPenalty {
   PenaltyId id;
   double parameter;
-  GRADOPS_FN explicit AnyPenalty(const KernelParams& params)
-      : id(params.penalty), parameter(params.penalty_parameter) {}
 
 #define GRADOPS_CASE(enumerator, name, Functor, ...) \
   case PenaltyId::enumerator:                        \
@@ -45,6 +37,21 @@ struct AnyPenalty {
 #undef GRADOPS_SWITCH
 #undef GRADOPS_CASE
 };
+
+/// Calls visitor(penalty) once for many numbers, if the penalty takes few operations and registers.
+/// Those that call functions of the double-precision library (log, power) do not.
+GRADOPS_FN constexpr bool IsLight(PenaltyId id) {
+  return id != PenaltyId::kLog && id != PenaltyId::kPower;
+}
+template <class Visitor>
+GRADOPS_FN void VisitLightPenalty(PenaltyId id, double parameter, Visitor&& visitor) {
+#define GRADOPS_CASE(enumerator, name, Functor, ...)              \
+  if constexpr (IsLight(PenaltyId::enumerator)) {                 \
+    if (id == PenaltyId::enumerator) visitor(Functor(parameter)); \
+  }
+  GRADOPS_PENALTIES(GRADOPS_CASE)
+#undef GRADOPS_CASE
+}
 
 }  // namespace gradops::cuda
 

@@ -1,6 +1,7 @@
 #ifndef GRADOPS_CUDA_STRIP_ARGS_H_
 #define GRADOPS_CUDA_STRIP_ARGS_H_
 
+#include "core/counts.h"
 #include "core/launch.h"
 #include "cuda/strip_layout.h"
 #include "cuda/taps.h"
@@ -11,11 +12,6 @@ namespace gradops::cuda {
 /// What a sweep finds: values; values and slopes; the products with a vector.
 enum class Order { kValue, kSlope, kSecond };
 
-/// Sums of an example's or a block's residuals, down the rows and along the columns.
-struct AxisSums {
-  double y, x;
-};
-
 /// What a sweep reads and writes; plain data, passed by value.
 template <class S>
 struct StripArgs {
@@ -24,23 +20,40 @@ struct StripArgs {
   StripLayout layout;
   BorderTaps<T> taps;
   LossInputs<S> inputs;
+  const S* pixel_weights;  // [B, H, W, C], of any sign, in place of inputs.weights; may be null
   const S* vector;
-  PerExample<T> upstream;
-  const double* denominators;  // of each example
-  bool is_aligned;             // rows of all images begin at multiples of a thread's numbers
-  S *by_pred, *by_true;        // may be null
-  AxisSums* sums;              // of each block
+  PerExample<T> upstream;  // null: 1
+  const S* memo;           // expected * gradient, or null
+  int memo_axes;           // AxesOf the parameters
+  PerExample<T> expected;
+  const double* denominators;  // of each example; null: all are `denominator`
+  double denominator;
+  bool is_aligned;       // rows of all images begin at multiples of a thread's numbers
+  bool is_contiguous;    // a thread's numbers are neighbours in memory
+  S *by_pred, *by_true;  // may be null
+  AxisSums* sums;        // of each block
+
+  GRADOPS_FN double Denominator(int64_t example) const {
+    return denominators == nullptr ? denominator : denominators[example];
+  }
+  /// Plain sweeps weigh all residuals alike.
+  bool HasMaps() const {
+    return pixel_weights != nullptr || inputs.weights.data != nullptr ||
+           inputs.mask.data != nullptr;
+  }
 };
 
-/// Whether threads may read and write their numbers in one access.
+/// Finds out how threads may read and write their numbers.
 template <class S>
-bool IsAligned(const StripLayout& layout, const LossInputs<S>& inputs, const S* vector,
-               const S* by_pred, const S* by_true) {
-  const S* const images[] = {inputs.y_true, inputs.y_pred, vector, by_pred, by_true};
+void SetAccess(StripArgs<S>* args) {
+  const StripLayout& layout = args->layout;
+  const S* const images[] = {args->inputs.y_true, args->inputs.y_pred, args->vector,
+                             args->memo,          args->by_pred,       args->by_true};
   uintptr_t bits = static_cast<uintptr_t>(layout.shape.RowSize() * sizeof(S));
   for (const S* image : images) bits |= reinterpret_cast<uintptr_t>(image);
   if (layout.chunks > 1) bits |= static_cast<uintptr_t>(layout.shape.channels * sizeof(S));
-  return bits % (kVec<S> * sizeof(S)) == 0;
+  args->is_aligned = bits % (kVec<S> * sizeof(S)) == 0;
+  args->is_contiguous = args->is_aligned || (layout.chunks == 1 && !layout.wraps_along);
 }
 
 /// What a residual is weighed with, and whether it counts.
@@ -48,38 +61,46 @@ template <class S>
 struct Maps {
   using T = ComputeType<S>;
   LossInputs<S> inputs;
-  StripLayout layout;
+  ImageShape shape;
   int64_t example, plane;
 
-  /// `row` and `position` in the image.
-  GRADOPS_FN int64_t At(bool per_channel, int64_t row, int64_t position) const {
-    const ImageShape& shape = layout.shape;
+  /// `row` and `position` in the image, and the pixel of the position.
+  GRADOPS_FN int64_t At(bool per_channel, int64_t row, int64_t position, int64_t pixel) const {
     if (per_channel) return (plane * shape.height + row) * shape.RowSize() + position;
-    return (example * shape.height + row) * shape.width + position / shape.channels;
+    return (example * shape.height + row) * shape.width + pixel;
   }
-  GRADOPS_FN T Weight(int64_t row, int64_t position) const {
+  GRADOPS_FN T Weight(int64_t row, int64_t position, int64_t pixel) const {
     if (inputs.weights.data == nullptr) return T(1);
-    return inputs.weights.data[At(inputs.weights.per_channel, row, position)];
+    return inputs.weights.data[At(inputs.weights.per_channel, row, position, pixel)];
   }
-  GRADOPS_FN bool IsValid(int64_t row, int64_t position) const {
+  GRADOPS_FN bool IsValid(int64_t row, int64_t position, int64_t pixel) const {
     return inputs.mask.data == nullptr ||
-           inputs.mask.data[At(inputs.mask.per_channel, row, position)];
+           inputs.mask.data[At(inputs.mask.per_channel, row, position, pixel)];
   }
-  /// Whether a support, a product of rows around `row` and columns around `column`, is valid. The
+  /// Whether a support, a product of rows around `row` and columns around `pixel`, is valid. The
   /// rows and columns are those of the image, or beyond its ends where the axis wraps.
-  GRADOPS_FN bool IsValid(const bool rows[3], const bool columns[3], int64_t row, int64_t column,
+  GRADOPS_FN bool IsValid(const bool rows[3], const bool columns[3], int64_t row, int64_t pixel,
                           int64_t channel) const {
     if (inputs.mask.data == nullptr) return true;
-    const ImageShape& shape = layout.shape;
     for (int i = 0; i < 3; ++i) {
       for (int j = 0; j < 3; ++j) {
         if (!rows[i] || !columns[j]) continue;
         const int64_t y = Wrapped(row + i - 1, shape.height),
-                      x = Wrapped(column + j - 1, shape.width);
-        if (!IsValid(y, x * shape.channels + channel)) return false;
+                      x = Wrapped(pixel + j - 1, shape.width);
+        if (!IsValid(y, x * shape.channels + channel, x)) return false;
       }
     }
     return true;
+  }
+  /// Which of the two residuals at a pixel count, or whether the joint one does (both then).
+  template <class TapsDown, class TapsAlong>
+  GRADOPS_FN void Counted(const TapsDown& down, const TapsAlong& along, bool is_joint, int64_t row,
+                          int64_t pixel, int64_t channel, bool* y, bool* x) const {
+    *y = down.derivative_counts && along.smoothing_counts &&
+         IsValid(down.derivative_support, along.smoothing_support, row, pixel, channel);
+    *x = down.smoothing_counts && along.derivative_counts &&
+         IsValid(down.smoothing_support, along.derivative_support, row, pixel, channel);
+    if (is_joint) *x = *y = *x && *y;
   }
 
  private:

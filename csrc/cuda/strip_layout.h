@@ -8,16 +8,21 @@
 //
 // A block sweeps a strip of rows, from top to bottom, across a tile: as many numbers of each row as
 // its threads hold, kVec each. Neighbours along the row are `step` numbers apart. What a stencil
-// makes of a tile is right but for `step` numbers at either end, and tiles overlap by as much, so
-// each number of the image is the inner part of exactly one tile. A tile is a run of a row's
-// numbers; where an image has very many channels, it is a chunk of them of some pixels.
+// and its adjoint make of a tile is right but for 2 * `step` numbers at an end where the row goes
+// on. Tiles overlap by as much, so each number of the image is the own part of exactly one tile. A
+// tile is a run of a row's numbers; where an image has very many channels, it is a chunk of them of
+// some pixels.
 
 namespace gradops::cuda {
 
-inline constexpr int kThreads = 256;
-/// Images of more channels are cut into chunks of so many.
-inline constexpr int64_t kMostChannels = 128, kChunk = 64;
-inline constexpr int64_t kMostRows = 64;
+inline constexpr int kWarp = 32;
+/// Of a block. Two such blocks fit a multiprocessor at 128 registers for each thread.
+inline constexpr int kMostThreads = 256;
+/// Rows of a strip: many, so that few rows are read by two strips; fewer where there would not be
+/// enough threads for the largest devices.
+inline constexpr int kMostRows = 64, kLeastRows = 8, kManyThreads = 1 << 17;
+/// Positions in a row, and rows, have 32 bits.
+inline constexpr int64_t kMostRowNumbers = int64_t{1} << 30;
 
 /// Numbers that a thread holds: 16 bytes of what it computes in.
 template <class S>
@@ -26,88 +31,120 @@ inline constexpr int kVec = 16 / static_cast<int>(sizeof(ComputeType<S>));
 /// Which part of the images a block sweeps.
 struct StripBlock {
   int64_t example, plane;  // the plane among all examples'
-  int64_t row_begin, row_end;
-  int64_t tile, chunk;
+  int row_begin, row_end;
+  int tile, chunk;
 };
 
 struct StripLayout {
   ImageShape shape;
-  int64_t size;           // numbers of a tile
-  int64_t step, halo;     // halo: step in whole vectors
-  int64_t tiles, chunks;  // of a row
-  int64_t rows, strips;   // of a plane
+  int threads, size;                   // of a tile: threads, numbers
+  int step, far, margin;               // in whole vectors: step, 2 * step
+  int tiles, chunks;                   // of a row
+  int most_channels;                   // of a chunk, if there are several
+  int height, row_size, rows, strips;  // of a plane
   bool wraps_down, wraps_along;
 
-  GRADOPS_FN int64_t BlocksPerPlane() const { return strips * tiles * chunks; }
+  GRADOPS_FN int64_t BlocksPerPlane() const { return int64_t{strips} * tiles * chunks; }
   GRADOPS_FN int64_t BlocksPerExample() const { return shape.planes * BlocksPerPlane(); }
   GRADOPS_FN int64_t Blocks() const { return shape.batch * BlocksPerExample(); }
-  GRADOPS_FN int64_t InnerSize() const { return size - 2 * halo; }
+  GRADOPS_FN int InnerSize() const { return size - 2 * margin; }
 
   GRADOPS_FN StripBlock Block(int64_t index) const {
     StripBlock block;
     block.plane = index / BlocksPerPlane();
     block.example = block.plane / shape.planes;
     index %= BlocksPerPlane();
-    block.tile = index % tiles;
-    block.chunk = index / tiles % chunks;
-    block.row_begin = index / (tiles * chunks) * rows;
-    block.row_end = math::Min(block.row_begin + rows, shape.height);
+    block.tile = static_cast<int>(index % tiles);
+    block.chunk = static_cast<int>(index / tiles % chunks);
+    block.row_begin = static_cast<int>(index / (int64_t{tiles} * chunks)) * rows;
+    block.row_end = math::Min(block.row_begin + rows, height);
     return block;
   }
 
-  /// Whether number `at` of a tile, in [-halo, size + halo), is of its inner part.
-  GRADOPS_FN bool IsInner(int64_t at) const { return at >= halo && at < size - halo; }
+  /// Where number `at` of a tile, in [0, size), lies in the row, or its chunk of it: before 0 or
+  /// beyond the end there may be ghosts, where the row wraps.
+  GRADOPS_FN int InRow(const StripBlock& block, int at) const {
+    return block.tile * InnerSize() - (wraps_along ? margin : 0) + at;
+  }
+  GRADOPS_FN int NumbersOfPixel() const {
+    return chunks == 1 ? static_cast<int>(shape.channels) : most_channels;
+  }
 
-  /// Where number `at` of a tile lies in the row, which may be beyond its ends by two pixels where
-  /// the row wraps; -1 if it is not to be read. `column`: its pixel, before wrapping.
-  GRADOPS_FN int64_t Position(const StripBlock& block, int64_t at, int64_t* column) const {
-    const int64_t in_row = block.tile * InnerSize() - halo + at;
-    int64_t channel;
-    if (chunks == 1) {
-      *column = FloorDiv(in_row, shape.channels);
-      channel = in_row - *column * shape.channels;
-    } else {
-      *column = FloorDiv(in_row, kChunk);
-      channel = block.chunk * kChunk + in_row - *column * kChunk;
+  /// Whether number `at` is the tile's own, if it is there.
+  GRADOPS_FN bool IsOwn(const StripBlock& block, int at) const {
+    const bool is_inner = at >= margin && at < size - margin;
+    if (wraps_along) {
+      const int in_row = InRow(block, at);
+      return is_inner && in_row >= 0 && in_row < static_cast<int>(shape.width) * NumbersOfPixel();
     }
-    if (channel >= shape.channels) return -1;
-    int64_t pixel = *column;
-    if (wraps_along && pixel >= -2 && pixel < shape.width + 2) {
-      pixel =
-          pixel < 0 ? pixel + shape.width : (pixel >= shape.width ? pixel - shape.width : pixel);
+    return is_inner || (block.tile == 0 && at < margin) ||
+           (block.tile == tiles - 1 && at >= size - margin);
+  }
+
+  /// Where number `at` of a tile lies in the row; -1 if there is no such number.
+  GRADOPS_FN int Position(const StripBlock& block, int at) const {
+    const int channels = static_cast<int>(shape.channels), width = static_cast<int>(shape.width);
+    const int in_row = InRow(block, at), of_pixel = NumbersOfPixel();
+    int pixel = in_row >= 0 ? in_row / of_pixel : -((of_pixel - 1 - in_row) / of_pixel);
+    const int channel = block.chunk * of_pixel + in_row - pixel * of_pixel;
+    if (channel >= channels) return -1;
+    // Farther beyond the ends than stencils reach, so that vectors are there as a whole.
+    if (wraps_along && pixel >= -width && pixel < 2 * width) {
+      pixel += pixel < 0 ? width : (pixel >= width ? -width : 0);
     }
-    if (pixel < 0 || pixel >= shape.width) return -1;
-    return pixel * shape.channels + channel;
+    return pixel >= 0 && pixel < width ? pixel * channels + channel : -1;
   }
 
   /// The row of the image that stands for `row`, in [-2, height + 2), or -1.
-  GRADOPS_FN int64_t Row(int64_t row) const {
-    if (row >= 0 && row < shape.height) return row;
+  GRADOPS_FN int Row(int row) const {
+    if (row >= 0 && row < height) return row;
     if (!wraps_down) return -1;
-    return row < 0 ? row + shape.height : row - shape.height;
-  }
-
- private:
-  GRADOPS_FN static int64_t FloorDiv(int64_t a, int64_t b) {
-    return a >= 0 ? a / b : -((b - 1 - a) / b);
+    return row < 0 ? row + height : row - height;
   }
 };
 
-/// By shape and stencil alone, so that sums are the same run after run.
+/// Tiles of `numbers` numbers of a row, for blocks of so many threads; 0 if that cannot be.
+inline int64_t TilesOf(const StripLayout& layout, int64_t numbers, int64_t size) {
+  if (!layout.wraps_along && numbers <= size) return 1;
+  const int64_t inner = size - 2 * layout.margin;
+  if (inner <= 0) return 0;
+  return math::CeilDiv(numbers - (layout.wraps_along ? 0 : 2 * layout.margin), inner);
+}
+
+/// By shape and stencil alone, so that sums are the same run after run. Of rows of at most
+/// kMostRowNumbers numbers.
 inline StripLayout MakeStripLayout(const KernelParams& params, int vec) {
   StripLayout layout;
   const ImageShape& shape = layout.shape = params.shape;
-  layout.size = int64_t{kThreads} * vec;
-  const bool is_cut = shape.channels > kMostChannels;
-  layout.step = is_cut ? kChunk : math::Max<int64_t>(shape.channels, 1);
-  layout.halo = math::CeilDiv<int64_t>(layout.step, vec) * vec;
-  layout.chunks = is_cut ? math::CeilDiv(shape.channels, kChunk) : 1;
-  const int64_t numbers = is_cut ? shape.width * kChunk : shape.RowSize();
-  layout.tiles = math::CeilDiv(numbers, layout.InnerSize());
-  layout.rows = kMostRows;
-  layout.strips = math::CeilDiv(shape.height, layout.rows);
+  layout.height = static_cast<int>(shape.height);
+  layout.row_size = static_cast<int>(shape.RowSize());
   layout.wraps_down = math::Wraps(params.stencil, params.border, shape.height);
   layout.wraps_along = math::Wraps(params.stencil, params.border, shape.width);
+  layout.most_channels = 16 * vec;  // of which tiles hold enough pixels
+  const bool is_cut = shape.channels > layout.most_channels;
+  layout.chunks = is_cut ? static_cast<int>(math::CeilDiv<int64_t>(shape.channels, 16 * vec)) : 1;
+  layout.step =
+      is_cut ? layout.most_channels : static_cast<int>(math::Max<int64_t>(shape.channels, 1));
+  layout.far = math::CeilDiv(layout.step, vec) * vec;
+  layout.margin = math::CeilDiv(2 * layout.step, vec) * vec;
+  const int64_t numbers = shape.width * (is_cut ? layout.step : shape.channels);
+  // The tiles that keep the fewest threads idle.
+  int64_t fewest = 0;
+  for (int threads = kWarp; threads <= kMostThreads; threads += kWarp) {
+    const int64_t tiles = TilesOf(layout, numbers, int64_t{threads} * vec);
+    if (tiles == 0 || (fewest != 0 && tiles * threads > fewest)) continue;
+    fewest = tiles * threads;
+    layout.threads = threads;
+    layout.size = threads * vec;
+    layout.tiles = static_cast<int>(tiles);
+  }
+  layout.rows = kMostRows;
+  const int64_t per_row = shape.batch * shape.planes * layout.chunks * fewest;
+  while (layout.rows > kLeastRows &&
+         per_row * math::CeilDiv(layout.height, layout.rows) < kManyThreads) {
+    layout.rows /= 2;
+  }
+  layout.strips = math::CeilDiv(layout.height, layout.rows);
   return layout;
 }
 

@@ -1,22 +1,24 @@
 #ifndef GRADOPS_CUDA_STRIP_THREAD_H_
 #define GRADOPS_CUDA_STRIP_THREAD_H_
 
-#include "cuda/strip_args.h"
-#include "cuda/taps.h"
+#include "cuda/penalties.h"
+#include "cuda/strip_memory.h"
+#include "cuda/strip_place.h"
 #include "math/response.h"
 
 // One thread of a block that sweeps a strip. See strip_layout.h for the cut and math/stencil.h for
 // the passes. In step r all threads
-//   Stage(r)    put row r of the images, and row r - 3 of the vertical adjoint, into shared memory;
+//   Stage(r)    put row r of the images into shared memory and fetch one of the next rows;
 //   (barrier)
-//   Consume(r)  read their neighbours: horizontal pass of row r, residuals of row r - 1, vertical
-//               adjoint of row r - 2, gradient of row r - 3.
+//   Consume(r)  read their neighbours: horizontal pass of row r, gradient of row r - 3, residuals
+//               of row r - 1, vertical adjoint of row r - 2, which goes to shared memory.
 // Shared memory has two buffers, so one barrier a step is enough. The kernel runs the threads at
 // once, an emulation on the host one after the other between barriers: the same functions.
 
 namespace gradops::cuda {
 
-template <class S, class Response, class Penalty, Order kOrder>
+/// kPlain: no maps, a light penalty, contiguous numbers; with all choices made once a row.
+template <class S, class Response, Order kOrder, bool kPlain>
 class StripThread {
  public:
   using T = ComputeType<S>;
@@ -25,298 +27,336 @@ class StripThread {
   static constexpr int kImages = Response::kDifference ? 1 : 2;
   static constexpr int kSources = kImages + (kOrder == Order::kSecond ? 1 : 0);
   static constexpr int kOutputs = kOrder == Order::kValue ? 0 : (kOrder == Order::kSlope ? 1 : 2);
-
-  /// Numbers of shared memory.
-  GRADOPS_FN static int64_t SharedNumbers(const StripLayout& layout) {
-    return 2 * (kSources * (layout.size + 2 * layout.halo) + 2 * kOutputs * layout.size);
-  }
+  using Memory = StripMemory<T, kSources, kOutputs>;
+  /// Blocks that a multiprocessor should hold at least, where there are registers for that.
+  static constexpr int kBlocks = kPlain && kImages == 1 ? 2 : 1;
 
   GRADOPS_FN StripThread(const StripArgs<S>& args, int64_t block_index, int thread, T* shared)
       : args_(args),
         block_(args.layout.Block(block_index)),
-        thread_(thread),
-        shared_(shared),
-        maps_{args.inputs, args.layout, block_.example, block_.plane} {
-    const int64_t at = int64_t{thread} * kN, halo = args.layout.halo;
-    halo_at_ = at < halo ? at - halo : args.layout.size + at - halo;
-    has_halo_ = at < 2 * halo;
-    int64_t unused;
-    GRADOPS_UNROLL
-    for (int v = 0; v < kN; ++v) {
-      position_[v] = args.layout.Position(block_, at + v, &column_[v]);
-      halo_position_[v] = has_halo_ ? args.layout.Position(block_, halo_at_ + v, &unused) : -1;
-    }
-    const double scale = args.params.stencil.scale;
-    scale_ = static_cast<T>(scale);
+        plane_begin_(block_.plane * args.layout.shape.PlaneSize()),
+        place_(args.layout, args.taps.along, block_, thread),
+        memory_(args.layout, shared, thread * kN),
+        scale_(static_cast<T>(args.params.stencil.scale)) {
     if constexpr (kOutputs > 0) {
-      const double denominator = args.denominators[block_.example];
+      const double denominator = args.Denominator(block_.example);
       const int last = args.params.normalizer == NormalizerId::kNone ? Response::kResiduals - 1 : 0;
       const auto factor = [&](int axis) {
-        return static_cast<T>(static_cast<double>(args.upstream.At(block_.example, axis)) * scale /
-                              denominator);
+        const T upstream =
+            args.upstream.data == nullptr ? T(1) : args.upstream.At(block_.example, axis);
+        return GradientScale(args.params, upstream, denominator);
       };
       factor_ = {factor(0), factor(last)};
-    }
-  }
-
-  GRADOPS_FN int64_t FirstStep() const { return block_.row_begin - 2; }
-  GRADOPS_FN int64_t EndStep() const { return block_.row_end + (kOutputs > 0 ? 3 : 1); }
-  GRADOPS_FN AxisSums Sums() const { return sums_; }
-
-  GRADOPS_FN void Stage(int64_t r) {
-    const int64_t row = r < block_.row_end + 2 ? args_.layout.Row(r) : -1;
-    if (row >= 0) {
-      StageVector(r, row, int64_t{thread_} * kN, position_);
-      if (has_halo_) StageVector(r, row, halo_at_, halo_position_);
+      nothing_ = denominator == 0;
     }
     GRADOPS_UNROLL
-    for (int output = 0; output < kOutputs; ++output) {
-      GRADOPS_UNROLL
-      for (int v = 0; v < kN; ++v) {
-        const int64_t at = int64_t{thread_} * kN + v;
-        *Adjoint(r, output, 0, at) = adjoint_[output][v].y;
-        *Adjoint(r, output, 1, at) = adjoint_[output][v].x;
-      }
-    }
+    for (int ahead = 0; ahead < kAhead; ++ahead) Fetch(FirstStep() + ahead, &next_[ahead]);
   }
 
-  GRADOPS_FN void Consume(int64_t r) {
-    if (args_.layout.Row(r) >= 0 && r < block_.row_end + 2) HorizontalPass(r);
+  GRADOPS_FN int FirstStep() const { return block_.row_begin - kReach; }
+  GRADOPS_FN int EndStep() const { return block_.row_end + (kOutputs > 0 ? 3 : 1); }
+  GRADOPS_FN AxisSums Sums() const { return sums_; }
+
+  GRADOPS_FN void Stage(int r) {
+    if (HasImageRow(r)) {
+      GRADOPS_UNROLL
+      for (int v = 0; v < kN; ++v) {
+        const T pred = math::Widen(next_[0].pred.numbers[v]);
+        const T target = math::Widen(next_[0].target.numbers[v]);
+        own_[0].numbers[v] = Response::kDifference ? pred - target : pred;
+        if constexpr (kImages == 2) own_[1].numbers[v] = target;
+        if constexpr (kSources > kImages) {
+          own_[kImages].numbers[v] = math::Widen(next_[0].vector.numbers[v]);
+        }
+      }
+      GRADOPS_UNROLL
+      for (int s = 0; s < kSources; ++s) StorePack<T, kN>(own_[s], memory_.Source(r, s));
+    }
+    GRADOPS_UNROLL
+    for (int ahead = 1; ahead < kAhead; ++ahead) next_[ahead - 1] = next_[ahead];
+    Fetch(r + kAhead, &next_[kAhead - 1]);
+  }
+
+  GRADOPS_FN void Consume(int r) {
+    HorizontalPass(r);
     if constexpr (kOutputs > 0) {
       if (r - 3 >= block_.row_begin) WriteRow(r, r - 3);
     }
-    const int64_t reach = kOutputs > 0 ? 1 : 0;
-    if (r - 1 >= block_.row_begin - reach && r - 1 < block_.row_end + reach &&
-        args_.layout.Row(r - 1) >= 0) {
-      ResidualPass(r - 1);
-    } else {
-      ShiftSlopes();
-    }
+    ResidualPass(r - 1);
     if constexpr (kOutputs > 0) {
-      if (r - 2 >= block_.row_begin && r - 2 < block_.row_end) VerticalAdjoint(r - 2);
+      if (r - 2 >= block_.row_begin && r - 2 < block_.row_end) VerticalAdjoint(r, r - 2);
     }
   }
 
  private:
-  GRADOPS_FN T* Source(int64_t r, int source, int64_t at) const {
-    const int64_t width = args_.layout.size + 2 * args_.layout.halo;
-    return shared_ + ((r & 1) * kSources + source) * width + args_.layout.halo + at;
-  }
-  GRADOPS_FN T* Adjoint(int64_t r, int output, int axis, int64_t at) const {
-    const int64_t size = args_.layout.size, width = size + 2 * args_.layout.halo;
-    return shared_ + 2 * kSources * width + (((r & 1) * kOutputs + output) * 2 + axis) * size + at;
-  }
+  // Rows that are looked at beyond the strip, and rows that are fetched ahead: as many as keep
+  // enough bytes on their way from memory.
+  static constexpr int kReach = kOutputs > 0 ? 2 : 1;
+  static constexpr int kAhead = sizeof(S) == 2 || kOutputs == 0 ? 2 : 1;
+  static constexpr int kWritten = kOutputs > 0 ? kOutputs : 1;
 
-  /// kN numbers of an image, of which none may be at the position; 0 for those that are not there.
-  struct alignas(kN * sizeof(S)) Pack {
-    S numbers[kN];
+  struct ImagePacks {
+    Pack<S, kN> pred, target, vector;
   };
-  GRADOPS_FN void Load(const S* image, int64_t begin, const int64_t position[kN],
-                       T numbers[kN]) const {
-    if (image != nullptr && args_.is_aligned && position[0] >= 0 &&
-        position[kN - 1] == position[0] + kN - 1) {
-      const Pack pack = *reinterpret_cast<const Pack*>(image + begin + position[0]);
-      GRADOPS_UNROLL
-      for (int v = 0; v < kN; ++v) numbers[v] = math::Widen(pack.numbers[v]);
-      return;
-    }
-    GRADOPS_UNROLL
-    for (int v = 0; v < kN; ++v) {
-      const bool is_there = image != nullptr && position[v] >= 0;
-      numbers[v] = is_there ? math::Widen(image[begin + position[v]]) : T(0);
+
+  GRADOPS_FN bool HasImageRow(int r) const {
+    return r < block_.row_end + kReach && args_.layout.Row(r) >= 0;
+  }
+  GRADOPS_FN void Fetch(int r, ImagePacks* packs) const {
+    if (!HasImageRow(r)) return;
+    const int64_t begin = RowBegin(args_.layout.Row(r));
+    packs->pred = place_.Load(args_.inputs.y_pred + begin, args_.is_aligned);
+    packs->target = args_.inputs.y_true == nullptr
+                        ? Pack<S, kN>{}
+                        : place_.Load(args_.inputs.y_true + begin, args_.is_aligned);
+    if constexpr (kOrder == Order::kSecond) {
+      packs->vector = place_.Load(args_.vector + begin, args_.is_aligned);
     }
   }
-  GRADOPS_FN void StageVector(int64_t r, int64_t row, int64_t at, const int64_t position[kN]) {
-    const ImageShape& shape = args_.layout.shape;
-    const int64_t begin = (block_.plane * shape.height + row) * shape.RowSize();
-    T pred[kN], target[kN], vector[kN];
-    Load(args_.inputs.y_pred, begin, position, pred);
-    Load(args_.inputs.y_true, begin, position, target);
-    if constexpr (kOrder == Order::kSecond) Load(args_.vector, begin, position, vector);
-    GRADOPS_UNROLL
-    for (int v = 0; v < kN; ++v) {
-      *Source(r, 0, at + v) = Response::kDifference ? pred[v] - target[v] : pred[v];
-      if constexpr (!Response::kDifference) *Source(r, 1, at + v) = target[v];
-      if constexpr (kOrder == Order::kSecond) *Source(r, kImages, at + v) = vector[v];
-    }
+  /// Where row `row` of the image begins in memory.
+  GRADOPS_FN int64_t RowBegin(int row) const {
+    return plane_begin_ + int64_t{row} * args_.layout.row_size;
   }
 
-  /// The taps of a row or column; `size` is that of the axis.
-  GRADOPS_FN Taps<T> RowTaps(int64_t row, bool adjoint) const {
-    const math::Stencil& stencil = args_.params.stencil;
-    const int64_t height = args_.layout.shape.height;
-    const int edge = args_.layout.wraps_down ? -1 : EdgeOf(row, height);
-    if (edge < 0) return InteriorTaps<T>(stencil, adjoint);
-    return adjoint ? args_.taps.down.adjoint[edge] : args_.taps.down.forward[edge];
-  }
-  GRADOPS_FN Taps<T> ColumnTaps(int v, bool adjoint) const {
-    const int edge = args_.layout.wraps_along ? -1 : EdgeOf(column_[v], args_.layout.shape.width);
-    if (edge < 0) return InteriorTaps<T>(args_.params.stencil, adjoint);
-    return adjoint ? args_.taps.along.adjoint[edge] : args_.taps.along.forward[edge];
-  }
+  // The choices that are the same for all numbers of a row.
 
-  /// U and V of row r.
-  GRADOPS_FN void HorizontalPass(int64_t r) {
-    const int64_t step = args_.layout.step;
-    GRADOPS_UNROLL
-    for (int v = 0; v < kN; ++v) {
-      if (position_[v] < 0) continue;
-      const Taps<T> taps = ColumnTaps(v, /*adjoint=*/false);
-      GRADOPS_UNROLL
-      for (int s = 0; s < kSources; ++s) {
-        const T* const at = Source(r, s, int64_t{thread_} * kN + v);
-        const T before = at[-step], here = at[0], after = at[step];
-        Push(u_[s][v], Apply(taps.derivative, before, here, after));
-        Push(v_[s][v], Apply(taps.smoothing, before, here, after));
-      }
+  /// visitor(read), to be called as Shift::Read. The sweeps that most people run choose the shift
+  /// once a row, the others, for less code, at each read.
+  template <class Visitor>
+  GRADOPS_FN void VisitReader(Visitor&& visitor) const {
+    const int step = args_.layout.step;
+    if constexpr (kPlain && Response::kDifference && sizeof(T) == 4) {
+      VisitShift<kN>(step, [&](auto shift) {
+        visitor([&](const T* at, const Pack<T, kN>& own, T* before, T* after) {
+          shift.Read(at, own, before, after);
+        });
+      });
+    } else {
+      visitor([&](const T* at, const Pack<T, kN>& own, T* before, T* after) {
+        VisitShift<kN>(step, [&](auto shift) { shift.Read(at, own, before, after); });
+      });
     }
-    pushed_ = r;
   }
-  /// The rows that end with the one that came last.
-  GRADOPS_FN static void Push(T rows[3], T row) {
-    rows[0] = rows[1];
-    rows[1] = rows[2];
-    rows[2] = row;
-  }
-  GRADOPS_FN void ShiftSlopes() {
-    GRADOPS_UNROLL
-    for (int output = 0; output < kOutputs; ++output) {
+  /// visitor(v, taps) for every number, with its weights along the row.
+  template <class Visitor>
+  GRADOPS_FN void VisitColumns(Visitor&& visitor) const {
+    if (!kPlain || place_.IsAtEdge()) {
       GRADOPS_UNROLL
       for (int v = 0; v < kN; ++v) {
-        Push(slope_y_[output][v], T(0));
-        Push(slope_x_[output][v], T(0));
+        int edge = place_.EdgeOf(v);
+        GRADOPS_OPAQUE(edge);
+        visitor(v, AtEdge(args_.taps.along, edge));
+      }
+      return;
+    }
+    if constexpr (kPlain) {
+      VisitTapsInside(args_.params.stencil, args_.taps.along, [&](auto taps) {
+        GRADOPS_UNROLL
+        for (int v = 0; v < kN; ++v) visitor(v, taps);
+      });
+    }
+  }
+  GRADOPS_FN int RowEdge(int i) const {
+    return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);
+  }
+  /// visitor(taps): the weights down the rows at row i.
+  template <class Visitor>
+  GRADOPS_FN void VisitRow(int i, Visitor&& visitor) const {
+    const int edge = RowEdge(i);
+    if (!kPlain || edge != kInside) return visitor(AtEdge(args_.taps.down, edge));
+    if constexpr (kPlain) VisitTapsInside(args_.params.stencil, args_.taps.down, visitor);
+  }
+  /// visitor(rho)
+  template <class Visitor>
+  GRADOPS_FN void VisitPenalty(Visitor&& visitor) const {
+    const KernelParams& params = args_.params;
+    if constexpr (kPlain) {
+      VisitLightPenalty(params.penalty, params.penalty_parameter, visitor);
+    } else {
+      visitor(AnyPenalty{params.penalty, params.penalty_parameter});
+    }
+  }
+  /// U and V of row r; zeros where there is no such row.
+  GRADOPS_FN void HorizontalPass(int r) {
+    if (!HasImageRow(r)) {
+      GRADOPS_UNROLL
+      for (int s = 0; s < kSources; ++s) {
+        GRADOPS_UNROLL
+        for (int v = 0; v < kN; ++v) Push(&u_[s][v], T(0)), Push(&v_[s][v], T(0));
+      }
+      return;
+    }
+    VisitReader([&](const auto& read) {
+      T before[kSources][kN], after[kSources][kN];
+      GRADOPS_UNROLL
+      for (int s = 0; s < kSources; ++s) {
+        read(memory_.Source(r, s), own_[s], before[s], after[s]);
+      }
+      VisitColumns([&](int v, const auto& taps) {
+        GRADOPS_UNROLL
+        for (int s = 0; s < kSources; ++s) {
+          const T b = before[s][v], here = own_[s].numbers[v], a = after[s][v];
+          Push(&u_[s][v], taps.Derivative(b, here, a));
+          Push(&v_[s][v], taps.Smooth(b, here, a));
+        }
+      });
+    });
+  }
+  /// The rows that end with the one that came last.
+  struct Rows {
+    T before = 0, here = 0, after = 0;
+  };
+  GRADOPS_FN static void Push(Rows* rows, T row) { *rows = {rows->here, rows->after, row}; }
+
+  /// Values, slopes of the residuals of row i; zeros where there are none.
+  GRADOPS_FN void ResidualPass(int i) {
+    constexpr int reach = kOutputs > 0 ? 1 : 0;
+    G out[kWritten][kN] = {};
+    if (i >= block_.row_begin - reach && i < block_.row_end + reach && args_.layout.Row(i) >= 0) {
+      G g[kSources][kN];
+      VisitRow(i, [&](const auto& taps) {
+        GRADOPS_UNROLL
+        for (int s = 0; s < kSources; ++s) {
+          GRADOPS_UNROLL
+          for (int v = 0; v < kN; ++v) {
+            const Rows &u = u_[s][v], &w = v_[s][v];
+            g[s][v] = scale_ * G{taps.Derivative(w.before, w.here, w.after),
+                                 taps.Smooth(u.before, u.here, u.after)};
+          }
+        }
+      });
+      const bool adds = i >= block_.row_begin && i < block_.row_end;
+      if (kPlain && !DropsAny(i)) {
+        VisitPenalty([&](const auto& rho) { Compare<false>(rho, i, g, adds, out); });
+      } else {
+        VisitPenalty([&](const auto& rho) { Compare<true>(rho, i, g, adds, out); });
+      }
+    }
+    if constexpr (kOutputs > 0) {
+      GRADOPS_UNROLL
+      for (int o = 0; o < kOutputs; ++o) {
+        GRADOPS_UNROLL
+        for (int v = 0; v < kN; ++v) Push(&sy_[o][v], out[o][v].y), Push(&sx_[o][v], out[o][v].x);
       }
     }
   }
-
-  /// Values, slopes of the residuals of row i.
-  GRADOPS_FN void ResidualPass(int64_t i) {
-    const Taps<T> row = RowTaps(i, /*adjoint=*/false);
-    // Below the last row nothing was pushed: then its neighbours are one place further on.
-    const int shift = pushed_ == i ? 1 : 0;
-    const Penalty rho(args_.params);
+  /// The response and its penalty, of the gradients of row i. kWeighed: not all count alike.
+  template <bool kWeighed, class Penalty>
+  GRADOPS_FN void Compare(const Penalty& rho, int i, const G g[kSources][kN], bool adds,
+                          G out[kWritten][kN]) {
     const Response response(args_.params.response_epsilon);
     T sum_y = 0, sum_x = 0;
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      G out[kOutputs > 0 ? kOutputs : 1] = {};
-      if (position_[v] >= 0) {
-        G g[3];
-        GRADOPS_UNROLL
-        for (int s = 0; s < kSources; ++s) {
-          const T *const u = u_[s][v], *const w = v_[s][v];
-          g[s] = shift ? G{Apply(row.derivative, w[1], w[2], T(0)),
-                           Apply(row.smoothing, u[1], u[2], T(0))}
-                       : G{Apply(row.derivative, w[0], w[1], w[2]),
-                           Apply(row.smoothing, u[0], u[1], u[2])};
-          g[s] = scale_ * g[s];
-        }
-        bool y, x;
-        const T weight = Counted(i, v, row, &y, &x);
-        const auto weighed = [&](G values) {
-          return G{y ? weight * values.y : T(0), x ? weight * values.x : T(0)};
-        };
-        const G pred = g[0], target = g[kImages - 1];
-        G terms;
-        if constexpr (kOrder == Order::kSecond) {
-          const G vector = g[kImages], slopes = response.Slopes(rho, pred, target);
-          terms = weighed({slopes.y * vector.y, slopes.x * vector.x});
-          const auto second = response.Second(rho, pred, target, vector);
-          out[0] = weighed(second.by_pred);
-          out[1] = weighed(second.by_true);
-        } else {
-          terms = weighed(response.Values(rho, pred, target));
-          if constexpr (kOutputs > 0) out[0] = weighed(response.Slopes(rho, pred, target));
-        }
-        const bool is_own = i >= block_.row_begin && i < block_.row_end && IsOwn(v);
-        sum_y += is_own ? terms.y : T(0);
-        sum_x += is_own ? terms.x : T(0);
+      bool y = true, x = true;
+      T weight = 1;
+      if (kWeighed && place_.IsThere(v)) Count(i, v, &weight, &y, &x);
+      const auto weighed = [&](G values) {
+        if constexpr (!kWeighed) return values;
+        return G{y ? weight * values.y : T(0), x ? weight * values.x : T(0)};
+      };
+      const G pred = g[0][v], target = g[kImages - 1][v];
+      G terms;
+      if constexpr (kOrder == Order::kSecond) {
+        const G vector = g[kImages][v], slopes = response.Slopes(rho, pred, target);
+        terms = weighed({slopes.y * vector.y, slopes.x * vector.x});
+        const auto second = response.Second(rho, pred, target, vector);
+        out[0][v] = weighed(second.by_pred);
+        out[1][v] = weighed(second.by_true);
+      } else {
+        terms = weighed(response.Values(rho, pred, target));
+        if constexpr (kOutputs > 0) out[0][v] = weighed(response.Slopes(rho, pred, target));
       }
-      GRADOPS_UNROLL
-      for (int output = 0; output < kOutputs; ++output) {
-        Push(slope_y_[output][v], out[output].y);
-        Push(slope_x_[output][v], out[output].x);
-      }
+      sum_y += place_.IsOwn(v) ? terms.y : T(0);
+      sum_x += place_.IsOwn(v) ? terms.x : T(0);
     }
+    if (!adds) return;
     sums_.y += static_cast<double>(sum_y);
     sums_.x += static_cast<double>(sum_x);
   }
-
-  /// The weight of the residuals at (i, v), and whether each of them counts.
-  GRADOPS_FN T Counted(int64_t i, int v, const Taps<T>& row, bool* y, bool* x) const {
-    const int64_t at = args_.layout.Row(i);
-    *y = *x = true;
-    if (args_.params.border == BorderId::kValid || args_.inputs.mask.data != nullptr) {
-      const Taps<T> column = ColumnTaps(v, /*adjoint=*/false);
-      const int64_t channels = args_.layout.shape.channels, pixel = position_[v] / channels;
-      const int64_t channel = position_[v] % channels;
-      *y = row.derivative_counts && column.smoothing_counts &&
-           maps_.IsValid(row.derivative_support, column.smoothing_support, at, pixel, channel);
-      *x = row.smoothing_counts && column.derivative_counts &&
-           maps_.IsValid(row.smoothing_support, column.derivative_support, at, pixel, channel);
-      if (Response::kResiduals == 1) *y = *x = *y && *x;
+  /// Whether some residual of row i may not count, though there are no maps.
+  GRADOPS_FN bool DropsAny(int i) const {
+    return args_.params.border == BorderId::kValid && (RowEdge(i) != kInside || place_.IsAtEdge());
+  }
+  /// The weight of the residuals of row i at number v, and whether each of the two counts.
+  GRADOPS_FN void Count(int i, int v, T* weight, bool* y, bool* x) const {
+    const Taps<T>& down = args_.taps.down.forward[RowEdge(i)];
+    if constexpr (kPlain) {
+      *y = down.derivative_counts && place_.SmoothingCounts(v);
+      *x = down.smoothing_counts && place_.DerivativeCounts(v);
+      if (Response::kResiduals == 1) *x = *y = *x && *y;
+    } else {
+      const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
+      const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
+      MapsHere().Counted(down, args_.taps.along.forward[place_.EdgeOf(v)],
+                         Response::kResiduals == 1, row, pixel, channel, y, x);
+      *weight = WeightAt(row, v);
     }
-    return maps_.Weight(at, position_[v]);
+  }
+  GRADOPS_FN Maps<S> MapsHere() const {
+    return {args_.inputs, args_.layout.shape, block_.example, block_.plane};
+  }
+  GRADOPS_FN T WeightAt(int row, int v) const {
+    if (args_.pixel_weights != nullptr) {
+      return math::Widen(args_.pixel_weights[RowBegin(row) + place_.Position(v)]);
+    }
+    return MapsHere().Weight(row, place_.Position(v), place_.Pixel(v));
   }
 
-  GRADOPS_FN bool IsOwn(int v) const {
-    return position_[v] >= 0 && column_[v] >= 0 && column_[v] < args_.layout.shape.width &&
-           args_.layout.IsInner(int64_t{thread_} * kN + v);
-  }
-
-  /// A and B of row i, of the slopes of the rows i - 1, i, i + 1.
-  GRADOPS_FN void VerticalAdjoint(int64_t i) {
-    const Taps<T> row = RowTaps(i, /*adjoint=*/true);
-    GRADOPS_UNROLL
-    for (int output = 0; output < kOutputs; ++output) {
+  /// A and B of row i, of the slopes of the rows i - 1, i, i + 1; for step r + 1.
+  GRADOPS_FN void VerticalAdjoint(int r, int i) {
+    VisitRow(i, [&](const auto& taps) {
       GRADOPS_UNROLL
-      for (int v = 0; v < kN; ++v) {
-        const T *const y = slope_y_[output][v], *const x = slope_x_[output][v];
-        adjoint_[output][v] = {Apply(row.derivative, y[0], y[1], y[2]),
-                               Apply(row.smoothing, x[0], x[1], x[2])};
+      for (int o = 0; o < kOutputs; ++o) {
+        Pack<T, kN> y, x;
+        GRADOPS_UNROLL
+        for (int v = 0; v < kN; ++v) {
+          const Rows &sy = sy_[o][v], &sx = sx_[o][v];
+          y.numbers[v] = taps.DerivativeAdjoint(sy.before, sy.here, sy.after);
+          x.numbers[v] = taps.SmoothAdjoint(sx.before, sx.here, sx.after);
+        }
+        StorePack<T, kN>(y, memory_.AdjointY(r + 1, o));
+        StorePack<T, kN>(x, memory_.AdjointX(r + 1, o));
       }
-    }
+    });
   }
 
-  /// The gradient of row i, staged in step r.
-  GRADOPS_FN void WriteRow(int64_t r, int64_t i) {
-    const ImageShape& shape = args_.layout.shape;
-    const int64_t begin = (block_.plane * shape.height + i) * shape.RowSize();
-    const int64_t step = args_.layout.step;
-    const bool nothing = args_.denominators[block_.example] == 0;
-    GRADOPS_UNROLL
-    for (int v = 0; v < kN; ++v) {
-      if (!IsOwn(v)) continue;
-      const Taps<T> taps = ColumnTaps(v, /*adjoint=*/true);
+  /// The gradient of row i, of which the vertical adjoint was stored for step r.
+  GRADOPS_FN void WriteRow(int r, int i) {
+    VisitReader([&](const auto& read) {
       GRADOPS_UNROLL
-      for (int output = 0; output < kOutputs; ++output) {
-        S* const image = output == 0 ? args_.by_pred : args_.by_true;
+      for (int o = 0; o < kOutputs; ++o) {
+        S* const image = o == 0 ? args_.by_pred : args_.by_true;
         if (image == nullptr) continue;
-        const T* const y = Adjoint(r, output, 0, int64_t{thread_} * kN + v);
-        const T* const x = Adjoint(r, output, 1, int64_t{thread_} * kN + v);
-        const T along = Apply(taps.derivative, x[-step], x[0], x[step]);
-        const T down = Apply(taps.smoothing, y[-step], y[0], y[step]);
-        const T gradient = factor_.y * down + factor_.x * along;
-        math::Narrow(nothing ? T(0) : gradient, image + begin + position_[v]);
+        const T *const at_y = memory_.AdjointY(r, o), *const at_x = memory_.AdjointX(r, o);
+        const Pack<T, kN> y = LoadPack<T, kN>(at_y), x = LoadPack<T, kN>(at_x);
+        T before_y[kN], after_y[kN], before_x[kN], after_x[kN];
+        read(at_y, y, before_y, after_y);
+        read(at_x, x, before_x, after_x);
+        Pack<S, kN> gradient;
+        VisitColumns([&](int v, const auto& taps) {
+          const T down = taps.SmoothAdjoint(before_y[v], y.numbers[v], after_y[v]);
+          const T along = taps.DerivativeAdjoint(before_x[v], x.numbers[v], after_x[v]);
+          const T sum = factor_.y * down + factor_.x * along;
+          math::Narrow(nothing_ ? T(0) : sum, &gradient.numbers[v]);
+        });
+        place_.Store(gradient, image + RowBegin(i), args_.is_aligned);
       }
-    }
+    });
   }
 
   const StripArgs<S>& args_;
   const StripBlock block_;
-  const int thread_;
-  T* const shared_;
-  const Maps<S> maps_;
-  int64_t position_[kN], column_[kN], halo_position_[kN], halo_at_;
-  bool has_halo_;
-  T scale_;
+  const int64_t plane_begin_;
+  const StripPlace<S, kPlain> place_;
+  const Memory memory_;
+  const T scale_;
   G factor_ = {};
+  bool nothing_ = false;
   AxisSums sums_ = {0, 0};
-  int64_t pushed_ = 0;
-  T u_[kSources][kN][3] = {}, v_[kSources][kN][3] = {};
-  T slope_y_[kOutputs > 0 ? kOutputs : 1][kN][3] = {},
-                                       slope_x_[kOutputs > 0 ? kOutputs : 1][kN][3] = {};
-  G adjoint_[kOutputs > 0 ? kOutputs : 1][kN] = {};
+  ImagePacks next_[kAhead] = {};
+  Pack<T, kN> own_[kSources] = {};
+  Rows u_[kSources][kN], v_[kSources][kN], sy_[kWritten][kN], sx_[kWritten][kN];
 };
 
 }  // namespace gradops::cuda

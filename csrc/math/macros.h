@@ -15,7 +15,14 @@
 #else
 #define GRADOPS_UNROLL
 #endif
-// The same for a lambda: [&](int x) GRADOPS_LAMBDA { ... }
+// GRADOPS_FN for a lambda: [&](int x) GRADOPS_LAMBDA { ... }
 #define GRADOPS_LAMBDA __attribute__((always_inline))
+// Hides where an int comes from, so that a thread finds what depends on it where it is used,
+// instead of holding it in registers all along.
+#if defined(__CUDA_ARCH__)
+#define GRADOPS_OPAQUE(number) asm volatile("" : "+r"(number))
+#else
+#define GRADOPS_OPAQUE(number) static_cast<void>(number)
+#endif
 
 #endif  // GRADOPS_MATH_MACROS_H_

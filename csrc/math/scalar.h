@@ -23,15 +23,26 @@ GRADOPS_FN double Select(bool condition, double yes, double no) { return conditi
 GRADOPS_FN float Sqrt(float x) { return ::sqrtf(x); }
 GRADOPS_FN double Sqrt(double x) { return ::sqrt(x); }
 
+// On the device, calls: their code is long, and a kernel has many of them.
+#if defined(__CUDACC__)
+__host__ __device__ __noinline__ inline double CalledLog1p(double x) { return ::log1p(x); }
+__host__ __device__ __noinline__ inline double CalledPow(double x, double y) { return ::pow(x, y); }
+#else
+GRADOPS_FN double CalledLog1p(double x) { return ::log1p(x); }
+GRADOPS_FN double CalledPow(double x, double y) { return ::pow(x, y); }
+#endif
+
 /// log(1 + x / divisor) for x >= 0.
 GRADOPS_FN float Log1pOfQuotient(float x, double divisor) {
-  return static_cast<float>(::log1p(x / divisor));
+  return static_cast<float>(CalledLog1p(x / divisor));
 }
-GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return ::log1p(x / divisor); }
+GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return CalledLog1p(x / divisor); }
 
 /// x^exponent for x >= 0.
-GRADOPS_FN float Pow(float x, double exponent) { return static_cast<float>(::pow(x, exponent)); }
-GRADOPS_FN double Pow(double x, double exponent) { return ::pow(x, exponent); }
+GRADOPS_FN float Pow(float x, double exponent) {
+  return static_cast<float>(CalledPow(x, exponent));
+}
+GRADOPS_FN double Pow(double x, double exponent) { return CalledPow(x, exponent); }
 
 /// -1, 0 or 1; NaN for NaN.
 template <class V>

@@ -2,13 +2,17 @@
 
 #include "python/emulation.h"
 
+#include <algorithm>
+
 #include "cuda/emulate.h"
+#include "python/image_functions.h"
 #include "python/loss_functions.h"
 
 namespace gradops::python {
 namespace {
 
-using cuda::EmulateLoss;
+using cuda::EmulateSweep;
+using cuda::MakeStripArgs;
 using cuda::Order;
 
 template <class S>
@@ -16,8 +20,7 @@ Array<ComputeType<S>> EmulatedLoss(const std::optional<Images<S>>& y_true, const
                                    int, const py::kwargs& arguments) {
   const LossCall<S> call(y_true, y_pred, arguments);
   Array<ComputeType<S>> loss(call.LossShape());
-  EmulateLoss<S, Order::kValue>(call.params, call.inputs, nullptr, {}, loss.mutable_data(), nullptr,
-                                nullptr);
+  EmulateSweep<S, Order::kValue>(MakeStripArgs(call.params, call.inputs), loss.mutable_data());
   return loss;
 }
 
@@ -28,9 +31,10 @@ py::tuple EmulatedLossAndGradient(const std::optional<Images<S>>& y_true, const 
   const LossCall<S> call(y_true, y_pred, arguments);
   Images<S> gradient(ShapeOf(y_pred));
   Array<ComputeType<S>> loss(call.LossShape());
-  EmulateLoss<S, Order::kSlope>(call.params, call.inputs, nullptr,
-                                call.PerLoss(upstream, "upstream"), loss.mutable_data(),
-                                MutableData<S>(gradient), nullptr);
+  auto args = MakeStripArgs(call.params, call.inputs);
+  args.upstream = call.PerLoss(upstream, "upstream");
+  args.by_pred = MutableData<S>(gradient);
+  EmulateSweep<S, Order::kSlope>(args, loss.mutable_data());
   return py::make_tuple(loss, gradient);
 }
 
@@ -42,9 +46,12 @@ py::tuple EmulatedLossSecond(const std::optional<Images<S>>& y_true, const Image
   CheckSameShape(vector, "vector", y_pred);
   Images<S> by_true(ShapeOf(y_pred)), by_pred(ShapeOf(y_pred));
   Array<ComputeType<S>> by_upstream(call.LossShape());
-  EmulateLoss<S, Order::kSecond>(call.params, call.inputs, Data<S>(vector),
-                                 call.PerLoss(upstream, "upstream"), by_upstream.mutable_data(),
-                                 MutableData<S>(by_pred), MutableData<S>(by_true));
+  auto args = MakeStripArgs(call.params, call.inputs);
+  args.vector = Data<S>(vector);
+  args.upstream = call.PerLoss(upstream, "upstream");
+  args.by_pred = MutableData<S>(by_pred);
+  args.by_true = MutableData<S>(by_true);
+  EmulateSweep<S, Order::kSecond>(args, by_upstream.mutable_data());
   return py::make_tuple(by_true, by_pred, by_upstream);
 }
 
@@ -55,11 +62,74 @@ Array<ComputeType<S>> EmulatedLossCounts(const Images<S>& y_pred, int,
   const int axes = ResidualsOf(call.params.response);
   Array<ComputeType<S>> counts(std::vector<py::ssize_t>{call.params.shape.batch, axes});
   auto* out = counts.mutable_data();
-  for (const cuda::AxisSums& sums : cuda::EmulateCounts(call.params, call.inputs, false)) {
+  for (const AxisSums& sums : cuda::EmulateCounts(call.params, call.inputs, Counted::kResiduals)) {
     *out++ = static_cast<ComputeType<S>>(sums.y);
     if (axes == 2) *out++ = static_cast<ComputeType<S>>(sums.x);
   }
   return counts;
+}
+
+template <class S>
+Images<S> EmulatedLossGradient(const std::optional<Images<S>>& y_true, const Images<S>& y_pred,
+                               const Images<S>& memo, const Array<ComputeType<S>>& expected,
+                               const Array<ComputeType<S>>& upstream, int,
+                               const py::kwargs& arguments) {
+  const LossCall<S> call(y_true, y_pred, arguments);
+  CheckSameShape(memo, "memo", y_pred);
+  Images<S> gradient(ShapeOf(y_pred));
+  auto args = MakeStripArgs(call.params, call.inputs);
+  args.memo = Data<S>(memo);
+  args.memo_axes = AxesOf(call.params);
+  args.expected = call.PerLoss(expected, "expected");
+  args.upstream = call.PerLoss(upstream, "upstream");
+  args.by_pred = MutableData<S>(gradient);
+  EmulateSweep<S, Order::kSlope>(args, nullptr);
+  return gradient;
+}
+
+template <class S, class Function>
+Images<S> EmulatedPixels(const Images<S>& images, std::vector<py::ssize_t> shape, int rank,
+                         const py::kwargs& names) {
+  Images<S> out(shape);
+  cuda::EmulatePixels<Function>(CheckedParams(images, "images", rank, ImageOptions(names)),
+                                Data<S>(images), MutableData<S>(out));
+  return out;
+}
+template <class S>
+Images<S> EmulatedImageGradients(const Images<S>& images, int, const py::kwargs& names) {
+  std::vector<py::ssize_t> shape = ShapeOf(images);
+  shape.push_back(2);
+  return EmulatedPixels<S, cuda::GradientFunction>(images, shape, 4, names);
+}
+template <class S>
+Images<S> EmulatedAdjoint(const Images<S>& upstream, int, const py::kwargs& names) {
+  std::vector<py::ssize_t> shape = ShapeOf(upstream);
+  shape.pop_back();
+  return EmulatedPixels<S, cuda::AdjointFunction>(upstream, shape, 5, names);
+}
+template <class S>
+Images<S> EmulatedMagnitude(const Images<S>& images, int, const py::kwargs& names) {
+  return EmulatedPixels<S, cuda::MagnitudeFunction>(images, ShapeOf(images), 4, names);
+}
+template <class S>
+Images<S> EmulatedMagnitudeGradient(const Images<S>& images, const Images<S>& upstream, int,
+                                    const py::kwargs& names) {
+  Images<S> gradient(ShapeOf(images));
+  cuda::EmulateMagnitudeGradient<S>(CheckedParams(images, "images", 4, ImageOptions(names)),
+                                    Data<S>(images), Data<S>(upstream), MutableData<S>(gradient));
+  return gradient;
+}
+
+/// How often each number of images of this shape is written: one each.
+template <class S>
+py::array_t<int> Owners(const Images<S>& images, const py::kwargs& names) {
+  const KernelParams params = CheckedParams(images, "images", 4, ImageOptions(names));
+  auto args = MakeStripArgs<S>(params, {nullptr, Data<S>(images), {}, {}});
+  SetAccess(&args);
+  py::array_t<int> owners(ShapeOf(images));
+  std::fill_n(owners.mutable_data(), owners.size(), 0);
+  ThrowIf(cuda::CountOwners(args, owners.mutable_data()));
+  return owners;
 }
 
 template <class S>
@@ -73,6 +143,15 @@ void Define(py::module_ m) {
   m.def("loss_second", &EmulatedLossSecond<S>, y_true, y_pred, py::arg("vector").noconvert(),
         upstream, py::kw_only(), threads);
   m.def("loss_counts", &EmulatedLossCounts<S>, y_pred, py::kw_only(), threads);
+  m.def("loss_gradient", &EmulatedLossGradient<S>, y_true, y_pred, py::arg("memo").noconvert(),
+        py::arg("expected").noconvert(), upstream, py::kw_only(), threads);
+  const auto images = py::arg("images").noconvert();
+  m.def("owners", &Owners<S>, images);
+  m.def("image_gradients", &EmulatedImageGradients<S>, images, py::kw_only(), threads);
+  m.def("image_gradients_adjoint", &EmulatedAdjoint<S>, upstream, py::kw_only(), threads);
+  m.def("gradient_magnitude", &EmulatedMagnitude<S>, images, py::kw_only(), threads);
+  m.def("gradient_magnitude_gradient", &EmulatedMagnitudeGradient<S>, images, upstream,
+        py::kw_only(), threads);
 }
 
 }  // namespace

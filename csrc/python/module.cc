@@ -1,9 +1,16 @@
 // gradops._kernels: the kernels on NumPy arrays, and what was built. No TensorFlow.
 
 #include "core/cpu_target.h"
+#include "python/cuda_functions.h"
 #include "python/emulation.h"
 #include "python/image_functions.h"
 #include "python/loss_functions.h"
+
+// Of a build without CUDA.
+#ifndef GRADOPS_CUDA_ARCHITECTURES
+#define GRADOPS_CUDA_ARCHITECTURES ""
+#define GRADOPS_CUDA_TOOLKIT ""
+#endif
 
 namespace gradops::python {
 namespace {
@@ -32,7 +39,8 @@ py::dict BuildInfo() {
   info["cpu_targets"] = CompiledCpuTargets();
   info["cpu_targets_runnable"] = RunnableCpuTargets();
   info["cpu_target"] = ActiveCpuTarget();
-  info["cuda_architectures"] = py::list();
+  info["cuda_architectures"] = py::str(GRADOPS_CUDA_ARCHITECTURES).attr("split")();
+  info["cuda_toolkit"] = GRADOPS_CUDA_TOOLKIT;
   return info;
 }
 
@@ -82,6 +90,9 @@ PYBIND11_MODULE(_kernels, m) {
   Define<math::Half>(m.def_submodule("float16", "Images of float16, given as their bits."));
   Define<math::BFloat16>(m.def_submodule("bfloat16", "Images of bfloat16, given as their bits."));
   DefineEmulation(m.def_submodule("cuda_emulation", "The CUDA kernels' programs on the host."));
+#ifdef GRADOPS_CUDA_MODULE
+  DefineCuda(m.def_submodule("cuda", "The CUDA kernels on arrays of a device."));
+#endif
   m.def("options", &Options, "The allowed names of every option; the first is the default.");
   m.def(
       "penalty_parameters", [] { return Parameters(PenaltyParameters()); },

@@ -5,13 +5,12 @@
 #include <vector>
 
 #include "core/cpu_target.h"
-#include "core/huge_pages.h"
 #include "core/launch.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tf/shapes.h"
 
 // What every kernel does before it launches: read the options, check the inputs at run time (shapes
-// may have been unknown when the graph was built), find the thread pool.
+// may have been unknown when the graph was built).
 
 namespace gradops::tf_ops {
 
@@ -42,13 +41,9 @@ const S* ImageData(const Tensor& tensor) {
   return reinterpret_cast<const S*>(tensor.flat<Type>().data());
 }
 
-/// The data of an output that is about to be written.
 template <class S>
-S* FreshData(Tensor* output) {
-  using Type = typename TensorFlowType<S>::Type;
-  S* const data = reinterpret_cast<S*>(output->flat<Type>().data());
-  AdviseHugePages(data, output->TotalBytes());
-  return data;
+S* MutableImageData(Tensor* tensor) {
+  return const_cast<S*>(ImageData<S>(*tensor));
 }
 
 /// Reads the options that the op has as attributes.
@@ -145,29 +140,6 @@ Status ReadLossLike(OpKernelContext* context, int index, const char* argument,
   *values = {tensor.flat<T>().data(), scalar ? 0 : axes, scalar || axes == 1 ? 0 : 1};
   return absl::OkStatus();
 }
-
-/// TensorFlow's intra-op pool, one unit at a time.
-inline ParallelFor IntraOpParallelFor(OpKernelContext* context) {
-  using Pool = ::tensorflow::thread::ThreadPool;
-  Pool* const pool = context->device()->tensorflow_cpu_worker_threads()->workers;
-  return [pool](int64_t count, const std::function<void(int64_t)>& run_unit) {
-    if (count == 0) return;
-    pool->ParallelFor(count, Pool::SchedulingParams::Fixed(1), [&](int64_t begin, int64_t end) {
-      for (int64_t unit = begin; unit < end; ++unit) run_unit(unit);
-    });
-  };
-}
-
-/// A kernel with options.
-class GradopsKernel : public OpKernel {
- public:
-  explicit GradopsKernel(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, ReadOptions(context, &options_));
-  }
-
- protected:
-  LossOptions options_;
-};
 
 }  // namespace gradops::tf_ops
 

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/launch_cuda.h"
 
 namespace gradops::tf_ops {
 
@@ -14,9 +15,11 @@ absl::Status InvalidArgument(const Pieces&... pieces) {
   return absl::InvalidArgumentError(absl::StrCat(pieces...));
 }
 
-/// OK for an empty message, else an InvalidArgumentError.
+/// OK for an empty message, else an error: of the inputs or, by its beginning, of CUDA.
 inline absl::Status FromMessage(const std::string& message) {
-  return message.empty() ? absl::OkStatus() : absl::InvalidArgumentError(message);
+  if (message.empty()) return absl::OkStatus();
+  if (message.rfind(cuda::kCudaError, 0) == 0) return absl::InternalError(message);
+  return absl::InvalidArgumentError(message);
 }
 
 }  // namespace gradops::tf_ops

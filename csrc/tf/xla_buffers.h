@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/launch.h"
+#include "tf/launchers.h"
 
 // The ops on raw buffers, as a compiled program has them. Shapes were checked when it was compiled
 // (xla_kernels.cc); what is left to find are the parameters.
@@ -27,17 +27,20 @@ struct BufferCall {
   std::string op;
   LossOptions options;
   std::vector<Buffer> inputs, outputs;
-  ParallelFor parallel_for;
 };
 
-/// Runs an op for images of type S. Returns "" or what is wrong with the inputs.
-template <class S>
+/// The input whose dtype is that of the images.
+inline int ImagesOf(const std::string& op) { return op.rfind("Gradops>Loss", 0) == 0 ? 1 : 0; }
+
+/// Runs an op for images of type S; Queue: a ParallelFor or a cuda::Queue. Returns "" or what is
+/// wrong.
+template <class S, class Queue>
 class BufferOp {
  public:
   using T = ComputeType<S>;
 
-  static std::string Run(const BufferCall& call) {
-    const BufferOp op(call);
+  static std::string Run(const BufferCall& call, const Queue& queue) {
+    const BufferOp op(call, queue);
     if (call.op == "Gradops>Loss") return op.Loss();
     if (call.op == "Gradops>LossMemo") return op.LossMemo();
     if (call.op == "Gradops>LossGrad") return op.LossGrad();
@@ -49,48 +52,41 @@ class BufferOp {
     if (call.op == "Gradops>GradientMagnitudeGrad") return op.GradientMagnitudeGrad();
     return "gradops has no op " + call.op;
   }
-  /// The input whose dtype is that of the images.
-  static int ImagesOf(const std::string& op) { return op.rfind("Gradops>Loss", 0) == 0 ? 1 : 0; }
 
  private:
-  explicit BufferOp(const BufferCall& call) : call_(call) {}
+  BufferOp(const BufferCall& call, const Queue& queue) : call_(call), queue_(queue) {}
 
   std::string Loss() const {
-    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), {}, nullptr, call_.parallel_for);
+    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), {}, nullptr, queue_);
   }
   std::string LossMemo() const {
-    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), LossLike(4), Output<S>(1),
-                         call_.parallel_for);
+    return LaunchLoss<S>(Params(), Inputs(), Output<T>(0), LossLike(4), Output<S>(1), queue_);
   }
   std::string LossGrad() const {
     const S* const memo = call_.inputs[4].IsGiven() ? Input<S>(4) : nullptr;
     return LaunchLossGradient<S>(Params(), Inputs(), memo, LossLike(5), LossLike(6), Output<S>(0),
-                                 call_.parallel_for);
+                                 queue_);
   }
   std::string LossGradGrad() const {
     S* const by_true = call_.outputs[0].IsGiven() ? Output<S>(0) : nullptr;
     return LaunchLossSecond<S>(Params(), Inputs(), Input<S>(4), LossLike(5), Output<T>(2),
-                               Output<S>(1), by_true, call_.parallel_for);
+                               Output<S>(1), by_true, queue_);
   }
   std::string LossCounts() const {
-    return LaunchCounts<S>(Params(), Inputs(), Output<T>(0), call_.parallel_for);
+    return LaunchCounts<S>(Params(), Inputs(), Output<T>(0), queue_);
   }
   std::string ImageGradients() const {
-    LaunchImageGradients<S>(Params(), Input<S>(0), Output<S>(0), call_.parallel_for);
-    return "";
+    return LaunchImageGradients<S>(Params(), Input<S>(0), Output<S>(0), queue_);
   }
   std::string ImageGradientsAdjoint() const {
-    LaunchImageGradientsAdjoint<S>(Params(), Input<S>(0), Output<S>(0), call_.parallel_for);
-    return "";
+    return LaunchImageGradientsAdjoint<S>(Params(), Input<S>(0), Output<S>(0), queue_);
   }
   std::string GradientMagnitude() const {
-    LaunchGradientMagnitude<S>(MagnitudeParams(), Input<S>(0), Output<S>(0), call_.parallel_for);
-    return "";
+    return LaunchGradientMagnitude<S>(MagnitudeParams(), Input<S>(0), Output<S>(0), queue_);
   }
   std::string GradientMagnitudeGrad() const {
-    LaunchGradientMagnitudeGradient<S>(MagnitudeParams(), Input<S>(0), Input<S>(1), Output<S>(0),
-                                       call_.parallel_for);
-    return "";
+    return LaunchGradientMagnitudeGradient<S>(MagnitudeParams(), Input<S>(0), Input<S>(1),
+                                              Output<S>(0), queue_);
   }
 
   template <class M>
@@ -126,6 +122,7 @@ class BufferOp {
   }
 
   const BufferCall& call_;
+  const Queue& queue_;
 };
 
 }  // namespace gradops::tf_ops

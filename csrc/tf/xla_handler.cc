@@ -91,35 +91,58 @@ std::string ReadCall(const ffi::RemainingArgs& args, const ffi::RemainingRets& r
   return "";
 }
 
-std::string Run(ffi::DataType dtype, const BufferCall& call) {
-  switch (dtype) {
-    case ffi::DataType::F16:
-      return BufferOp<math::Half>::Run(call);
-    case ffi::DataType::BF16:
-      return BufferOp<math::BFloat16>::Run(call);
-    case ffi::DataType::F64:
-      return BufferOp<double>::Run(call);
-    default:
-      return BufferOp<float>::Run(call);
-  }
-}
-
-ffi::Error Handle(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
-                  ffi::Dictionary attributes) {
+/// Runs the op that the call names, with what the launchers of this device take.
+template <class Queue>
+ffi::Error Run(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
+               const ffi::Dictionary& attributes, const Queue& queue) {
   BufferCall call;
   std::string message = ReadCall(args, rets, attributes, &call);
   if (message.empty()) {
-    const int images = BufferOp<float>::ImagesOf(call.op);
-    call.parallel_for = PoolParallelFor(pool);
-    message = Run(args.get<ffi::AnyBuffer>(images).value().element_type(), call);
+    switch (args.get<ffi::AnyBuffer>(ImagesOf(call.op)).value().element_type()) {
+      case ffi::DataType::F16:
+        message = BufferOp<math::Half, Queue>::Run(call, queue);
+        break;
+      case ffi::DataType::BF16:
+        message = BufferOp<math::BFloat16, Queue>::Run(call, queue);
+        break;
+      case ffi::DataType::F64:
+        message = BufferOp<double, Queue>::Run(call, queue);
+        break;
+      default:
+        message = BufferOp<float, Queue>::Run(call, queue);
+    }
   }
-  return message.empty() ? ffi::Error::Success() : ffi::Error::InvalidArgument(message);
+  if (message.empty()) return ffi::Error::Success();
+  if (message.rfind(cuda::kCudaError, 0) == 0) return ffi::Error::Internal(message);
+  return ffi::Error::InvalidArgument(message);
 }
 
+ffi::Error HandleOnHost(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
+                        ffi::Dictionary attributes) {
+  return Run(args, rets, attributes, PoolParallelFor(pool));
+}
 XLA_FFI_DEFINE_HANDLER(
-    kHandler, Handle,
+    kHostHandler, HandleOnHost,
     ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets().Attrs());
-XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "Host", kHandler);
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "Host", kHostHandler);
+
+#ifdef GRADOPS_CUDA
+ffi::Error HandleOnCuda(void* stream, ffi::ScratchAllocator scratch, ffi::RemainingArgs args,
+                        ffi::RemainingRets rets, ffi::Dictionary attributes) {
+  constexpr size_t kAlignment = 256;
+  const cuda::Queue queue = {
+      stream, [&](size_t bytes) { return scratch.Allocate(bytes, kAlignment).value_or(nullptr); }};
+  return Run(args, rets, attributes, queue);
+}
+XLA_FFI_DEFINE_HANDLER(kCudaHandler, HandleOnCuda,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::PlatformStream<void*>>()
+                           .Ctx<ffi::ScratchAllocator>()
+                           .RemainingArgs()
+                           .RemainingRets()
+                           .Attrs());
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "CUDA", kCudaHandler);
+#endif
 
 }  // namespace
 }  // namespace gradops::tf_ops

@@ -11,7 +11,7 @@
 #include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/public/version.h"
-#include "tf/op_inputs.h"
+#include "tf/devices.h"
 #include "tf/xla_call.h"
 #include "xla/hlo/builder/xla_builder.h"
 
@@ -26,6 +26,10 @@ using ::tensorflow::XlaOpKernelContext;
 /// The memo of this op may become its output.
 constexpr const char* kReusesMemo = "Gradops>LossGrad";
 constexpr int kMemo = 4;
+
+// XLA's own devices.
+constexpr const char* kXlaCpu = "XLA_CPU_JIT";
+constexpr const char* kXlaGpu = "XLA_GPU_JIT";
 
 /// The op and its options, as the text of an MLIR dictionary.
 std::string CallAttributes(OpKernelConstruction* context) {
@@ -46,6 +50,7 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
   explicit XlaCallOp(OpKernelConstruction* context) : XlaOpKernel(context) {
     LossOptions options;
     OP_REQUIRES_OK(context, ReadOptions(context, &options));
+    if (context->device_type().type_string() == kXlaGpu) OP_REQUIRES_OK(context, CheckGpu());
     attributes_ = CallAttributes(context);
   }
 
@@ -122,10 +127,11 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
   std::string attributes_;
 };
 
-// As kernels of XLA's own device: REGISTER_XLA_OP is seen only by a process that loads the library
-// before it runs its first graph.
-#define GRADOPS_REGISTER(op) \
-  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device("XLA_CPU_JIT"), XlaCallOp);
+// As kernels of XLA's own devices: REGISTER_XLA_OP is seen only by a process that loads the library
+// before it runs its first graph. On the GPU also without CUDA kernels: to say what is missing.
+#define GRADOPS_REGISTER(op)                                                \
+  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device(kXlaCpu), XlaCallOp); \
+  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device(kXlaGpu), XlaCallOp);
 GRADOPS_REGISTER(Loss)
 GRADOPS_REGISTER(LossMemo)
 GRADOPS_REGISTER(LossGrad)

@@ -1,0 +1,68 @@
+// What the driver and the device say of this build, and memory of the device.
+
+#include "cuda/work.cuh"
+
+// The architectures that were compiled for, as the build names them.
+#ifndef GRADOPS_CUDA_ARCHITECTURES
+#define GRADOPS_CUDA_ARCHITECTURES "unknown"
+#endif
+
+namespace gradops::cuda {
+namespace {
+
+/// "13.0" of 13000.
+std::string VersionText(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string AskDriver() {
+  int driver = 0;
+  cudaGetLastError();
+  const cudaError_t error = cudaDriverGetVersion(&driver);
+  const std::string built = "the CUDA kernels of gradops were built with toolkit " +
+                            VersionText(CUDART_VERSION) + ", whose code needs an NVIDIA driver " +
+                            (CUDART_VERSION / 1000 >= 13 ? "of release 580" : "of release 525") +
+                            " or later";
+  if (error != cudaSuccess || driver == 0) return built + "; no driver is loaded";
+  // Within a major version, code of a newer toolkit runs on an older driver.
+  if (driver / 1000 >= CUDART_VERSION / 1000) return "";
+  return built + "; the driver of this machine supports CUDA " + VersionText(driver) +
+         ". Update the driver, or build gradops with a CUDA " + std::to_string(driver / 1000) +
+         " toolkit (docs/wheels.md)";
+}
+
+}  // namespace
+
+std::string CheckDriver() {
+  static const std::string message = AskDriver();
+  return message;
+}
+
+std::string CudaMessage(cudaError_t error) {
+  std::string message = std::string(kCudaError) + cudaGetErrorString(error);
+  if (error != cudaErrorNoKernelImageForDevice) return message;
+  int device = 0, major = 0, minor = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  return message + ". The GPU is of architecture " + std::to_string(major) + std::to_string(minor) +
+         " and gradops was built for " GRADOPS_CUDA_ARCHITECTURES
+         ": build it for this one (docs/wheels.md)";
+}
+
+void* StreamMemory::Allocate(size_t bytes) {
+  void* block = nullptr;
+  const auto stream = static_cast<cudaStream_t>(stream_);
+  if (cudaMallocAsync(&block, bytes, stream) != cudaSuccess) {
+    cudaGetLastError();  // reported by the missing memory
+    return nullptr;
+  }
+  blocks_.push_back(block);
+  return block;
+}
+
+StreamMemory::~StreamMemory() {
+  for (void* const block : blocks_) cudaFreeAsync(block, static_cast<cudaStream_t>(stream_));
+}
+
+}  // namespace gradops::cuda

@@ -1,0 +1,74 @@
+#ifndef GRADOPS_CUDA_PLANS_H_
+#define GRADOPS_CUDA_PLANS_H_
+
+#include <string>
+
+#include "cuda/image_pixels.h"
+#include "cuda/strip_thread.h"
+#include "cuda/sums.h"
+
+// Which program sweeps, and with what: decided on the host, for the device and for the emulation.
+
+namespace gradops::cuda {
+
+/// A sweep of images: the arguments but for what holds results and scratch.
+template <class S>
+StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inputs) {
+  StripArgs<S> args{};
+  args.params = params;
+  args.layout = MakeStripLayout(params, kVec<S>);
+  args.taps = FindBorderTaps<ComputeType<S>>(params);
+  args.inputs = inputs;
+  return args;
+}
+
+/// Whether every example's denominator follows from the shape; then sets it.
+template <class S>
+bool SetDenominatorByShape(StripArgs<S>* args) {
+  if (args->HasMaps()) return false;
+  KernelParams params = args->params;
+  params.shape.batch = 1;
+  const AxisSums counts = CountByShape(params, CountedFor(params.normalizer));
+  WriteDenominators(params, &counts, &args->denominator);
+  return true;
+}
+
+/// Calls visitor(TypeTag<StripThread>) for the program that finds `kOrder` of the arguments.
+template <class S, Order kOrder, class Visitor>
+void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
+  const bool is_plain = !args.HasMaps() && args.is_contiguous && IsLight(args.params.penalty);
+  VisitResponse(args.params.response, [&](auto tag) {
+    using R = typename decltype(tag)::Type;
+    if constexpr (kOrder != Order::kSecond && !R::kIsLong) {
+      if (is_plain) return visitor(TypeTag<StripThread<S, R, kOrder, true>>());
+    }
+    visitor(TypeTag<StripThread<S, R, kOrder, false>>());
+  });
+}
+
+/// The sweep that finds gradient = upstream * d magnitude / d images, and its program.
+template <class S>
+using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, false>;
+template <class S>
+StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, const S* upstream,
+                               S* gradient) {
+  StripArgs<S> args = MakeStripArgs<S>(params, {nullptr, images, {}, {}});
+  args.pixel_weights = upstream;
+  args.denominator = 1;
+  args.by_pred = gradient;
+  SetAccess(&args);
+  return args;
+}
+
+/// "" or what is wrong with the size of the images.
+inline std::string CheckRows(const ImageShape& shape) {
+  if (shape.RowSize() <= kMostRowNumbers && shape.height <= kMostRowNumbers) return "";
+  return "images on a GPU must have at most 2^30 rows, and at most 2^30 numbers in each, got "
+         "height " +
+         std::to_string(shape.height) + ", width " + std::to_string(shape.width) +
+         " and channels " + std::to_string(shape.channels);
+}
+
+}  // namespace gradops::cuda
+
+#endif  // GRADOPS_CUDA_PLANS_H_

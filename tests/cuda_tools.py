@@ -1,0 +1,95 @@
+"""The CUDA kernels as `gradops._kernels` offers those of the CPU: NumPy arrays in and out.
+
+They run as an emulation on the host or, with GRADOPS_TEST_CUDA=device, on the device (make
+gpu-check), by CuPy, of a build without TensorFlow.
+"""
+
+import os
+
+from family_tools import COMPUTE, DTYPES, NARROW
+
+from gradops import _kernels
+
+ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
+JOINT = ["magnitude", "direction", "normal"]
+
+
+class DeviceKernels:
+    """`_kernels.cuda` for images of one dtype, with arrays copied there and back."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.compute = COMPUTE[dtype]
+
+    def _run(self, function, inputs, outputs, options):
+        """Calls with outputs (shape, dtype) full of NaN or ones; returns them as NumPy arrays."""
+        import cupy
+
+        options = dict(options)
+        options.pop("threads", None)
+        if self.dtype in NARROW:
+            options["dtype"] = self.dtype
+        for name in ("weights", "mask"):
+            if options.get(name) is not None:
+                options[name] = cupy.asarray(options[name])
+        made = []
+        for shape, dtype in outputs:
+            array = cupy.empty(shape, dtype)
+            array.view("uint8").fill(255)  # a NaN of every dtype: what is not written is seen
+            made.append(array)
+        given = [None if x is None else cupy.asarray(x) for x in inputs]
+        stream = cupy.cuda.get_current_stream().ptr
+        getattr(_kernels.cuda, function)(*given, *made, stream=stream, **options)
+        return [cupy.asnumpy(array) for array in made]
+
+    def _losses(self, y_pred, options):
+        batch = y_pred.shape[:1]
+        if options.get("normalizer") != "none":
+            return batch, self.compute
+        axes = 1 if options.get("response") in JOINT else 2
+        return (*batch, axes), self.compute
+
+    def loss(self, y_true, y_pred, **options):
+        return self._run("loss", [y_true, y_pred], [self._losses(y_pred, options)], options)[0]
+
+    def loss_and_gradient(self, y_true, y_pred, upstream, **options):
+        outputs = [self._losses(y_pred, options), (y_pred.shape, y_pred.dtype)]
+        return self._run("loss_and_gradient", [y_true, y_pred, upstream], outputs, options)
+
+    def loss_gradient(self, y_true, y_pred, memo, expected, upstream, **options):
+        inputs = [y_true, y_pred, memo, expected, upstream]
+        return self._run("loss_gradient", inputs, [(y_pred.shape, y_pred.dtype)], options)[0]
+
+    def loss_second(self, y_true, y_pred, vector, upstream, **options):
+        images = (y_pred.shape, y_pred.dtype)
+        outputs = [images, images, self._losses(y_pred, options)]
+        return self._run("loss_second", [y_true, y_pred, vector, upstream], outputs, options)
+
+    def loss_counts(self, y_pred, **options):
+        axes = 1 if options.get("response") in JOINT else 2
+        outputs = [((y_pred.shape[0], axes), self.compute)]
+        return self._run("loss_counts", [y_pred], outputs, options)[0]
+
+    def image_gradients(self, images, **options):
+        outputs = [((*images.shape, 2), images.dtype)]
+        return self._run("image_gradients", [images], outputs, options)[0]
+
+    def image_gradients_adjoint(self, upstream, **options):
+        outputs = [(upstream.shape[:-1], upstream.dtype)]
+        return self._run("image_gradients_adjoint", [upstream], outputs, options)[0]
+
+    def gradient_magnitude(self, images, **options):
+        outputs = [(images.shape, images.dtype)]
+        return self._run("gradient_magnitude", [images], outputs, options)[0]
+
+    def gradient_magnitude_gradient(self, images, upstream, **options):
+        outputs = [(images.shape, images.dtype)]
+        return self._run("gradient_magnitude_gradient", [images, upstream], outputs, options)[0]
+
+
+def _emulated(dtype):
+    module = _kernels.cuda_emulation
+    return getattr(module, dtype) if dtype in NARROW else module
+
+
+CUDA = {dtype: DeviceKernels(dtype) if ON_DEVICE else _emulated(dtype) for dtype in DTYPES}

@@ -1,0 +1,221 @@
+"""CMake's choice of CUDA and what it says when that cannot be; the check of the built libraries.
+
+Most of it needs no CUDA compiler: a script stands in for nvcc up to where it would compile.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NVCC = shutil.which("nvcc")
+CMAKE = shutil.which("cmake")
+KNOWN = "75 80 86 87 88 89 90 100 103 110 120 121"
+pytestmark = pytest.mark.skipif(CMAKE is None, reason="cmake is not installed")
+
+
+def path_without_nvcc(tmp_path):
+    """A PATH with everything but nvcc."""
+    folders = []
+    for number, folder in enumerate(map(Path, os.environ["PATH"].split(os.pathsep))):
+        if (folder / "nvcc").exists():
+            copy = tmp_path / f"bin{number}"
+            copy.mkdir()
+            for tool in folder.iterdir():
+                if tool.name != "nvcc":
+                    (copy / tool.name).symlink_to(tool)
+            folder = copy
+        folders.append(str(folder))
+    return os.pathsep.join(folders)
+
+
+def nvcc_stub(tmp_path, version="13.0", known=KNOWN):
+    """A compiler that knows its version and its architectures."""
+    stub = tmp_path / "nvcc"
+    architectures = "\\n".join(f"compute_{number}" for number in known.split())
+    stub.write_text(
+        f"""#!/bin/sh
+case $1 in
+--version) echo 'Cuda compilation tools, release {version}, V{version}.88' ;;
+--list-gpu-arch) printf '{architectures}\\n' ;;
+*) exit 1 ;;
+esac
+"""
+    )
+    stub.chmod(0o755)
+    return str(stub)
+
+
+def configure(tmp_path, *options, **environment):
+    """(exit status, what CMake said with its line breaks undone)."""
+    tree = tmp_path / "tree"
+    options = ["-DGRADOPS_TF=OFF", f"-DPython_EXECUTABLE={sys.executable}", *options]
+    result = subprocess.run(
+        [CMAKE, "-S", ROOT, "-B", tree, *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDACXX": "", "CUDAARCHS": "", **environment},
+    )
+    return result.returncode, " ".join((result.stdout + result.stderr).split())
+
+
+def compiles_cuda(tmp_path):
+    return ".cu.o" in (tmp_path / "tree" / "compile_commands.json").read_text()
+
+
+def test_on_without_a_compiler(tmp_path):
+    status, said = configure(tmp_path, "-DGRADOPS_CUDA=ON", PATH=path_without_nvcc(tmp_path))
+    assert status != 0
+    assert "GRADOPS_CUDA=ON, but there is no CUDA compiler. Install a CUDA toolkit >= 12.4" in said
+    assert "PATH" in said and "CUDACXX" in said and "GRADOPS_CUDA=OFF" in said
+
+
+def test_auto_without_a_compiler_is_a_cpu_build(tmp_path):
+    status, said = configure(tmp_path, PATH=path_without_nvcc(tmp_path))
+    assert status == 0, said
+    assert "CUDA kernels: none, there is no nvcc on PATH" in said
+    assert "Warning" not in said and not compiles_cuda(tmp_path)
+
+
+def test_off_asks_for_no_compiler(tmp_path):
+    status, said = configure(tmp_path, "-DGRADOPS_CUDA=OFF", CUDACXX="/no/such/nvcc")
+    assert status == 0, said
+    assert "CUDA kernels: none, by GRADOPS_CUDA=OFF" in said and not compiles_cuda(tmp_path)
+
+
+def test_a_value_that_is_none(tmp_path):
+    status, said = configure(tmp_path, "-DGRADOPS_CUDA=maybe")
+    assert status != 0
+    assert "GRADOPS_CUDA must be ON, OFF or AUTO, got 'maybe'" in said
+
+
+@pytest.mark.parametrize("choice", ["AUTO", "ON"])
+def test_a_toolkit_that_is_too_old(tmp_path, choice):
+    stub = nvcc_stub(tmp_path, version="12.3", known="80 90")
+    status, said = configure(tmp_path, f"-DGRADOPS_CUDA={choice}", CUDACXX=stub)
+    assert status != 0
+    assert f"CUDA toolkit 12.3 ({stub}) is too old: >= 12.4 is needed" in said
+
+
+def test_a_compiler_that_is_no_nvcc(tmp_path):
+    status, said = configure(tmp_path, CUDACXX=shutil.which("false"))
+    assert status != 0
+    assert "is no nvcc that runs" in said and "GRADOPS_CUDA=OFF" in said
+
+
+@pytest.mark.parametrize("text", ["80;77", "80,77", "80 77-real", "77a", "sm_77", "77-ptx"])
+def test_an_unknown_architecture(tmp_path, text):
+    stub = nvcc_stub(tmp_path)
+    status, said = configure(tmp_path, f"-DGRADOPS_CUDA_ARCHS={text}", CUDACXX=stub)
+    assert status != 0
+    unknown = re.split("[ ,;]", text)[-1]
+    assert f"no GPU architecture '{unknown}' for nvcc 13.0, which knows {KNOWN}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ([], "75-real;80-real;86-real;89-real;90-real;100-real;120-real;120-virtual"),
+        (["-DGRADOPS_CUDA_ARCHS=90a, 80-real 86-virtual"], "90a;80-real;86-virtual"),
+        (["-DCMAKE_CUDA_ARCHITECTURES=80;90"], "80;90"),
+        (["-DCMAKE_CUDA_ARCHITECTURES=80", "-DGRADOPS_CUDA_ARCHS=90"], "90"),
+        (
+            ["-DGRADOPS_CUDA_ARCHS=all-major"],
+            "75-real;80-real;90-real;100-real;110-real;120-real;120-virtual",
+        ),
+    ],
+)
+def test_the_chosen_architectures(tmp_path, options, chosen):
+    """The stand-in is found out later, when CMake has it compile."""
+    said = configure(tmp_path, *options, CUDACXX=nvcc_stub(tmp_path))[1]
+    assert f"CUDA kernels: by nvcc 13.0 ({tmp_path}/nvcc) for {chosen}; none with" in said
+
+
+def test_the_default_is_what_an_older_compiler_knows(tmp_path):
+    stub = nvcc_stub(tmp_path, version="12.4", known="50 60 75 80 86 89 90")
+    said = configure(tmp_path, CUDACXX=stub)[1]
+    assert "for 75-real;80-real;86-real;89-real;90-real;90-virtual; none with" in said
+
+
+def build_settings(tmp_path, **environment):
+    """What setup.py would have CMake do, and the local version of the package."""
+    (tmp_path / "cmake").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/said; exit 1\n")
+    (tmp_path / "cmake").chmod(0o755)
+    environment = {"GRADOPS_TF": "OFF", "CUDACXX": nvcc_stub(tmp_path), **environment}
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    command = "import gradops_build_backend as b; print(b.version_label())"
+    label = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=ROOT / "build_support",
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--build-lib", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+    )
+    return (tmp_path / "said").read_text().splitlines(), label
+
+
+def test_what_setup_hands_to_cmake(tmp_path):
+    said, label = build_settings(tmp_path, GRADOPS_CUDA="ON", GRADOPS_CUDA_ARCHS="80;90-real")
+    assert "-DGRADOPS_CUDA=ON" in said and "-DGRADOPS_CUDA_ARCHS=80;90-real" in said
+    assert label == "+cu130" and said[said.index("-B") + 1].endswith("-cuda-13.0")
+
+
+def test_a_cpu_build_has_no_label(tmp_path):
+    said, label = build_settings(tmp_path, GRADOPS_CUDA="OFF")
+    assert "-DGRADOPS_CUDA=OFF" in said
+    assert label == "" and "cuda" not in said[said.index("-B") + 1]
+
+
+def check_symbols(library):
+    command = [CMAKE, f"-DNM={shutil.which('nm')}", f"-DLIBRARY={library}"]
+    command += ["-P", ROOT / "cmake" / "CheckCudaSymbols.cmake"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    return result.returncode, " ".join(result.stderr.split())
+
+
+@pytest.mark.skipif(not shutil.which("nm") or not shutil.which("g++"), reason="no g++ or nm")
+@pytest.mark.parametrize("name", ["cudaMalloc", "__cudaRegisterFunction"])
+def test_a_library_that_expects_cuda_from_elsewhere_fails_the_build(tmp_path, name):
+    libraries = {}
+    for kind, body in (("bad", f"{name}()"), ("good", "0")):
+        source = tmp_path / f"{kind}.cc"
+        source.write_text(f'extern "C" int {name}(); int f() {{ return {body}; }}')
+        libraries[kind] = tmp_path / f"{kind}.so"
+        subprocess.run(["g++", "-shared", "-fPIC", source, "-o", libraries[kind]], check=True)
+    assert check_symbols(libraries["good"]) == (0, "")
+    status, said = check_symbols(libraries["bad"])
+    assert status != 0 and name in said and "before TensorFlow on the link line" in said
+    assert libraries["good"].exists() and not libraries["bad"].exists()
+
+
+@pytest.mark.extended  # minutes for each architecture
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+def test_a_cuda_build_without_tensorflow(tmp_path):
+    """For two architectures; no folder of this machine is in the objects."""
+    status, said = configure(
+        tmp_path, "-DGRADOPS_CUDA=ON", "-DGRADOPS_CUDA_ARCHS=80-real;90", CUDACXX=NVCC
+    )
+    assert status == 0, said
+    tree = tmp_path / "tree"
+    result = subprocess.run(
+        [CMAKE, "--build", tree, "--parallel", "2"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    kernels = (tree / "libgradops_cuda.a").read_bytes()
+    assert str(ROOT).encode() not in kernels and str(tmp_path).encode() not in kernels
+    code = "import _kernels; print(_kernels.build_info()['version'])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tree / "gradops", capture_output=True, text=True
+    )
+    assert re.fullmatch(r"[\d.]+\+cu\d+\n", result.stdout), result.stderr
