@@ -15,7 +15,7 @@ CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -n
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel \
-	wheel-test clean distclean
+	wheel-test gpu-check clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
+	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow"
 	@echo "make clean, distclean"
 
 # What a build depends on besides files; rewritten only when it changes.
@@ -91,6 +92,10 @@ wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
 # The newest wheel of dist/ in a new environment; TENSORFLOW=tensorflow: under the package for GPUs.
 wheel-test: $(VENV)/.created
 	$(PY) build_support/try_wheel.py dist $(or $(TENSORFLOW),tensorflow-cpu)
+
+# On a machine with a GPU, and with PYTHON's NumPy, pytest, pybind11 and CuPy: no .venv, no network.
+gpu-check:
+	$(PYTHON) build_support/gpu_check.py $(GPU_CHECK_ARGS)
 
 clean:
 	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built .pytest_cache .ruff_cache .hypothesis

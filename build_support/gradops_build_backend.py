@@ -91,7 +91,12 @@ def extras() -> dict[str, list[str]]:
         "cuda": [f"tensorflow[and-cuda]=={pin}"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         # tf2onnx: what becomes of the ops in an export is tested.
-        "test": ["pytest>=8", "hypothesis>=6.100", "tf2onnx>=1.17", "onnx>=1.19"],
+        # cuobjdump and nvdisasm: what nvcc made of the CUDA kernels is looked at.
+        "test": [
+            *["pytest>=8", "hypothesis>=6.100", "tf2onnx>=1.17", "onnx>=1.19"],
+            f"nvidia-cuda-cuobjdump>=13; {small}",
+            f"nvidia-cuda-nvdisasm>=13; {small}",
+        ],
         "bench": ["matplotlib>=3.8"],
         "peers": [  # heavy, and no test needs them
             "torch==2.13.0",

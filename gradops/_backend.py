@@ -67,8 +67,16 @@ def choice() -> Choice:
 @functools.cache
 def choice_for_devices() -> Choice:
     """The same, decided at the first call of a loss, when devices are known."""
-    if choice().name == "fused" and wanted() == "auto" and _has_tpu():
+    if choice().name == "fused" and wanted() == "auto" and _has("TPU"):
         return _fall_back("the fused ops do not run on a TPU, and there is one")
+    if choice().name == "fused" and _has("GPU") and not _library.has_cuda():
+        warnings.warn(
+            "this gradops was built without CUDA kernels and there is a GPU: losses of its tensors "
+            "are computed on the CPU, with copies there and back, and not at all under XLA. Build "
+            "it with a CUDA toolkit: docs/wheels.md",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return choice()
 
 
@@ -84,10 +92,10 @@ def ops() -> ModuleType:
     return importlib.import_module(name)
 
 
-def _has_tpu() -> bool:
+def _has(device_type: str) -> bool:
     import tensorflow as tf
 
-    return bool(tf.config.list_logical_devices("TPU"))
+    return bool(tf.config.list_logical_devices(device_type))
 
 
 def _fall_back(reason: str) -> Choice:

@@ -42,6 +42,11 @@ def is_without_tensorflow() -> bool:
     return is_built() and not tensorflow_build_version()
 
 
+def has_cuda() -> bool:
+    """Whether there are CUDA kernels in the build."""
+    return bool(kernels().build_info()["cuda_architectures"])
+
+
 def minor_version(version: str) -> str:
     """The part of a TensorFlow version that a build is tied to: "2.21" of "2.21.0"."""
     return ".".join(version.split(".")[:2])

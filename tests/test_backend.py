@@ -141,6 +141,22 @@ tf.config.list_logical_devices = lambda kind=None: ["a TPU"] if kind == "TPU" el
     assert use("fused", before)["results"] == fused["results"]
 
 
+@pytest.mark.parametrize("has_cuda", [False, True])
+def test_a_gpu(fused, has_cuda):
+    """Without CUDA kernels the fused ops serve it, slowly, and say what to do."""
+    before = f"""
+import tensorflow as tf
+devices = tf.config.list_logical_devices
+tf.config.list_logical_devices = lambda kind=None: ["a GPU"] if kind == "GPU" else devices(kind)
+from gradops import _library
+_library.has_cuda = lambda: {has_cuda}
+"""
+    found = use(None, before)
+    assert found["backend"] == "fused" and found["results"] == fused["results"]
+    assert len(found["warnings"]) == (0 if has_cuda else 1)
+    assert has_cuda or "built without CUDA kernels" in found["warnings"][0]
+
+
 def test_another_word(fused):
     process = run_python("import gradops", GRADOPS_BACKEND="fast")
     assert process.returncode == 1

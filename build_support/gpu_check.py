@@ -1,0 +1,91 @@
+"""Builds the CUDA kernels without TensorFlow, checks them on this machine's GPU and times them.
+
+`make gpu-check` runs it with any Python that has NumPy, pytest, pybind11 and CuPy, beside nvcc and
+CMake; it downloads nothing. GPU_CHECK_ARGS="--sanitize" adds compute-sanitizer, `--archs 90` says
+for what to compile where nvidia-smi cannot, `--build-only` needs no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "gpu-check"
+SITE = BUILD / "site"
+TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
+SMALL = "penalties or memo or image_functions or counts or layouts_of_vectors"
+
+
+def fail(message: str) -> None:
+    """Ends with an error."""
+    raise SystemExit(f"gpu-check: {message}")
+
+
+def call(*command: str, **environment: str) -> None:
+    """Runs a command in the build folder, where no checkout shadows what was built."""
+    print("+", *command, flush=True)
+    paths = os.pathsep.join([str(SITE), str(ROOT)])
+    settings = {**os.environ, "PYTHONPATH": paths, **environment}
+    if subprocess.run(command, cwd=BUILD, env=settings).returncode != 0:
+        fail(f"{command[0]} failed; see above")
+
+
+def check_tools(build_only: bool) -> None:
+    """Says what is missing before anything is built."""
+    for program in ("nvcc", "cmake"):
+        if shutil.which(program) is None:
+            fail(f"there is no {program} on PATH")
+    for module in ["numpy", "pybind11"] + ([] if build_only else ["pytest", "cupy"]):
+        if importlib.util.find_spec(module) is None:
+            fail(f"{sys.executable} has no {module}: install it, or set PYTHON to one that has it")
+
+
+def build(archs: str) -> None:
+    """The pybind11 module, next to a copy of the package's Python files."""
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.copytree(
+        ROOT / "gradops", SITE / "gradops", ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
+    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    call("cmake", "-S", str(ROOT), "-B", str(BUILD), *generator,
+         f"-DPython_EXECUTABLE={sys.executable}", "-DGRADOPS_TF=OFF",
+         "-DGRADOPS_CUDA=ON", f"-DGRADOPS_CUDA_ARCHS={archs}",
+         f"-DGRADOPS_OUTPUT_DIR={SITE / 'gradops'}")  # fmt: skip
+    call("cmake", "--build", str(BUILD), "--parallel", str(os.cpu_count() or 1))
+
+
+def main() -> None:
+    """Build, correctness, bandwidth; with --sanitize the sanitizer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--archs", default="native")
+    parser.add_argument("--build-only", action="store_true")
+    parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--csv", default="", help="where to write the table of bandwidths")
+    arguments = parser.parse_args()
+    BUILD.mkdir(parents=True, exist_ok=True)
+    check_tools(arguments.build_only)
+    build(arguments.archs)
+    driver = "import sys; from gradops import _kernels; sys.exit(_kernels.cuda.check_driver() or 0)"
+    if arguments.build_only:
+        call(sys.executable, "-c", "from gradops import _kernels; print(_kernels.build_info())")
+        return
+    call(sys.executable, "-c", driver)
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    pytest += [str(ROOT / "tests" / "test_cuda_kernels.py")]
+    call(*pytest, GRADOPS_TEST_CUDA="device")
+    if arguments.sanitize:
+        for tool in TOOLS:
+            call("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *pytest, "-k", SMALL,
+                 "--every", "8", GRADOPS_TEST_CUDA="device")  # fmt: skip
+    table = ["--csv", str(Path(arguments.csv).resolve())] if arguments.csv else []
+    call(sys.executable, "-m", "benchmarks.gpu", *table)
+
+
+if __name__ == "__main__":
+    main()
