@@ -8,7 +8,7 @@
 #endif
 
 namespace gradops::cuda {
-namespace {
+namespace device {  // named: see kernels.cuh
 
 /// "13.0" of 13000.
 std::string VersionText(int version) {
@@ -31,7 +31,9 @@ std::string AskDriver() {
          " toolkit (docs/wheels.md)";
 }
 
-}  // namespace
+}  // namespace device
+
+using namespace device;
 
 std::string CheckDriver() {
   static const std::string message = AskDriver();

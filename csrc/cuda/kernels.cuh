@@ -79,17 +79,21 @@ __global__ void __launch_bounds__(kSumThreads)
   if (threadIdx.x == 0) sums[blockIdx.x] = parts[0];
 }
 
+// Templates, because names of `static` kernels would hold the path of the source: a library would
+// not be the same bytes from every build.
+
 /// A block for each example.
-static __global__ void __launch_bounds__(kSumThreads)
-    AddCountsKernel(const AxisSums* sums, AxisSums* counts) {
-  __shared__ AxisSums parts[kSumThreads];
+template <class Sums>
+__global__ void __launch_bounds__(kSumThreads) AddCountsKernel(const Sums* sums, Sums* counts) {
+  __shared__ Sums parts[kSumThreads];
   parts[threadIdx.x] = PartOfSums(sums + blockIdx.x * kCountBlocks, kCountBlocks, threadIdx.x);
   TreeSum(parts, kSumThreads);
   if (threadIdx.x == 0) counts[blockIdx.x] = parts[0];
 }
 
-static __global__ void DenominatorsKernel(const __grid_constant__ KernelParams params,
-                                          const AxisSums* counts, double* denominators) {
+template <class Sums>
+__global__ void DenominatorsKernel(const __grid_constant__ KernelParams params, const Sums* counts,
+                                   double* denominators) {
   WriteDenominators(params, counts, denominators);
 }
 

@@ -1,7 +1,7 @@
 #include "cuda/sweep.cuh"
 
 namespace gradops::cuda {
-namespace {
+namespace pixels {  // named: see kernels.cuh
 
 template <class Function, class S>
 std::string LaunchPixels(const KernelParams& params, const S* in, S* out, const Queue& queue) {
@@ -13,7 +13,9 @@ std::string LaunchPixels(const KernelParams& params, const S* in, S* out, const 
   return work.Error();
 }
 
-}  // namespace
+}  // namespace pixels
+
+using namespace pixels;
 
 template <class S>
 std::string LaunchImageGradients(const KernelParams& params, const S* images, S* gradients,

@@ -15,7 +15,7 @@ AxisSums* LaunchCounting(const KernelParams& params, const LossInputs<S>& inputs
   AxisSums* const counts = work->Take<AxisSums>(batch);
   work->Launch(CountKernel<S>, batch * kCountBlocks, kSumThreads, 0,
                MakeCountArgs(params, inputs, counted), parts);
-  work->Launch(AddCountsKernel, batch, kSumThreads, 0, parts, counts);
+  work->Launch(AddCountsKernel<AxisSums>, batch, kSumThreads, 0, parts, counts);
   return counts;
 }
 
@@ -40,7 +40,7 @@ std::string LaunchSweep(StripArgs<S> args, ComputeType<S>* loss, const Queue& qu
     double* const denominators = work.Take<double>(batch);
     const AxisSums* const counts =
         LaunchCounting(params, args.inputs, CountedFor(params.normalizer), &work);
-    work.Launch(DenominatorsKernel, 1, 1, 0, params, counts, denominators);
+    work.Launch(DenominatorsKernel<AxisSums>, 1, 1, 0, params, counts, denominators);
     args.denominators = denominators;
   }
   SetAccess(&args);
