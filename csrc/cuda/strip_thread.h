@@ -1,9 +1,8 @@
 #ifndef GRADOPS_CUDA_STRIP_THREAD_H_
 #define GRADOPS_CUDA_STRIP_THREAD_H_
 
-#include "cuda/penalties.h"
+#include "cuda/strip_choices.h"
 #include "cuda/strip_memory.h"
-#include "cuda/strip_place.h"
 #include "math/response.h"
 
 // One thread of a block that sweeps a strip. See strip_layout.h for the cut and math/stencil.h for
@@ -17,9 +16,18 @@
 
 namespace gradops::cuda {
 
-/// kPlain: no maps, a light penalty, contiguous numbers; with all choices made once a row.
+/// Of the sweeps that most people run also the shift is chosen once a row.
+template <class S, class Response, bool kPlain>
+using ChoicesFor =
+    StripChoices<S, kPlain, kPlain && Response::kDifference && sizeof(ComputeType<S>) == 4>;
+
 template <class S, class Response, Order kOrder, bool kPlain>
-class StripThread {
+class StripThread : private ChoicesFor<S, Response, kPlain> {
+  using Choices = ChoicesFor<S, Response, kPlain>;
+  using Choices::args_;
+  using Choices::block_;
+  using Choices::place_;
+
  public:
   using T = ComputeType<S>;
   using G = math::Gradient<T>;
@@ -32,10 +40,7 @@ class StripThread {
   static constexpr int kBlocks = kPlain && kImages == 1 ? 2 : 1;
 
   GRADOPS_FN StripThread(const StripArgs<S>& args, int64_t block_index, int thread, T* shared)
-      : args_(args),
-        block_(args.layout.Block(block_index)),
-        plane_begin_(block_.plane * args.layout.shape.PlaneSize()),
-        place_(args.layout, args.taps.along, block_, thread),
+      : Choices(args, block_index, thread),
         memory_(args.layout, shared, thread * kN),
         scale_(static_cast<T>(args.params.stencil.scale)) {
     if constexpr (kOutputs > 0) {
@@ -104,76 +109,13 @@ class StripThread {
   }
   GRADOPS_FN void Fetch(int r, ImagePacks* packs) const {
     if (!HasImageRow(r)) return;
-    const int64_t begin = RowBegin(args_.layout.Row(r));
+    const int64_t begin = this->RowBegin(args_.layout.Row(r));
     packs->pred = place_.Load(args_.inputs.y_pred + begin, args_.is_aligned);
     packs->target = args_.inputs.y_true == nullptr
                         ? Pack<S, kN>{}
                         : place_.Load(args_.inputs.y_true + begin, args_.is_aligned);
     if constexpr (kOrder == Order::kSecond) {
       packs->vector = place_.Load(args_.vector + begin, args_.is_aligned);
-    }
-  }
-  /// Where row `row` of the image begins in memory.
-  GRADOPS_FN int64_t RowBegin(int row) const {
-    return plane_begin_ + int64_t{row} * args_.layout.row_size;
-  }
-
-  // The choices that are the same for all numbers of a row.
-
-  /// visitor(read), to be called as Shift::Read. The sweeps that most people run choose the shift
-  /// once a row, the others, for less code, at each read.
-  template <class Visitor>
-  GRADOPS_FN void VisitReader(Visitor&& visitor) const {
-    const int step = args_.layout.step;
-    if constexpr (kPlain && Response::kDifference && sizeof(T) == 4) {
-      VisitShift<kN>(step, [&](auto shift) {
-        visitor([&](const T* at, const Pack<T, kN>& own, T* before, T* after) {
-          shift.Read(at, own, before, after);
-        });
-      });
-    } else {
-      visitor([&](const T* at, const Pack<T, kN>& own, T* before, T* after) {
-        VisitShift<kN>(step, [&](auto shift) { shift.Read(at, own, before, after); });
-      });
-    }
-  }
-  /// visitor(v, taps) for every number, with its weights along the row.
-  template <class Visitor>
-  GRADOPS_FN void VisitColumns(Visitor&& visitor) const {
-    if (!kPlain || place_.IsAtEdge()) {
-      GRADOPS_UNROLL
-      for (int v = 0; v < kN; ++v) {
-        int edge = place_.EdgeOf(v);
-        GRADOPS_OPAQUE(edge);
-        visitor(v, AtEdge(args_.taps.along, edge));
-      }
-      return;
-    }
-    if constexpr (kPlain) {
-      VisitTapsInside(args_.params.stencil, args_.taps.along, [&](auto taps) {
-        GRADOPS_UNROLL
-        for (int v = 0; v < kN; ++v) visitor(v, taps);
-      });
-    }
-  }
-  GRADOPS_FN int RowEdge(int i) const {
-    return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);
-  }
-  /// visitor(taps): the weights down the rows at row i.
-  template <class Visitor>
-  GRADOPS_FN void VisitRow(int i, Visitor&& visitor) const {
-    const int edge = RowEdge(i);
-    if (!kPlain || edge != kInside) return visitor(AtEdge(args_.taps.down, edge));
-    if constexpr (kPlain) VisitTapsInside(args_.params.stencil, args_.taps.down, visitor);
-  }
-  /// visitor(rho)
-  template <class Visitor>
-  GRADOPS_FN void VisitPenalty(Visitor&& visitor) const {
-    const KernelParams& params = args_.params;
-    if constexpr (kPlain) {
-      VisitLightPenalty(params.penalty, params.penalty_parameter, visitor);
-    } else {
-      visitor(AnyPenalty{params.penalty, params.penalty_parameter});
     }
   }
   /// U and V of row r; zeros where there is no such row.
@@ -186,13 +128,13 @@ class StripThread {
       }
       return;
     }
-    VisitReader([&](const auto& read) {
+    this->VisitReader([&](const auto& read) {
       T before[kSources][kN], after[kSources][kN];
       GRADOPS_UNROLL
       for (int s = 0; s < kSources; ++s) {
         read(memory_.Source(r, s), own_[s], before[s], after[s]);
       }
-      VisitColumns([&](int v, const auto& taps) {
+      this->VisitColumns([&](int v, const auto& taps) {
         GRADOPS_UNROLL
         for (int s = 0; s < kSources; ++s) {
           const T b = before[s][v], here = own_[s].numbers[v], a = after[s][v];
@@ -214,7 +156,7 @@ class StripThread {
     G out[kWritten][kN] = {};
     if (i >= block_.row_begin - reach && i < block_.row_end + reach && args_.layout.Row(i) >= 0) {
       G g[kSources][kN];
-      VisitRow(i, [&](const auto& taps) {
+      this->VisitRow(i, [&](const auto& taps) {
         GRADOPS_UNROLL
         for (int s = 0; s < kSources; ++s) {
           GRADOPS_UNROLL
@@ -226,10 +168,10 @@ class StripThread {
         }
       });
       const bool adds = i >= block_.row_begin && i < block_.row_end;
-      if (kPlain && !DropsAny(i)) {
-        VisitPenalty([&](const auto& rho) { Compare<false>(rho, i, g, adds, out); });
+      if (kPlain && !this->DropsAny(i)) {
+        this->VisitPenalty([&](const auto& rho) { Compare<false>(rho, i, g, adds, out); });
       } else {
-        VisitPenalty([&](const auto& rho) { Compare<true>(rho, i, g, adds, out); });
+        this->VisitPenalty([&](const auto& rho) { Compare<true>(rho, i, g, adds, out); });
       }
     }
     if constexpr (kOutputs > 0) {
@@ -250,7 +192,8 @@ class StripThread {
     for (int v = 0; v < kN; ++v) {
       bool y = true, x = true;
       T weight = 1;
-      if (kWeighed && place_.IsThere(v)) Count(i, v, &weight, &y, &x);
+      if (kWeighed && place_.IsThere(v))
+        this->Count(i, v, Response::kResiduals == 1, &weight, &y, &x);
       const auto weighed = [&](G values) {
         if constexpr (!kWeighed) return values;
         return G{y ? weight * values.y : T(0), x ? weight * values.x : T(0)};
@@ -274,38 +217,9 @@ class StripThread {
     sums_.y += static_cast<double>(sum_y);
     sums_.x += static_cast<double>(sum_x);
   }
-  /// Whether some residual of row i may not count, though there are no maps.
-  GRADOPS_FN bool DropsAny(int i) const {
-    return args_.params.border == BorderId::kValid && (RowEdge(i) != kInside || place_.IsAtEdge());
-  }
-  /// The weight of the residuals of row i at number v, and whether each of the two counts.
-  GRADOPS_FN void Count(int i, int v, T* weight, bool* y, bool* x) const {
-    const Taps<T>& down = args_.taps.down.forward[RowEdge(i)];
-    if constexpr (kPlain) {
-      *y = down.derivative_counts && place_.SmoothingCounts(v);
-      *x = down.smoothing_counts && place_.DerivativeCounts(v);
-      if (Response::kResiduals == 1) *x = *y = *x && *y;
-    } else {
-      const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
-      const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
-      MapsHere().Counted(down, args_.taps.along.forward[place_.EdgeOf(v)],
-                         Response::kResiduals == 1, row, pixel, channel, y, x);
-      *weight = WeightAt(row, v);
-    }
-  }
-  GRADOPS_FN Maps<S> MapsHere() const {
-    return {args_.inputs, args_.layout.shape, block_.example, block_.plane};
-  }
-  GRADOPS_FN T WeightAt(int row, int v) const {
-    if (args_.pixel_weights != nullptr) {
-      return math::Widen(args_.pixel_weights[RowBegin(row) + place_.Position(v)]);
-    }
-    return MapsHere().Weight(row, place_.Position(v), place_.Pixel(v));
-  }
-
   /// A and B of row i, of the slopes of the rows i - 1, i, i + 1; for step r + 1.
   GRADOPS_FN void VerticalAdjoint(int r, int i) {
-    VisitRow(i, [&](const auto& taps) {
+    this->VisitRow(i, [&](const auto& taps) {
       GRADOPS_UNROLL
       for (int o = 0; o < kOutputs; ++o) {
         Pack<T, kN> y, x;
@@ -323,7 +237,7 @@ class StripThread {
 
   /// The gradient of row i, of which the vertical adjoint was stored for step r.
   GRADOPS_FN void WriteRow(int r, int i) {
-    VisitReader([&](const auto& read) {
+    this->VisitReader([&](const auto& read) {
       GRADOPS_UNROLL
       for (int o = 0; o < kOutputs; ++o) {
         S* const image = o == 0 ? args_.by_pred : args_.by_true;
@@ -334,21 +248,17 @@ class StripThread {
         read(at_y, y, before_y, after_y);
         read(at_x, x, before_x, after_x);
         Pack<S, kN> gradient;
-        VisitColumns([&](int v, const auto& taps) {
+        this->VisitColumns([&](int v, const auto& taps) {
           const T down = taps.SmoothAdjoint(before_y[v], y.numbers[v], after_y[v]);
           const T along = taps.DerivativeAdjoint(before_x[v], x.numbers[v], after_x[v]);
           const T sum = factor_.y * down + factor_.x * along;
           math::Narrow(nothing_ ? T(0) : sum, &gradient.numbers[v]);
         });
-        place_.Store(gradient, image + RowBegin(i), args_.is_aligned);
+        place_.Store(gradient, image + this->RowBegin(i), args_.is_aligned);
       }
     });
   }
 
-  const StripArgs<S>& args_;
-  const StripBlock block_;
-  const int64_t plane_begin_;
-  const StripPlace<S, kPlain> place_;
   const Memory memory_;
   const T scale_;
   G factor_ = {};

@@ -46,7 +46,7 @@ class DeviceCall {
     if (dtype_ == "float32") return body(TypeTag<float>());
     if (dtype_ == "float64") return body(TypeTag<double>());
     if (dtype_ == "float16") return body(TypeTag<math::Half>());
-    if (dtype_ == "bfloat16" || dtype_ == "bfloat") return body(TypeTag<math::BFloat16>());
+    if (dtype_ == "bfloat16") return body(TypeTag<math::BFloat16>());
     throw std::invalid_argument(images_.name +
                                 " must be float16, bfloat16, float32 or float64, got " + dtype_);
   }
