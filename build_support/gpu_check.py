@@ -36,9 +36,9 @@ def call(*command: str, **environment: str) -> None:
         fail(f"{command[0]} failed; see above")
 
 
-def check_tools(build_only: bool) -> None:
+def check_tools(build_only: bool, sanitize: bool) -> None:
     """Says what is missing before anything is built."""
-    for program in ("nvcc", "cmake"):
+    for program in ["nvcc", "cmake"] + (["compute-sanitizer"] if sanitize else []):
         if shutil.which(program) is None:
             fail(f"there is no {program} on PATH")
     for module in ["numpy", "pybind11"] + ([] if build_only else ["pytest", "cupy"]):
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--csv", default="", help="where to write the table of bandwidths")
     arguments = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
-    check_tools(arguments.build_only)
+    check_tools(arguments.build_only, arguments.sanitize)
     build(arguments.archs)
     driver = "import sys; from gradops import _kernels; sys.exit(_kernels.cuda.check_driver() or 0)"
     if arguments.build_only:

@@ -199,6 +199,31 @@ def test_a_library_that_expects_cuda_from_elsewhere_fails_the_build(tmp_path, na
     assert libraries["good"].exists() and not libraries["bad"].exists()
 
 
+# What is said of arrays, by pretending that some of the host are of a device.
+DEVICE_ARRAYS = """
+import _kernels, numpy as np
+class Array:
+    def __init__(self, array, **other):
+        pointer = array.ctypes.data, False
+        mine = dict(shape=array.shape, typestr=array.dtype.str, data=pointer, strides=None)
+        self.array, self.__cuda_array_interface__ = array, {**mine, **other}
+print(_kernels.build_info()["version"])
+images, loss = np.zeros((2, 4, 4, 1), "float32"), np.zeros(2, "float32")
+for call in (
+    (images, Array(images), Array(loss)),
+    (None, Array(images, strides=(4, 4, 4, 4)), Array(loss)),
+    (None, Array(images[0]), Array(loss)),
+    (None, 3, Array(loss)),
+    (None, Array(images), Array(np.zeros(3, "float32"))),
+    (None, Array(images), Array(np.zeros(2))),
+):
+    try:
+        _kernels.cuda.loss(*call)
+    except ValueError as error:
+        print(error)
+"""
+
+
 @pytest.mark.extended  # minutes for each architecture
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 def test_a_cuda_build_without_tensorflow(tmp_path):
@@ -214,8 +239,15 @@ def test_a_cuda_build_without_tensorflow(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     kernels = (tree / "libgradops_cuda.a").read_bytes()
     assert str(ROOT).encode() not in kernels and str(tmp_path).encode() not in kernels
-    code = "import _kernels; print(_kernels.build_info()['version'])"
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tree / "gradops", capture_output=True, text=True
+        [sys.executable, "-c", DEVICE_ARRAYS], cwd=tree / "gradops", capture_output=True, text=True
     )
-    assert re.fullmatch(r"[\d.]+\+cu\d+\n", result.stdout), result.stderr
+    said = result.stdout.splitlines()
+    assert re.fullmatch(r"[\d.]+\+cu\d+", said[0]), result.stderr
+    wanted = ["y_true must be an array on a CUDA device, got one on another device"]
+    wanted += ["y_pred must be dense and row-major", "y_pred must have rank 4, got shape (4, 4, 1)"]
+    wanted += ["y_pred must be an array on a CUDA device (with __cuda_array_interface__ or"]
+    wanted += ["loss must have shape (2,), got (3,)", "loss must be float32, got float64"]
+    assert len(said) == 1 + len(wanted)
+    for line, start in zip(said[1:], wanted, strict=True):
+        assert line.startswith(start), line

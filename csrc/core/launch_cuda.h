@@ -13,7 +13,7 @@
 
 namespace gradops::cuda {
 
-/// Where work is enqueued, and what gives it scratch memory: aligned to 256 bytes, of the device,
+/// Where work is enqueued, and what gives it scratch memory: aligned to 16 bytes, of the device,
 /// and not reused before the work that was enqueued up to then is done. Null if there is none.
 struct Queue {
   void* stream;  // cudaStream_t

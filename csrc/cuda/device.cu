@@ -52,7 +52,22 @@ std::string CudaMessage(cudaError_t error) {
          ": build it for this one (docs/wheels.md)";
 }
 
+namespace device {
+
+/// Lets the pool keep what is given back: to get it from the driver again takes longer than a loss.
+void KeepMemory() {
+  int device = 0;
+  cudaMemPool_t pool;
+  if (cudaGetDevice(&device) != cudaSuccess) return;
+  if (cudaDeviceGetDefaultMemPool(&pool, device) != cudaSuccess) return;
+  uint64_t threshold = UINT64_MAX;
+  cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold);
+}
+
+}  // namespace device
+
 void* StreamMemory::Allocate(size_t bytes) {
+  if (blocks_.empty()) device::KeepMemory();
   void* block = nullptr;
   const auto stream = static_cast<cudaStream_t>(stream_);
   if (cudaMallocAsync(&block, bytes, stream) != cudaSuccess) {

@@ -89,7 +89,7 @@ struct StripLayout {
     const int channel = block.chunk * of_pixel + in_row - pixel * of_pixel;
     if (channel >= channels) return -1;
     // Farther beyond the ends than stencils reach, so that vectors are there as a whole.
-    if (wraps_along && pixel >= -width && pixel < 2 * width) {
+    if (wraps_along && pixel >= -width && pixel - width < width) {
       pixel += pixel < 0 ? width : (pixel >= width ? -width : 0);
     }
     return pixel >= 0 && pixel < width ? pixel * channels + channel : -1;

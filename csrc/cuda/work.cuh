@@ -18,14 +18,17 @@ std::string CudaMessage(cudaError_t error);
 class Work {
  public:
   explicit Work(const Queue& queue)
-      : queue_(queue), stream_(static_cast<cudaStream_t>(queue.stream)) {}
+      : queue_(queue), stream_(static_cast<cudaStream_t>(queue.stream)) {
+    cudaGetLastError();  // what others left there is not ours to report
+  }
 
   template <class M>
   M* Take(int64_t count) {
     if (!error_.empty()) return nullptr;
     void* const memory =
         queue_.allocate(static_cast<size_t>(math::Max<int64_t>(count, 1)) * sizeof(M));
-    if (memory == nullptr) Fail("no memory of the device for the sums of a gradient loss");
+    if (memory == nullptr)
+      Fail(std::string(kCudaError) + "no memory of the device for the sums of a gradient loss");
     return static_cast<M*>(memory);
   }
   /// `shared`: bytes of dynamic shared memory.
@@ -35,8 +38,10 @@ class Work {
     if (!error_.empty() || blocks == 0) return;
     if (blocks > INT32_MAX) return Fail("the images are too large for one launch");
     if (shared > 48 * 1024) {
-      cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
+      const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                     static_cast<int>(shared));
+      if (error != cudaSuccess) return Fail(CudaMessage(error));
     }
     kernel<<<static_cast<unsigned>(blocks), threads, shared, stream_>>>(arguments...);
     const cudaError_t error = cudaGetLastError();

@@ -10,15 +10,15 @@ namespace {
 
 using Handle = py::handle;
 
-std::optional<DeviceArray> ReadTarget(Handle y_true) {
+std::optional<DeviceArray> ReadTarget(Handle y_true, const py::kwargs& arguments) {
   if (y_true.is_none()) return std::nullopt;
-  return ReadDeviceArray(y_true, "y_true");
+  return ReadDeviceArray(y_true, "y_true", StreamOf(arguments));
 }
 
 void Loss(Handle the_true, Handle the_pred, Handle the_loss, const py::kwargs& arguments) {
-  const auto y_true = ReadTarget(the_true);
-  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred");
-  const DeviceArray loss = ReadDeviceArray(the_loss, "loss");
+  const auto y_true = ReadTarget(the_true, arguments);
+  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred", StreamOf(arguments));
+  const DeviceArray loss = ReadDeviceArray(the_loss, "loss", StreamOf(arguments));
   const DeviceCall call(y_pred, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;
@@ -33,11 +33,11 @@ void Loss(Handle the_true, Handle the_pred, Handle the_loss, const py::kwargs& a
 
 void LossAndGradient(Handle the_true, Handle the_pred, Handle the_upstream, Handle the_loss,
                      Handle the_gradient, const py::kwargs& arguments) {
-  const auto y_true = ReadTarget(the_true);
-  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred");
-  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream");
-  const DeviceArray loss = ReadDeviceArray(the_loss, "loss");
-  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient");
+  const auto y_true = ReadTarget(the_true, arguments);
+  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred", StreamOf(arguments));
+  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream", StreamOf(arguments));
+  const DeviceArray loss = ReadDeviceArray(the_loss, "loss", StreamOf(arguments));
+  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient", StreamOf(arguments));
   const DeviceCall call(y_pred, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;
@@ -54,12 +54,12 @@ void LossAndGradient(Handle the_true, Handle the_pred, Handle the_upstream, Hand
 
 void LossGradient(Handle the_true, Handle the_pred, Handle the_memo, Handle the_expected,
                   Handle the_upstream, Handle the_gradient, const py::kwargs& arguments) {
-  const auto y_true = ReadTarget(the_true);
-  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred");
-  const DeviceArray memo = ReadDeviceArray(the_memo, "memo");
-  const DeviceArray expected = ReadDeviceArray(the_expected, "expected");
-  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream");
-  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient");
+  const auto y_true = ReadTarget(the_true, arguments);
+  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred", StreamOf(arguments));
+  const DeviceArray memo = ReadDeviceArray(the_memo, "memo", StreamOf(arguments));
+  const DeviceArray expected = ReadDeviceArray(the_expected, "expected", StreamOf(arguments));
+  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream", StreamOf(arguments));
+  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient", StreamOf(arguments));
   const DeviceCall call(y_pred, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;
@@ -77,13 +77,14 @@ void LossGradient(Handle the_true, Handle the_pred, Handle the_memo, Handle the_
 void LossSecond(Handle the_true, Handle the_pred, Handle the_vector, Handle the_upstream,
                 Handle the_by_true, Handle the_by_pred, Handle the_by_upstream,
                 const py::kwargs& arguments) {
-  const auto y_true = ReadTarget(the_true);
-  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred");
-  const DeviceArray vector = ReadDeviceArray(the_vector, "vector");
-  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream");
-  const DeviceArray by_true = ReadDeviceArray(the_by_true, "by_true");
-  const DeviceArray by_pred = ReadDeviceArray(the_by_pred, "by_pred");
-  const DeviceArray by_upstream = ReadDeviceArray(the_by_upstream, "by_upstream");
+  const auto y_true = ReadTarget(the_true, arguments);
+  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred", StreamOf(arguments));
+  const DeviceArray vector = ReadDeviceArray(the_vector, "vector", StreamOf(arguments));
+  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream", StreamOf(arguments));
+  const DeviceArray by_true = ReadDeviceArray(the_by_true, "by_true", StreamOf(arguments));
+  const DeviceArray by_pred = ReadDeviceArray(the_by_pred, "by_pred", StreamOf(arguments));
+  const DeviceArray by_upstream =
+      ReadDeviceArray(the_by_upstream, "by_upstream", StreamOf(arguments));
   const DeviceCall call(y_pred, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;
@@ -101,8 +102,8 @@ void LossSecond(Handle the_true, Handle the_pred, Handle the_vector, Handle the_
 }
 
 void LossCounts(Handle the_pred, Handle the_counts, const py::kwargs& arguments) {
-  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred");
-  const DeviceArray counts = ReadDeviceArray(the_counts, "counts");
+  const DeviceArray y_pred = ReadDeviceArray(the_pred, "y_pred", StreamOf(arguments));
+  const DeviceArray counts = ReadDeviceArray(the_counts, "counts", StreamOf(arguments));
   const DeviceCall call(y_pred, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;
@@ -131,8 +132,8 @@ void RunOnImages(const DeviceArray& in, const DeviceArray& out, int rank,
 }
 
 void ImageGradients(Handle the_images, Handle the_gradients, const py::kwargs& arguments) {
-  const DeviceArray images = ReadDeviceArray(the_images, "images");
-  const DeviceArray gradients = ReadDeviceArray(the_gradients, "gradients");
+  const DeviceArray images = ReadDeviceArray(the_images, "images", StreamOf(arguments));
+  const DeviceArray gradients = ReadDeviceArray(the_gradients, "gradients", StreamOf(arguments));
   std::vector<int64_t> shape = images.shape;
   shape.push_back(2);
   RunOnImages(images, gradients, 4, shape, arguments,
@@ -143,8 +144,8 @@ void ImageGradients(Handle the_images, Handle the_gradients, const py::kwargs& a
 }
 
 void ImageGradientsAdjoint(Handle the_upstream, Handle the_images, const py::kwargs& arguments) {
-  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream");
-  const DeviceArray images = ReadDeviceArray(the_images, "images");
+  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream", StreamOf(arguments));
+  const DeviceArray images = ReadDeviceArray(the_images, "images", StreamOf(arguments));
   if (upstream.shape.size() != 5 || upstream.shape[4] != 2) {
     throw std::invalid_argument(
         "upstream must have rank 5 and 2 components in its last axis, got shape " +
@@ -160,8 +161,8 @@ void ImageGradientsAdjoint(Handle the_upstream, Handle the_images, const py::kwa
 }
 
 void GradientMagnitude(Handle the_images, Handle the_magnitudes, const py::kwargs& arguments) {
-  const DeviceArray images = ReadDeviceArray(the_images, "images");
-  const DeviceArray magnitudes = ReadDeviceArray(the_magnitudes, "magnitudes");
+  const DeviceArray images = ReadDeviceArray(the_images, "images", StreamOf(arguments));
+  const DeviceArray magnitudes = ReadDeviceArray(the_magnitudes, "magnitudes", StreamOf(arguments));
   RunOnImages(images, magnitudes, 4, images.shape, arguments,
               [](const DeviceCall& call, auto tag, auto* from, auto* to, const auto& queue) {
                 using S = typename decltype(tag)::Type;
@@ -171,9 +172,9 @@ void GradientMagnitude(Handle the_images, Handle the_magnitudes, const py::kwarg
 
 void GradientMagnitudeGradient(Handle the_images, Handle the_upstream, Handle the_gradient,
                                const py::kwargs& arguments) {
-  const DeviceArray images = ReadDeviceArray(the_images, "images");
-  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream");
-  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient");
+  const DeviceArray images = ReadDeviceArray(the_images, "images", StreamOf(arguments));
+  const DeviceArray upstream = ReadDeviceArray(the_upstream, "upstream", StreamOf(arguments));
+  const DeviceArray gradient = ReadDeviceArray(the_gradient, "gradient", StreamOf(arguments));
   RunOnImages(images, gradient, 4, images.shape, arguments,
               [&](const DeviceCall& call, auto tag, auto* from, auto* to, const auto& queue) {
                 using S = typename decltype(tag)::Type;
@@ -184,8 +185,9 @@ void GradientMagnitudeGradient(Handle the_images, Handle the_upstream, Handle th
 }
 
 void Triad(Handle the_a, Handle the_b, Handle the_out, const py::kwargs& arguments) {
-  const DeviceArray a = ReadDeviceArray(the_a, "a"), b = ReadDeviceArray(the_b, "b");
-  const DeviceArray out = ReadDeviceArray(the_out, "out");
+  const DeviceArray a = ReadDeviceArray(the_a, "a", StreamOf(arguments)),
+                    b = ReadDeviceArray(the_b, "b", StreamOf(arguments));
+  const DeviceArray out = ReadDeviceArray(the_out, "out", StreamOf(arguments));
   RunOnImages(a, out, 4, a.shape, arguments,
               [&](const DeviceCall& call, auto tag, auto* from, auto* to, const auto& queue) {
                 using S = typename decltype(tag)::Type;
@@ -195,8 +197,9 @@ void Triad(Handle the_a, Handle the_b, Handle the_out, const py::kwargs& argumen
 
 void SumAbsoluteDifference(Handle the_a, Handle the_b, Handle the_sums,
                            const py::kwargs& arguments) {
-  const DeviceArray a = ReadDeviceArray(the_a, "a"), b = ReadDeviceArray(the_b, "b");
-  const DeviceArray sums = ReadDeviceArray(the_sums, "sums");
+  const DeviceArray a = ReadDeviceArray(the_a, "a", StreamOf(arguments)),
+                    b = ReadDeviceArray(the_b, "b", StreamOf(arguments));
+  const DeviceArray sums = ReadDeviceArray(the_sums, "sums", StreamOf(arguments));
   const DeviceCall call(a, 4, arguments);
   call.Visit([&](auto tag) {
     using S = typename decltype(tag)::Type;

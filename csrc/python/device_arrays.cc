@@ -1,5 +1,7 @@
 #include "python/device_arrays.h"
 
+#include <pybind11/stl.h>
+
 #include <stdexcept>
 
 namespace gradops::python {
@@ -22,7 +24,7 @@ struct DlTensor {
   int64_t* strides;
   uint64_t byte_offset;
 };
-constexpr int32_t kDlCuda = 2, kDlCudaManaged = 13;
+constexpr int kDlCuda = 2, kDlCudaManaged = 13;
 
 [[noreturn]] void Refuse(const char* name, const std::string& needs) {
   throw std::invalid_argument(std::string(name) + " must be " + needs);
@@ -74,9 +76,6 @@ DeviceArray FromDlpack(const py::object& capsule, const char* name) {
   void* const managed = PyCapsule_GetPointer(capsule.ptr(), "dltensor");
   if (managed == nullptr) throw py::error_already_set();
   const DlTensor& tensor = *static_cast<const DlTensor*>(managed);  // its first member
-  if (tensor.device.type != kDlCuda && tensor.device.type != kDlCudaManaged) {
-    Refuse(name, "an array on a CUDA device, got one on another device");
-  }
   DeviceArray result;
   result.dtype = NameOfDlType(tensor.dtype);
   result.shape.assign(tensor.shape, tensor.shape + tensor.ndim);
@@ -103,7 +102,7 @@ int64_t DeviceArray::Size() const {
   return size;
 }
 
-DeviceArray ReadDeviceArray(py::handle array, const char* name) {
+DeviceArray ReadDeviceArray(py::handle array, const char* name, uintptr_t stream) {
   DeviceArray result;
   // Asked for, not looked for: a library may have the attribute and refuse it for some dtypes.
   py::object interface = py::none();
@@ -114,7 +113,13 @@ DeviceArray ReadDeviceArray(py::handle array, const char* name) {
   if (!interface.is_none()) {
     result = FromInterface(interface.cast<py::dict>(), array, name);
   } else if (py::hasattr(array, "__dlpack__")) {
-    result = FromDlpack(array.attr("__dlpack__")(), name);
+    const int type = array.attr("__dlpack_device__")().cast<py::tuple>()[0].cast<int>();
+    if (type != kDlCuda && type != kDlCudaManaged) {
+      Refuse(name, "an array on a CUDA device, got one on another device");
+    }
+    // The protocol's name for the default stream is 1.
+    const uintptr_t dl_stream = stream == 0 ? 1 : stream;
+    result = FromDlpack(array.attr("__dlpack__")(py::arg("stream") = dl_stream), name);
   } else {
     Refuse(name, "an array on a CUDA device (with __cuda_array_interface__ or __dlpack__), got " +
                      py::str(py::type::handle_of(array)).cast<std::string>());

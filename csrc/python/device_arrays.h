@@ -25,8 +25,9 @@ struct DeviceArray {
   int64_t Size() const;
 };
 
-/// Throws std::invalid_argument with the argument's name for what is none, or not dense.
-DeviceArray ReadDeviceArray(py::handle array, const char* name);
+/// For use on a stream, 0 for the default one: who offers __dlpack__ makes it wait for its own
+/// work. Throws std::invalid_argument with the argument's name for what is none, or not dense.
+DeviceArray ReadDeviceArray(py::handle array, const char* name, uintptr_t stream);
 
 }  // namespace gradops::python
 

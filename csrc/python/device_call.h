@@ -18,16 +18,20 @@ inline void ThrowIfFailed(const std::string& error) {
   throw std::invalid_argument(error);
 }
 
+/// The argument `stream` of a call; 0, the default stream, if there is none.
+inline uintptr_t StreamOf(const py::kwargs& arguments) {
+  return arguments.contains("stream") ? arguments["stream"].cast<uintptr_t>() : 0;
+}
+
 /// What a call has beside its images and outputs, by name: options, weights and mask, and
 ///   stream   the stream, as an integer; 0 is the default one
 ///   dtype    what arrays of 16-bit words hold, "float16" or "bfloat16"
 class DeviceCall {
  public:
-  DeviceCall(const DeviceArray& images, int rank, const py::kwargs& arguments) : images_(images) {
+  DeviceCall(const DeviceArray& images, int rank, const py::kwargs& arguments)
+      : images_(images), stream_(StreamOf(arguments)) {
     for (const auto& item : arguments) Read(item.first.cast<std::string>(), item.second);
     ThrowIfFailed(CheckOptions(options_));
-    const std::string driver = cuda::CheckDriver();
-    if (!driver.empty()) throw std::runtime_error(driver);
     if (static_cast<int>(images.shape.size()) != rank) {
       throw std::invalid_argument(images.name + " must have rank " + std::to_string(rank) +
                                   ", got shape " + images.ShapeText());
@@ -55,9 +59,8 @@ class DeviceCall {
   S* Images(const DeviceArray& array, const std::vector<int64_t>& shape) const {
     CheckShape(array, shape);
     const bool is_bits = sizeof(S) == 2 && array.dtype == "uint16";
-    if (array.dtype != images_.dtype && !is_bits) {
-      throw std::invalid_argument(array.name + " must have the dtype of " + images_.name + ", " +
-                                  images_.dtype + ", got " + array.dtype);
+    if (array.dtype != dtype_ && !is_bits) {
+      throw std::invalid_argument(array.name + " must be " + dtype_ + ", got " + array.dtype);
     }
     return static_cast<S*>(array.data);
   }
@@ -90,6 +93,8 @@ class DeviceCall {
   /// Launches with launch(queue), which returns an error, and throws that.
   template <class Launch>
   void Run(Launch&& launch) const {
+    const std::string driver = cuda::CheckDriver();
+    if (!driver.empty()) throw std::runtime_error(driver);
     cuda::StreamMemory memory(reinterpret_cast<void*>(stream_));
     const cuda::Queue queue = {reinterpret_cast<void*>(stream_),
                                [&](size_t bytes) { return memory.Allocate(bytes); }};
@@ -98,16 +103,13 @@ class DeviceCall {
 
  private:
   void Read(const std::string& name, py::handle value) {
-    if (name == "stream") {
-      stream_ = value.cast<uintptr_t>();
-    } else if (value.is_none()) {
-      return;
-    } else if (name == "dtype") {
+    if (name == "stream" || value.is_none()) return;
+    if (name == "dtype") {
       dtype_ = py::str(value).cast<std::string>();
     } else if (name == "weights") {
-      weights_ = ReadDeviceArray(value, "weights");
+      weights_ = ReadDeviceArray(value, "weights", stream_);
     } else if (name == "mask") {
-      mask_ = ReadDeviceArray(value, "mask");
+      mask_ = ReadDeviceArray(value, "mask", stream_);
     } else {
       ThrowIfFailed(SetOption(name, py::str(value), &options_));
     }
@@ -141,9 +143,9 @@ class DeviceCall {
   }
 
   const DeviceArray& images_;
+  const uintptr_t stream_;
   LossOptions options_;
   ImageShape shape_;
-  uintptr_t stream_ = 0;
   std::string dtype_;
   std::optional<DeviceArray> weights_, mask_;
 };

@@ -129,7 +129,7 @@ XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "Host", kHostHandler);
 #ifdef GRADOPS_CUDA
 ffi::Error HandleOnCuda(void* stream, ffi::ScratchAllocator scratch, ffi::RemainingArgs args,
                         ffi::RemainingRets rets, ffi::Dictionary attributes) {
-  constexpr size_t kAlignment = 256;
+  constexpr size_t kAlignment = 16;  // the most that XLA allows
   const cuda::Queue queue = {
       stream, [&](size_t bytes) { return scratch.Allocate(bytes, kAlignment).value_or(nullptr); }};
   return Run(args, rets, attributes, queue);
