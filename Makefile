@@ -55,10 +55,10 @@ $(VENV)/.built: $(SOURCES) $(VENV)/.requirements-build $(VENV)/.requirements-cpu
 demo: $(VENV)/.built $(VENV)/.requirements-demo
 	$(PY) -m gradops demo
 
-# Then the tests of the public functions on the composition, of each the sixth of its cases.
+# Then the tests of the public functions on the composition, of each a tenth of its cases.
 test: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
 	$(PY) -m pytest -m "not extended" $(PYTEST_ARGS)
-	GRADOPS_BACKEND=composite $(PY) -m pytest -m "not extended" --every 6 -q $(PYTEST_ARGS)
+	GRADOPS_BACKEND=composite $(PY) -m pytest -m "not extended" --every 10 -q $(PYTEST_ARGS)
 
 test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
 	$(PY) -m pytest $(PYTEST_ARGS)
