@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert
+from gradops import _convert, _options
 from gradops._inputs import shape_error, shape_text
 
 _HALVES = (tf.float16, tf.bfloat16)
@@ -29,6 +29,39 @@ class Reduction(keras.losses.Loss):
             shape = tf.concat([tf.shape(sample_weight), missing], axis=0)
             sample_weight = tf.broadcast_to(tf.reshape(sample_weight, shape), tf.shape(losses))
         return self(losses, losses, sample_weight)
+
+
+def check_backend() -> None:
+    """Raises ValueError where Keras does not run on TensorFlow."""
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(
+            "gradops needs the TensorFlow backend of Keras, got "
+            f"{keras.config.backend()!r}; set KERAS_BACKEND=tensorflow before importing keras"
+        )
+
+
+def image_dtype(dtype: Any) -> tf.DType:
+    """The dtype that images are cast to; None means keras.config.floatx()."""
+    name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+    if name not in [allowed.name for allowed in _convert.DTYPES]:
+        names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
+        raise ValueError(f"dtype must be one of {names}, got {name!r}")
+    return tf.as_dtype(name)
+
+
+def optional_finite(argument: str, value: object) -> float | None:
+    """A finite number, or None."""
+    return None if value is None else _options.finite(argument, value)
+
+
+def check_by_example(sample_weight: Any) -> None:
+    """Raises ValueError unless sample weights are None or by example, [B]."""
+    if sample_weight is None:
+        return
+    weights = _convert.tensor("sample_weight", sample_weight)
+    if weights.shape.rank is None or weights.shape.rank > 1:
+        shape = "an unknown rank" if weights.shape.rank is None else shape_text(weights.shape)
+        raise ValueError(f"sample_weight must have shape [B], got {shape}")
 
 
 def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:

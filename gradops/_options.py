@@ -121,6 +121,14 @@ def as_finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def finite(argument: str, value: object) -> float:
+    """The value as a float; raises ValueError, naming the argument, if it is no finite number."""
+    number = as_finite(value)
+    if number is None:
+        raise ValueError(f"{argument} must be a finite number, got {value!r}")
+    return number
+
+
 def check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raises ValueError, naming the argument, unless value is one of the allowed ones."""
     if not isinstance(value, str) or value not in allowed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from gradops import _backend, _convert, _options
+from gradops import _backend, _convert, _options, _scales
 from gradops._convert import MaskLike, TensorLike
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -26,6 +28,9 @@ def gradient_loss(
     weights: TensorLike | None = None,
     mask: MaskLike | None = None,
     normalizer: str = "residuals",
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
     data_format: str | None = None,
     name: str | None = None,
 ) -> tf.Tensor:
@@ -67,6 +72,12 @@ def gradient_loss(
         "pixels", the sum of the weights of all valid pixels and channels; "batch", the first summed
         over the batch and divided by B, so that the mean over the batch is one over all residuals.
         Where D_b is 0, the loss is 0.
+      scales: How many levels the loss is of, at least 1: sum_s w_s L_b(level s), where level 0 is
+        the images and each further one half as high and wide. Everything else is as for one level.
+      downsample: How a level is made of the one before: "stride", every second row and column,
+        beginning with the first (of weights and mask too), or "average", the means of 2 x 2 pixels,
+        without a last odd row or column (of weights too; valid are means of valid pixels alone).
+      scale_weights: w_s, as many numbers of at least 0 as there are scales; None: 1 for each.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
       name: Name of the operation.
 
@@ -76,7 +87,8 @@ def gradient_loss(
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
-        a graph, ranks or shapes do not match, also of leading axes, or H or W is too small.
+        a graph, ranks or shapes do not match, also of leading axes, or H or W is too small, also
+        for the scales.
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
         eager mode or where the graph did not know the shape; if a weight is negative or NaN.
       NotImplementedError: If the gradient by weights is asked for.
@@ -106,9 +118,10 @@ def gradient_loss(
         normalizer=normalizer,
         data_format=data_format,
     )
+    levels = _scales.check(scales, downsample, scale_weights)
     with tf.name_scope(name or "gradient_loss"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
-        return leading.unfold(_backend.ops().loss(inputs, options))
+        return leading.unfold(_scales.loss(inputs, options, levels))
 
 
 def value_and_gradient(
@@ -128,6 +141,9 @@ def value_and_gradient(
     weights: TensorLike | None = None,
     mask: MaskLike | None = None,
     normalizer: str = "residuals",
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
     data_format: str | None = None,
     name: str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -152,6 +168,9 @@ def value_and_gradient(
       weights: See gradient_loss.
       mask: See gradient_loss.
       normalizer: See gradient_loss.
+      scales: See gradient_loss.
+      downsample: See gradient_loss.
+      scale_weights: See gradient_loss.
       data_format: See gradient_loss.
       name: Name of the operation.
 
@@ -185,9 +204,10 @@ def value_and_gradient(
         normalizer=normalizer,
         data_format=data_format,
     )
+    levels = _scales.check(scales, downsample, scale_weights)
     with tf.name_scope(name or "value_and_gradient"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
-        losses, gradient = _backend.ops().value_and_gradient(inputs, reduction, options)
+        losses, gradient = _scales.value_and_gradient(inputs, reduction, options, levels)
         losses, gradient = leading.unfold(losses), leading.unfold(gradient)
         reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}[reduction]
         return reduce(losses), gradient

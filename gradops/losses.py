@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from gradops import _backend, _convert, _inputs, _keras_call, _options
+from gradops import _convert, _inputs, _keras_call, _options, _scales
 
 
 @keras.saving.register_keras_serializable(package="gradops")
@@ -28,6 +29,9 @@ class GradientLoss(keras.losses.Loss):
       alpha: See gradops.gradient_loss.
       response_epsilon: See gradops.gradient_loss.
       normalizer: See gradops.gradient_loss.
+      scales: See gradops.gradient_loss.
+      downsample: See gradops.gradient_loss.
+      scale_weights: See gradops.gradient_loss.
       mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
       mask_value: The target that marks a hole, a finite number; what stands on one is left out.
       weight: The losses are multiplied with it, a finite number. Faster than loss_weights or a
@@ -72,6 +76,9 @@ class GradientLoss(keras.losses.Loss):
         alpha: float | None = None,
         response_epsilon: float | None = None,
         normalizer: str = "residuals",
+        scales: int = 1,
+        downsample: str = "stride",
+        scale_weights: Sequence[float] | None = None,
         mask: str | None = None,
         mask_value: float | None = None,
         weight: float = 1.0,
@@ -80,12 +87,8 @@ class GradientLoss(keras.losses.Loss):
         name: str = "gradient_loss",
         dtype: Any = None,
     ):
-        if keras.config.backend() != "tensorflow":
-            raise ValueError(
-                "gradops needs the TensorFlow backend of Keras, got "
-                f"{keras.config.backend()!r}; set KERAS_BACKEND=tensorflow before importing keras"
-            )
-        self._image_dtype = _image_dtype(dtype)
+        _keras_call.check_backend()
+        self._image_dtype = _keras_call.image_dtype(dtype)
         value_dtype = _inputs.loss_dtype(self._image_dtype).name
         super().__init__(name=name, reduction=reduction, dtype=value_dtype)
         self._reduction = _keras_call.Reduction(name=name, reduction=reduction, dtype=value_dtype)
@@ -102,12 +105,13 @@ class GradientLoss(keras.losses.Loss):
             normalizer=normalizer,
             data_format=data_format,
         )
+        self._scales = _scales.check(scales, downsample, scale_weights)
         self.data_format = self._options["data_format"]
-        self.weight = _finite("weight", weight)
+        self.weight = _options.finite("weight", weight)
         if mask is not None:
             _options.check_choice("mask", mask, _keras_call.MASKS)
         self.mask = mask
-        self.mask_value = None if mask_value is None else _finite("mask_value", mask_value)
+        self.mask_value = _keras_call.optional_finite("mask_value", mask_value)
         self._parameters = dict(
             epsilon=epsilon, delta=delta, alpha=alpha, response_epsilon=response_epsilon
         )
@@ -126,7 +130,8 @@ class GradientLoss(keras.losses.Loss):
         valid = _keras_call.valid(y_true, self.mask, self.mask_value)
         inputs, leading = _convert.inputs(y_true, y_pred, weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
-        losses = leading.unfold(_backend.ops().loss(inputs, self._options, upstream, self.weight))
+        losses = _scales.loss(inputs, self._options, self._scales, upstream, self.weight)
+        losses = leading.unfold(losses)
         return losses if self.weight == 1 else self.weight * losses
 
     def get_config(self) -> dict[str, Any]:
@@ -135,22 +140,9 @@ class GradientLoss(keras.losses.Loss):
         config["dtype"] = self._image_dtype.name
         config |= {"mask": self.mask, "mask_value": self.mask_value}
         names = {name: self._options[name] for name in _options.allowed_names()}
+        weights, downsample = self._scales
+        config |= {"scales": len(weights), "downsample": downsample, "scale_weights": list(weights)}
         return {**config, **names, **self._parameters, "weight": self.weight}
-
-
-def _image_dtype(dtype: Any) -> tf.DType:
-    name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
-    if name not in [allowed.name for allowed in _convert.DTYPES]:
-        names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
-        raise ValueError(f"dtype must be one of {names}, got {name!r}")
-    return tf.as_dtype(name)
-
-
-def _finite(argument: str, value: float) -> float:
-    number = _options.as_finite(value)
-    if number is None:
-        raise ValueError(f"{argument} must be a finite number, got {value!r}")
-    return number
 
 
 @keras.saving.register_keras_serializable(package="gradops")

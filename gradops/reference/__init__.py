@@ -28,11 +28,13 @@ from gradops.reference.losses import (
 from gradops.reference.penalties import PENALTIES
 from gradops.reference.problem import NORMALIZERS
 from gradops.reference.responses import RESPONSES
+from gradops.reference.scales import DOWNSAMPLES, multi_scale_gradients, multi_scale_loss
 from gradops.reference.stencils import BORDERS, SCALES, STENCILS
 
 __all__ = [
     "BORDERS",
     "DATA_FORMATS",
+    "DOWNSAMPLES",
     "NORMALIZERS",
     "PENALTIES",
     "RESPONSES",
@@ -46,6 +48,8 @@ __all__ = [
     "image_gradients",
     "image_gradients_adjoint",
     "loss_gradients",
+    "multi_scale_gradients",
+    "multi_scale_loss",
     "sobel_edges",
     "sums_gradients",
 ]

@@ -1,0 +1,112 @@
+"""The loss over several scales: loss_b = sum_s w_s L_b(level s), where level 0 is the images.
+
+Level s + 1 is every second row and column of level s ("stride") or the means of 2 x 2 pixels
+("average"). What coarser levels hold is of the type that is computed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from gradops import _backend, _options
+from gradops._inputs import Inputs, is_absent, loss_dtype, shape_error
+from gradops._options import Options
+from gradops.composite.checks import DATA_FORMATS, check_stencil
+from gradops.composite.scales import DOWNSAMPLES, coarser, coarser_mask, minimum_size
+
+
+class Scales(NamedTuple):
+    """The weight of each level, and how each is made of the one before."""
+
+    weights: tuple[float, ...]
+    downsample: str
+
+    def is_one(self) -> bool:
+        """Whether the loss is that of the images alone."""
+        return self.weights == (1.0,)
+
+
+def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -> Scales:
+    """Checks the options by name; raises ValueError."""
+    if not isinstance(scales, int) or isinstance(scales, bool) or scales < 1:
+        raise ValueError(f"scales must be an integer of at least 1, got {scales!r}")
+    _options.check_choice("downsample", downsample, DOWNSAMPLES)
+    if scale_weights is None:
+        return Scales((1.0,) * scales, downsample)
+    is_sequence = isinstance(scale_weights, Sequence | np.ndarray)
+    numbers = [_options.as_finite(weight) for weight in scale_weights] if is_sequence else []
+    if len(numbers) != scales or any(number is None or number < 0 for number in numbers):
+        raise ValueError(
+            f"scale_weights must be {scales} finite numbers of at least 0, one for each of the "
+            f"scales, got {scale_weights!r}"
+        )
+    return Scales(tuple(number for number in numbers if number is not None), downsample)
+
+
+def loss(
+    inputs: Inputs,
+    options: Options,
+    scales: Scales,
+    upstream: str | None = "mean",
+    factor: float = 1.0,
+) -> tf.Tensor:
+    """Per-example losses; see loss of _ops.py for upstream and factor."""
+    ops = _backend.ops()
+    if scales.is_one():
+        return ops.loss(inputs, options, upstream, factor)
+    _check_size(inputs.y_pred, options, scales)
+    terms = []
+    for weight, level in _levels(inputs, options, scales):
+        term = ops.loss(level, options, upstream, factor * weight)
+        terms.append(term if weight == 1 else weight * term)
+    return tf.add_n(terms)
+
+
+def value_and_gradient(
+    inputs: Inputs, reduction: str, options: Options, scales: Scales
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Per-example losses, and the gradient by y_pred of their mean or sum ("none": sum)."""
+    if scales.is_one():
+        return _backend.ops().value_and_gradient(inputs, reduction, options)
+    reduce = tf.reduce_mean if reduction == "mean" else tf.reduce_sum
+    with tf.GradientTape() as tape:
+        tape.watch(inputs.y_pred)
+        losses = loss(inputs, options, scales, "mean" if reduction == "mean" else "sum")
+        total = reduce(losses)
+    return losses, tape.gradient(total, inputs.y_pred)
+
+
+def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[float, Inputs]]:
+    axes = DATA_FORMATS[options["data_format"]][:2]
+    dtype = loss_dtype(inputs.y_pred.dtype)
+    for level, weight in enumerate(scales.weights):
+        if level > 0:
+            y_true, y_pred, weights, mask = inputs
+
+            def half(x: tf.Tensor) -> tf.Tensor:
+                x = tf.cast(x, dtype)
+                return x if is_absent(x) else coarser(x, axes, scales.downsample)
+
+            if not is_absent(mask):
+                mask = coarser_mask(mask, axes, scales.downsample)
+            inputs = Inputs(half(y_true), half(y_pred), half(weights), mask)
+        yield weight, inputs
+
+
+def _check_size(y_pred: tf.Tensor, options: Options, scales: Scales) -> None:
+    """Raises if the coarsest level is known to be too small; else its op would, without a word."""
+    stencil = check_stencil(
+        options["stencil"], options["border"], options["scale"], options["data_format"]
+    )
+    least = minimum_size(stencil.minimum_size(), len(scales.weights), scales.downsample)
+    height, width = (y_pred.shape[axis] for axis in (stencil.height_axis, stencil.width_axis))
+    if any(size is not None and size < least for size in (height, width)):
+        raise shape_error(
+            f"y_pred is too small for scales={len(scales.weights)}: downsample "
+            f"{scales.downsample!r} and border {stencil.border!r} with stencil {stencil.name!r} "
+            f"need height and width of at least {least}, got height {height} and width {width}"
+        )

@@ -1,0 +1,147 @@
+"""L_b = sum_s w_s L_b(D_s p, D_s t): the loss over several scales, and its derivatives.
+
+D_s halves height and width s times. It is linear, so the derivative by p is the sum of w_s D_s^T
+(dL/dp)(level s). D_s is written as a matrix for the rows and one for the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradops.reference import losses
+from gradops.reference.arguments import Array, check_option, from_last, to_last
+
+DOWNSAMPLES = ("stride", "average")
+
+
+def multi_scale_loss(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    *,
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
+    **options: Any,
+) -> Array:
+    """L_b = sum_s w_s L_b of level s.
+
+    Args:
+        y_true: Targets t, [B, H, W, C], or None.
+        y_pred: Predictions p, same shape.
+        scales: How many levels, at least 1.
+        downsample: "stride" takes every second row and column, "average" the means of 2 x 2 pixels.
+        scale_weights: w_s; None means 1 for each.
+        **options: Those of `gradient_loss`.
+
+    Returns:
+        One loss per example, [B] float64.
+
+    Raises:
+        ValueError: As `gradient_loss`, or an unknown downsample.
+    """
+    levels = _levels(y_true, y_pred, scales, downsample, options)
+    terms = [losses.gradient_loss(t, p, **given) for _, t, p, given in levels]
+    return sum(
+        (w * term for w, term in zip(_weights(scales, scale_weights), terms, strict=True)),
+        np.zeros(np.shape(y_pred)[0]),
+    )
+
+
+def multi_scale_gradients(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    upstream: ArrayLike | None = None,
+    *,
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
+    **options: Any,
+) -> tuple[Array, Array]:
+    """upstream_b * dL_b/dt and upstream_b * dL_b/dp.
+
+    Args:
+        y_true: Targets t, [B, H, W, C].
+        y_pred: Predictions p, same shape.
+        upstream: One factor per example, [B]; None means ones.
+        scales: See `multi_scale_loss`.
+        downsample: See `multi_scale_loss`.
+        scale_weights: See `multi_scale_loss`.
+        **options: Those of `gradient_loss`.
+
+    Returns:
+        (d_y_true, d_y_pred), both like y_pred in float64.
+
+    Raises:
+        ValueError: As `multi_scale_loss`.
+    """
+    data_format = options.get("data_format", "channels_last")
+    found = [np.zeros(np.shape(y_pred)), np.zeros(np.shape(y_pred))]
+    levels = _levels(y_true, y_pred, scales, downsample, options)
+    for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
+        transposed = [matrix.T for matrix in matrices]
+        for i, slopes in enumerate(losses.loss_gradients(t, p, upstream, **given)):
+            assert slopes is not None
+            found[i] = found[i] + w * _resampled(slopes, transposed, data_format)
+    return found[0], found[1]
+
+
+def _levels(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    scales: int,
+    downsample: str,
+    options: dict[str, Any],
+) -> Iterator[tuple[list[Array], Any, Any, dict[str, Any]]]:
+    """(matrices of rows and columns, targets, predictions, options) of each level."""
+    check_option("downsample", downsample, DOWNSAMPLES)
+    data_format = options.get("data_format", "channels_last")
+    height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
+    for level in range(scales):
+        matrices = [_matrix(size, level, downsample) for size in (height, width)]
+        given = dict(options)
+        if level > 0 and options.get("weights") is not None:
+            given["weights"] = _resampled(options["weights"], matrices, data_format)
+        if level > 0 and options.get("mask") is not None:
+            holes = _resampled(~np.asarray(options["mask"]), matrices, data_format)
+            given["mask"] = holes == 0
+        targets, predictions = y_true, y_pred
+        if level > 0:
+            targets = None if y_true is None else _resampled(y_true, matrices, data_format)
+            predictions = _resampled(y_pred, matrices, data_format)
+        yield matrices, targets, predictions, given
+
+
+def _matrix(size: int, level: int, downsample: str) -> Array:
+    """[the level's size, size]: what each row (or column) of the level is made of."""
+    step = 2**level
+    if downsample == "stride":
+        return np.eye(size)[::step]
+    means = np.zeros((size // step, size))
+    for i in range(size // step):
+        means[i, i * step : (i + 1) * step] = 1 / step
+    return means
+
+
+def _resampled(images: ArrayLike, matrices: list[Array], data_format: str) -> Array:
+    """Rows and columns of images multiplied with a matrix each; what weighs 0 is not looked at."""
+    array = to_last(np.asarray(images, np.float64), data_format)
+    rows, columns = matrices
+    array = _product(rows, array, 1)
+    array = _product(columns, array, 2)
+    return from_last(array, data_format)
+
+
+def _product(matrix: Array, array: Array, axis: int) -> Array:
+    moved = np.moveaxis(array, axis, 0)
+    found = np.zeros((matrix.shape[0], *moved.shape[1:]))
+    for i, j in np.argwhere(matrix != 0):
+        found[i] += matrix[i, j] * moved[j]
+    return np.moveaxis(found, 0, axis)
+
+
+def _weights(scales: int, scale_weights: Sequence[float] | None) -> Sequence[float]:
+    return [1.0] * scales if scale_weights is None else scale_weights

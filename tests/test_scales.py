@@ -1,0 +1,194 @@
+"""Losses over several scales, against matrices that take the levels from the images."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from op_tools import assert_close, images
+
+import gradops
+from gradops import reference
+
+SIZES = [(16, 16), (17, 23), (24, 40), (33, 9)]
+OPTIONS = [
+    {},
+    {"stencil": "forward", "border": "valid", "normalizer": "pixels"},
+    {"penalty": "charbonnier", "response": "magnitude", "response_epsilon": 0.1},
+    {"stencil": "scharr", "penalty": "huber", "border": "circular", "normalizer": "batch"},
+]
+downsamples = pytest.mark.parametrize("downsample", reference.DOWNSAMPLES)
+
+
+def found_and_wanted(y_true, y_pred, **options):
+    """Losses and both gradients, with upstream gradients that differ."""
+    upstream = np.linspace(0.5, 2, y_pred.shape[0])
+    with tf.GradientTape() as tape:
+        tape.watch([y_true, y_pred])
+        losses = gradops.gradient_loss(y_true, y_pred, **options)
+        total = tf.reduce_sum(losses * tf.cast(upstream, losses.dtype))
+    found = losses, *tape.gradient(total, [y_true, y_pred])
+    given = {name: np.asarray(x) if tf.is_tensor(x) else x for name, x in options.items()}
+    wanted = reference.multi_scale_loss(y_true.numpy(), y_pred.numpy(), **given)
+    slopes = reference.multi_scale_gradients(y_true.numpy(), y_pred.numpy(), upstream, **given)
+    return found, (wanted, *slopes)
+
+
+@downsamples
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
+def test_against_the_oracle(rng, size, downsample, options):
+    y_true, y_pred = images(rng, (2, *size, 3), tf.float64)
+    given = dict(scales=3, downsample=downsample, scale_weights=(1.0, 0.25, 2.0))
+    found, wanted = found_and_wanted(y_true, y_pred, **given, **options)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@downsamples
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_weights_and_masks(rng, downsample, data_format, channels):
+    """Levels of a mask are of valid pixels alone, and what it hides may be NaN."""
+    y_true, y_pred = (np.array(x) for x in images(rng, (2, 20, 14, 2), tf.float64))
+    mask = rng.random((2, 20, 14, channels)) > 0.05
+    weights = rng.uniform(0, 2, (2, 20, 14, 1))
+    y_true = np.where(mask, y_true, np.nan)
+    tensors = [y_true, y_pred, weights, mask]
+    if data_format == "channels_first":
+        tensors = [np.moveaxis(x, 3, 1) for x in tensors]
+    y_true, y_pred, weights, mask = map(tf.constant, tensors)
+    given = dict(scales=3, downsample=downsample, data_format=data_format)
+    found, wanted = found_and_wanted(y_true, y_pred, weights=weights, mask=mask, **given)
+    assert np.all(np.isfinite(wanted[0]))
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@downsamples
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float32])
+def test_narrow_types(rng, dtype, downsample):
+    y_true, y_pred = images(rng, (2, 18, 22, 3), dtype)
+    losses = gradops.gradient_loss(y_true, y_pred, scales=3, downsample=downsample)
+    wide = [np.asarray(x, np.float64) for x in (y_true, y_pred)]
+    wanted = reference.multi_scale_loss(*wide, scales=3, downsample=downsample)
+    assert losses.dtype == tf.float32
+    np.testing.assert_allclose(losses, wanted, rtol=1e-5)
+
+
+@downsamples
+@pytest.mark.parametrize("jit", [False, True])
+def test_in_a_graph(rng, downsample, jit):
+    """Also of sizes that it does not know."""
+    y_true, y_pred = images(rng, (2, 17, 19, 3))
+
+    def step(y_true, y_pred):
+        options = dict(scales=3, downsample=downsample)
+        return gradops.value_and_gradient(y_true, y_pred, **options)
+
+    spec = None if jit else [tf.TensorSpec([None] * 4, tf.float64)] * 2
+    compiled = tf.function(step, jit_compile=jit, input_signature=spec)
+    for ours, theirs in zip(compiled(y_true, y_pred), step(y_true, y_pred), strict=True):
+        assert_close(ours, theirs)
+
+
+@downsamples
+def test_value_and_gradient(rng, downsample):
+    y_true, y_pred = images(rng, (3, 16, 16, 3))
+    for reduction, reduce in [("mean", tf.reduce_mean), ("sum", tf.reduce_sum)]:
+        options = dict(scales=2, downsample=downsample)
+        loss, slopes = gradops.value_and_gradient(y_true, y_pred, reduction=reduction, **options)
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            value = reduce(gradops.gradient_loss(y_true, y_pred, **options))
+        assert_close(loss, value)
+        assert_close(slopes, tape.gradient(value, y_pred))
+
+
+def test_one_scale_is_the_loss_itself(rng):
+    y_true, y_pred = images(rng, (2, 8, 8, 3))
+    found = gradops.gradient_loss(y_true, y_pred, scales=1, scale_weights=[0.5])
+    assert_close(found, 0.5 * gradops.gradient_loss(y_true, y_pred))
+
+
+@downsamples
+def test_second_derivatives(rng, downsample):
+    """The derivative of |gradient|^2 / 2 along a direction, by differences of gradients."""
+    y_true, y_pred = images(rng, (1, 9, 10, 2), tf.float64)
+    direction = images(rng, (1, 9, 10, 2), tf.float64)[0]
+    options = dict(scales=2, downsample=downsample, penalty="charbonnier", epsilon=0.5)
+
+    def slopes(x):
+        return gradops.value_and_gradient(y_true, x, **options)[1]
+
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        along = tf.reduce_sum(slopes(y_pred) * direction)
+    step = 1e-6
+    wanted = (slopes(y_pred + step * direction) - slopes(y_pred - step * direction)) / (2 * step)
+    np.testing.assert_allclose(tape.gradient(along, y_pred), wanted, rtol=1e-5, atol=1e-8)
+
+
+@downsamples
+def test_keras_loss(rng, downsample):
+    y_true, y_pred = images(rng, (4, 16, 12, 3), "float32")
+    options = dict(scales=3, downsample=downsample, scale_weights=[1.0, 0.5, 0.25])
+    loss = gradops.SobelLoss("l2", weight=2.0, **options)
+    wanted = gradops.gradient_loss(y_true, y_pred, penalty="l2", **options)
+    assert_close(loss(y_true, y_pred), 2 * tf.reduce_mean(wanted), "float32")
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert_close(again(y_true, y_pred), loss(y_true, y_pred), "float32")
+    holes = tf.where(y_true > 0.9, np.nan, y_true)
+    of_holes = gradops.SobelLoss(mask="finite", **options)(holes, y_pred)
+    mask = tf.math.is_finite(holes)
+    wanted = gradops.gradient_loss(holes, y_pred, mask=mask, **options)
+    assert_close(of_holes, tf.reduce_mean(wanted), "float32")
+
+
+def test_videos(rng):
+    y_true, y_pred = images(rng, (2, 3, 12, 12, 1))
+    losses = gradops.gradient_loss(y_true, y_pred, scales=2)
+    assert losses.shape == [2, 3]
+    assert_close(losses[1], gradops.gradient_loss(y_true[1], y_pred[1], scales=2))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"scales": 0}, "scales must be an integer of at least 1, got 0"),
+        ({"scales": 2.0}, "scales must be an integer of at least 1, got 2.0"),
+        ({"downsample": "max"}, "downsample must be one of 'stride', 'average', got 'max'"),
+        ({"scales": 2, "scale_weights": [1.0]}, "scale_weights must be 2 finite numbers"),
+        ({"scales": 2, "scale_weights": [1, -1]}, "scale_weights must be 2 finite numbers"),
+        ({"scales": 1, "scale_weights": [float("nan")]}, "scale_weights must be 1 finite numbers"),
+        ({"scales": 1, "scale_weights": 3.0}, r"scale_weights must be 1 .* got 3\.0"),
+    ],
+)
+def test_bad_options(options, message):
+    image = tf.zeros([1, 8, 8, 1])
+    with pytest.raises(ValueError, match=message):
+        gradops.gradient_loss(image, image, **options)
+    with pytest.raises(ValueError, match=message):
+        gradops.SobelLoss(**options)
+
+
+@pytest.mark.parametrize(
+    "downsample, border, least", [("stride", "reflect", 9), ("average", "reflect", 16)]
+)
+def test_too_many_scales(downsample, border, least):
+    options = dict(scales=4, downsample=downsample, border=border)
+    gradops.gradient_loss(tf.zeros([1, least, least, 1]), tf.zeros([1, least, least, 1]), **options)
+    small = tf.zeros([1, 30, least - 1, 1])
+    message = (
+        f"y_pred is too small for scales=4: .* at least {least}, got height 30 and width "
+        f"{least - 1}"
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        gradops.gradient_loss(small, small, **options)
+    with pytest.raises(ValueError, match=message):
+        tf.function(gradops.gradient_loss).get_concrete_function(small, small, **options)
+    unknown = tf.function(
+        lambda x: gradops.gradient_loss(x, x, **options),
+        input_signature=[tf.TensorSpec([None] * 4)],
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="y_pred is too small"):
+        unknown(small)
