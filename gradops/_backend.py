@@ -92,6 +92,12 @@ def ops() -> ModuleType:
     return importlib.import_module(name)
 
 
+@functools.cache
+def takes_scales() -> bool:
+    """Whether the ops take several scales in one pass; the CUDA kernels do not."""
+    return choice_for_devices().name == "fused" and not _has("GPU")
+
+
 def _has(device_type: str) -> bool:
     import tensorflow as tf
 

@@ -1,7 +1,8 @@
 """The loss over several scales: loss_b = sum_s w_s L_b(level s), where level 0 is the images.
 
 Level s + 1 is every second row and column of level s ("stride") or the means of 2 x 2 pixels
-("average"). What coarser levels hold is of the type that is computed in.
+("average"). What coarser levels hold is of the type that is computed in. The CPU kernels take all
+levels in one pass; elsewhere, each level is a loss of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from gradops import _backend, _options
 from gradops._inputs import Inputs, is_absent, loss_dtype, shape_error
 from gradops._options import Options
 from gradops.composite.checks import DATA_FORMATS, check_stencil
-from gradops.composite.scales import DOWNSAMPLES, coarser, coarser_mask, minimum_size
+from gradops.composite.scales import coarser, coarser_mask, minimum_size
+
+_MOST = 16  # Levels::kMaximum of csrc/core/levels.h
 
 
 class Scales(NamedTuple):
@@ -29,12 +32,16 @@ class Scales(NamedTuple):
         """Whether the loss is that of the images alone."""
         return self.weights == (1.0,)
 
+    def attributes(self) -> dict[str, str]:
+        """As attributes of the ops."""
+        return {"scale_weights": ",".join(map(repr, self.weights)), "downsample": self.downsample}
+
 
 def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -> Scales:
     """Checks the options by name; raises ValueError."""
-    if not isinstance(scales, int) or isinstance(scales, bool) or scales < 1:
-        raise ValueError(f"scales must be an integer of at least 1, got {scales!r}")
-    _options.check_choice("downsample", downsample, DOWNSAMPLES)
+    if not isinstance(scales, int) or isinstance(scales, bool) or not 1 <= scales <= _MOST:
+        raise ValueError(f"scales must be an integer from 1 to {_MOST}, got {scales!r}")
+    _options.check(downsample=downsample)
     if scale_weights is None:
         return Scales((1.0,) * scales, downsample)
     is_sequence = isinstance(scale_weights, Sequence | np.ndarray)
@@ -58,6 +65,8 @@ def loss(
     ops = _backend.ops()
     if scales.is_one():
         return ops.loss(inputs, options, upstream, factor)
+    if _backend.takes_scales():
+        return ops.loss(inputs, {**options, **scales.attributes()}, upstream, factor)
     _check_size(inputs.y_pred, options, scales)
     terms = []
     for weight, level in _levels(inputs, options, scales):
@@ -72,6 +81,9 @@ def value_and_gradient(
     """Per-example losses, and the gradient by y_pred of their mean or sum ("none": sum)."""
     if scales.is_one():
         return _backend.ops().value_and_gradient(inputs, reduction, options)
+    if _backend.takes_scales():
+        given = {**options, **scales.attributes()}
+        return _backend.ops().value_and_gradient(inputs, reduction, given)
     reduce = tf.reduce_mean if reduction == "mean" else tf.reduce_sum
     with tf.GradientTape() as tape:
         tape.watch(inputs.y_pred)
@@ -106,7 +118,7 @@ def _check_size(y_pred: tf.Tensor, options: Options, scales: Scales) -> None:
     height, width = (y_pred.shape[axis] for axis in (stencil.height_axis, stencil.width_axis))
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(
-            f"y_pred is too small for scales={len(scales.weights)}: downsample "
-            f"{scales.downsample!r} and border {stencil.border!r} with stencil {stencil.name!r} "
-            f"need height and width of at least {least}, got height {height} and width {width}"
+            f"y_pred is too small for scales={len(scales.weights)} with downsample "
+            f"{scales.downsample!r}: border {stencil.border!r} with stencil {stencil.name!r} needs "
+            f"height and width of at least {least}, got height {height} and width {width}"
         )

@@ -139,7 +139,7 @@ class GradientLoss(keras.losses.Loss):
         config = super().get_config()
         config["dtype"] = self._image_dtype.name
         config |= {"mask": self.mask, "mask_value": self.mask_value}
-        names = {name: self._options[name] for name in _options.allowed_names()}
+        names = {name: x for name, x in self._options.items() if name in _options.allowed_names()}
         weights, downsample = self._scales
         config |= {"scales": len(weights), "downsample": downsample, "scale_weights": list(weights)}
         return {**config, **names, **self._parameters, "weight": self.weight}

@@ -22,8 +22,9 @@ TABLES = {
     "scale": "SCALES",
     "normalizer": "NORMALIZERS",
     "data_format": "DATA_FORMATS",
+    "downsample": "DOWNSAMPLES",
 }
-PARAMETERS = {"penalty_parameter", "response_epsilon"}
+PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights"}
 IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
 OPS = {
     **{f"Loss{suffix}": {*TABLES, *PARAMETERS} for suffix in ("", "Memo", "Grad", "Counts")},
@@ -140,7 +141,7 @@ def test_defaults_are_the_first_of_each_table(module, name):
         return
     defaults = defaults_of(getattr(module, name))
     options = IMAGE_OPTIONS if name in IMAGE_FUNCTIONS else set(TABLES)
-    options -= {"normalizer"} if name == "gradient_sums" else set()
+    options -= {"normalizer", "downsample"} if name == "gradient_sums" else set()
     assert set(TABLES) & set(defaults) == options
     for option in options - {"data_format"}:
         assert defaults[option] == TABLE[option][0]
@@ -159,7 +160,8 @@ def test_fused_and_composite_have_the_same_signatures(name):
 def test_the_functions_of_a_loss_have_the_same_options():
     loss, value, sums = (defaults_of(getattr(gradops, name)) for name in FUNCTIONS)
     assert value == {"reduction": "mean", **loss}
-    assert sums == {key: value for key, value in loss.items() if key != "normalizer"}
+    of_losses = {"normalizer", "scales", "downsample", "scale_weights"}
+    assert sums == {key: value for key, value in loss.items() if key not in of_losses}
     keras_loss = {"weight": 1.0, "reduction": "sum_over_batch_size", "dtype": None, **loss}
     del keras_loss["weights"]  # those are its sample weights
     keras_loss["mask_value"] = None

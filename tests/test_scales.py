@@ -64,6 +64,117 @@ def test_weights_and_masks(rng, downsample, data_format, channels):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
+BORDERS = ["reflect", "replicate", "zero", "circular", "valid"]
+LARGE = [(2, 290, 70, 3), (1, 150, 400, 3), (3, 70, 33, 1), (1, 90, 50, 2), (1, 40, 64, 30)]
+
+
+@downsamples
+@pytest.mark.parametrize("shape", LARGE, ids=str)
+@pytest.mark.parametrize("response", ["component", "normal"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_several_units_and_tiles(rng, shape, downsample, response, border):
+    """Images of several strips and tiles, and channels of all kinds."""
+    y_true, y_pred = images(rng, shape, "float64")
+    options = dict(response=response, border=border, penalty="charbonnier", epsilon=0.3)
+    found, wanted = found_and_wanted(
+        y_true, y_pred, scales=4 if min(shape[1:3]) >= 40 else 3, downsample=downsample, **options
+    )
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@downsamples
+@pytest.mark.parametrize("scales", [2, 4])
+def test_levels_of_which_nothing_counts(rng, downsample, scales):
+    """Lonely valid pixels have neighbours at one level and none at another; NaN everywhere else."""
+    y_true, y_pred = (np.array(x) for x in images(rng, (3, 34, 40, 2), "float64"))
+    mask = np.zeros((3, 34, 40, 1), bool)
+    mask[0, ::2, ::2] = True  # at level 1 of "stride" all
+    mask[1, 5, 5] = True  # nowhere
+    mask[2, :20] = True
+    y_true = np.where(mask, y_true, np.nan)
+    tensors = map(tf.constant, (y_true, y_pred))
+    given = dict(scales=scales, downsample=downsample, mask=tf.constant(mask))
+    found, wanted = found_and_wanted(*tensors, **given)
+    assert wanted[0][1] == 0 and wanted[0][2] > 0
+    assert (wanted[0][0] > 0) == (downsample == "stride")
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-15)
+    nothing = gradops.gradient_loss(*tensors_of(y_pred), scales=2, weights=0 * mask[..., :1])
+    np.testing.assert_array_equal(nothing, 0)
+
+
+def tensors_of(y_pred):
+    return tf.constant(y_pred), tf.constant(np.where(y_pred > 1, np.nan, y_pred))
+
+
+@pytest.mark.fused
+@downsamples
+@pytest.mark.parametrize("pixel", [(8, 8), (9, 8), (31, 17)])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_reaches_the_same_pixels(rng, downsample, pixel, value):
+    y_true, y_pred = (np.array(x) for x in images(rng, (2, 40, 36, 3), "float64"))
+    y_pred[(1, *pixel, 1)] = value
+    options = dict(scales=3, downsample=downsample, penalty="l2")
+    found, wanted = found_and_wanted(tf.constant(y_true), tf.constant(y_pred), **options)
+    assert np.isnan(found[1]).sum() > 4
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.fused
+@downsamples
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_the_gradient_is_rounded_once(rng, downsample, dtype):
+    """To the nearest number of the images' type, or the one after it."""
+    y_true, y_pred = images(rng, (2, 80, 50, 3), dtype)
+    wide = [np.asarray(x, np.float64) for x in (y_true, y_pred)]
+    options = dict(scales=3, downsample=downsample, penalty="l2")
+    _, slopes = gradops.value_and_gradient(y_true, y_pred, reduction="sum", **options)
+    wanted = reference.multi_scale_gradients(*wide, **options)[1]
+    epsilon = {"float16": 2**-11, "bfloat16": 2**-8, "float32": 2**-20}[dtype]
+    bound = 1.01 * epsilon * np.abs(wanted) + 2e-6 * np.abs(wanted).max()
+    assert np.all(np.abs(np.asarray(slopes, np.float64) - wanted) <= bound)
+
+
+@pytest.mark.fused
+@downsamples
+def test_memo_with_other_upstreams(rng, downsample):
+    """The kept gradient serves the mean; other upstream gradients are found again."""
+    y_true, y_pred = images(rng, (3, 70, 40, 3), "float32")
+    options = dict(scales=3, downsample=downsample)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(y_pred)
+        losses = gradops.gradient_loss(y_true, y_pred, **options)
+        values = [tf.reduce_mean(losses), tf.reduce_sum(losses * [1e-30, 0.0, 2.0])]
+    _, of_mean = gradops.value_and_gradient(y_true, y_pred, **options)
+    np.testing.assert_array_equal(tape.gradient(values[0], y_pred), of_mean)
+    _, of_sum = gradops.value_and_gradient(y_true, y_pred, reduction="sum", **options)
+    found = tape.gradient(values[1], y_pred)
+    np.testing.assert_array_equal(found[1], 0)
+    assert_close(found[2], 2 * of_sum[2], "float32")
+
+
+@pytest.mark.fused
+@downsamples
+def test_xla_and_vectorized_map_have_the_same_bits(rng, downsample):
+    y_true, y_pred = images(rng, (4, 2, 20, 24, 3), "float32")
+
+    def step(y_true, y_pred):
+        return gradops.value_and_gradient(
+            y_true, y_pred, reduction="sum", scales=2, downsample=downsample
+        )
+
+    wanted = step(y_true[0], y_pred[0])
+    jitted = tf.function(step, jit_compile=True)
+    text = jitted.experimental_get_compiler_ir(y_true[0], y_pred[0])(stage="hlo")
+    assert text.count("custom_call_target=") == 2 and "gradops" in text
+    mapped = tf.vectorized_map(lambda pair: step(*pair), (y_true, y_pred))
+    for ours, of_map, theirs in zip(jitted(y_true[0], y_pred[0]), mapped, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(of_map[0], theirs)
+
+
 @downsamples
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float32])
 def test_narrow_types(rng, dtype, downsample):
@@ -111,21 +222,33 @@ def test_one_scale_is_the_loss_itself(rng):
 
 
 @downsamples
-def test_second_derivatives(rng, downsample):
-    """The derivative of |gradient|^2 / 2 along a direction, by differences of gradients."""
-    y_true, y_pred = images(rng, (1, 9, 10, 2), tf.float64)
-    direction = images(rng, (1, 9, 10, 2), tf.float64)[0]
-    options = dict(scales=2, downsample=downsample, penalty="charbonnier", epsilon=0.5)
+@pytest.mark.parametrize("response", ["component", "magnitude", "normal"])
+def test_second_derivatives(rng, downsample, response):
+    """The derivatives of <gradient, direction> by both images, by differences of gradients."""
+    shape = (1, 70, 26, 2)
+    y_true, y_pred = images(rng, shape)
+    direction, other = images(rng, shape)
+    options = dict(scales=3, downsample=downsample, penalty="charbonnier", epsilon=0.5)
+    options |= {"response": response}
+    if response == "magnitude":
+        options |= {"response_epsilon": 0.1}
 
-    def slopes(x):
-        return gradops.value_and_gradient(y_true, x, **options)[1]
+    def along(y_true, y_pred):
+        slopes = gradops.value_and_gradient(y_true, y_pred, reduction="sum", **options)[1]
+        return tf.reduce_sum(slopes * direction)
 
     with tf.GradientTape() as tape:
-        tape.watch(y_pred)
-        along = tf.reduce_sum(slopes(y_pred) * direction)
-    step = 1e-6
-    wanted = (slopes(y_pred + step * direction) - slopes(y_pred - step * direction)) / (2 * step)
-    np.testing.assert_allclose(tape.gradient(along, y_pred), wanted, rtol=1e-5, atol=1e-8)
+        tape.watch([y_true, y_pred])
+        value = along(y_true, y_pred)
+    by_true, by_pred = tape.gradient(value, [y_true, y_pred])
+    step = 1e-5
+    for slopes, moved in [(by_true, (1, 0)), (by_pred, (0, 1))]:
+        ends = [
+            along(y_true + s * moved[0] * other, y_pred + s * moved[1] * other)
+            for s in (-step, step)
+        ]
+        wanted = (ends[1] - ends[0]) / (2 * step)
+        np.testing.assert_allclose(tf.reduce_sum(slopes * other), wanted, rtol=1e-6)
 
 
 @downsamples
@@ -154,8 +277,9 @@ def test_videos(rng):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"scales": 0}, "scales must be an integer of at least 1, got 0"),
-        ({"scales": 2.0}, "scales must be an integer of at least 1, got 2.0"),
+        ({"scales": 0}, "scales must be an integer from 1 to 16, got 0"),
+        ({"scales": 2.0}, "scales must be an integer from 1 to 16, got 2.0"),
+        ({"scales": 17}, "scales must be an integer from 1 to 16, got 17"),
         ({"downsample": "max"}, "downsample must be one of 'stride', 'average', got 'max'"),
         ({"scales": 2, "scale_weights": [1.0]}, "scale_weights must be 2 finite numbers"),
         ({"scales": 2, "scale_weights": [1, -1]}, "scale_weights must be 2 finite numbers"),
@@ -179,8 +303,8 @@ def test_too_many_scales(downsample, border, least):
     gradops.gradient_loss(tf.zeros([1, least, least, 1]), tf.zeros([1, least, least, 1]), **options)
     small = tf.zeros([1, 30, least - 1, 1])
     message = (
-        f"y_pred is too small for scales=4: .* at least {least}, got height 30 and width "
-        f"{least - 1}"
+        f"y_pred is too small for scales=4 with downsample '{downsample}': .* at least {least}, "
+        f"got height 30 and width {least - 1}"
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         gradops.gradient_loss(small, small, **options)

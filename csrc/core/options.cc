@@ -17,6 +17,7 @@ const std::vector<OptionNames>& BuildOptions() {
       {"scale", {GRADOPS_SCALES(GRADOPS_NAME)}},
       {"normalizer", {GRADOPS_NORMALIZERS(GRADOPS_NAME)}},
       {"data_format", {GRADOPS_DATA_FORMATS(GRADOPS_NAME)}},
+      {"downsample", {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)}},
   };
   return *options;
 }
@@ -40,6 +41,7 @@ bool SetNamed(const OptionNames& row, const std::string& name, LossOptions* opti
   if (row.option == "border") return SetIfNamed(row.names, name, &options->border);
   if (row.option == "scale") return SetIfNamed(row.names, name, &options->scale);
   if (row.option == "normalizer") return SetIfNamed(row.names, name, &options->normalizer);
+  if (row.option == "downsample") return SetIfNamed(row.names, name, &options->levels.downsample);
   return SetIfNamed(row.names, name, &options->data_format);
 }
 
@@ -49,17 +51,37 @@ std::string Join(const std::vector<std::string>& names) {
   return joined;
 }
 
+bool ReadNumber(const std::string& text, double* number) {
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());  // a decimal point, whatever the user's language
+  return static_cast<bool>(stream >> *number) && stream.eof() && std::isfinite(*number);
+}
+
+std::string SetScaleWeights(const std::string& text, Levels* levels) {
+  const DownsampleId downsample = levels->downsample;
+  *levels = Levels();
+  levels->downsample = downsample;
+  if (text.empty()) return "";
+  std::istringstream numbers(text);
+  levels->count = 0;
+  for (std::string number; std::getline(numbers, number, ',');) {
+    double weight = -1;
+    if (levels->count == Levels::kMaximum || !ReadNumber(number, &weight) || weight < 0) {
+      return std::string(kScaleWeights) + " must be at most " + std::to_string(Levels::kMaximum) +
+             " finite numbers of at least 0, separated by commas, got '" + text + "'";
+    }
+    levels->weights[levels->count++] = weight;
+  }
+  return "";
+}
+
 std::string SetParameter(const std::string& option, const std::string& text, LossOptions* options) {
   const bool of_penalty = option == kPenaltyParameter;
   bool* const given = of_penalty ? &options->has_penalty_parameter : &options->has_response_epsilon;
   double* const number = of_penalty ? &options->penalty_parameter : &options->response_epsilon;
   *given = !text.empty();
   if (text.empty()) return "";
-  std::istringstream stream(text);
-  stream.imbue(std::locale::classic());  // a decimal point, whatever the user's language
-  const bool is_number = static_cast<bool>(stream >> *number) && stream.eof();
-  if (is_number && std::isfinite(*number) && *number >= 0 && (*number > 0 || !of_penalty))
-    return "";
+  if (ReadNumber(text, number) && *number >= 0 && (*number > 0 || !of_penalty)) return "";
   return option + " must be a finite number " + (of_penalty ? "above 0" : "of at least 0") +
          ", got '" + text + "'";
 }
@@ -86,6 +108,7 @@ std::string SetOption(const std::string& option, const std::string& value, LossO
   if (option == kPenaltyParameter || option == kResponseEpsilon) {
     return SetParameter(option, value, options);
   }
+  if (option == kScaleWeights) return SetScaleWeights(value, &options->levels);
   for (const OptionNames& row : AllOptions()) {
     if (row.option != option) continue;
     if (SetNamed(row, value, options)) return "";
@@ -101,6 +124,10 @@ math::Stencil ScaledStencil(const LossOptions& options) {
 }
 
 std::string CheckOptions(const LossOptions& options) {
+  if (options.normalizer == NormalizerId::kNone && !options.levels.AreOne()) {
+    return std::string("normalizer 'none' needs one scale of weight 1, got ") +
+           std::to_string(options.levels.count) + " in scale_weights";
+  }
   if (options.penalty != PenaltyId::kPower || PenaltyParameterOf(options) >= 1) return "";
   return "penalty_parameter of penalty 'power' must be at least 1, got " +
          std::to_string(PenaltyParameterOf(options));

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/registry.h"
+#include "core/levels.h"
 
 namespace gradops {
 
@@ -21,6 +21,7 @@ struct LossOptions {
   // Set by SetParameter, else the default of the chosen penalty and response.
   bool has_penalty_parameter = false, has_response_epsilon = false;
   double penalty_parameter = 0, response_epsilon = 0;
+  Levels levels;
 };
 
 /// One option and the names it may take, in the order of the registry; the first is the default.
@@ -45,6 +46,12 @@ const std::vector<ParameterRow>& ResponseParameters();
 /// for the default.
 inline constexpr const char* kPenaltyParameter = "penalty_parameter";
 inline constexpr const char* kResponseEpsilon = "response_epsilon";
+/// The weights of the levels of a loss over several scales, separated by commas: as many as there
+/// are levels. "" stands for one level of weight 1.
+inline constexpr const char* kScaleWeights = "scale_weights";
+/// The options above.
+inline constexpr const char* kNumberOptions[] = {kPenaltyParameter, kResponseEpsilon,
+                                                 kScaleWeights};
 
 /// Sets options->`option` by name, or a number from its text. Returns "" or a message that names
 /// the option, what it got and what it needs.

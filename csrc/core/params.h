@@ -36,6 +36,7 @@ struct KernelParams {
   ResponseId response;
   double response_epsilon;
   NormalizerId normalizer;
+  Levels levels;
 };
 
 inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& options) {
@@ -46,7 +47,8 @@ inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& optio
           PenaltyParameterOf(options),
           options.response,
           ResponseEpsilonOf(options),
-          options.normalizer};
+          options.normalizer,
+          options.levels};
 }
 
 /// The parameters of a magnitude, of which pixels count where both components do.

@@ -49,6 +49,9 @@
   ROW(kResiduals, "residuals") ROW(kPixels, "pixels") ROW(kBatch, "batch") ROW(kNone, "none")
 #define GRADOPS_DATA_FORMATS(ROW) \
   ROW(kChannelsLast, "channels_last") ROW(kChannelsFirst, "channels_first")
+// How a level of a loss over several scales is made of the one before: every second row and column,
+// or the means of 2 x 2 pixels.
+#define GRADOPS_DOWNSAMPLES(ROW) ROW(kStride, "stride") ROW(kAverage, "average")
 // The enumerators are math::Border's, in its order.
 #define GRADOPS_BORDERS(ROW) \
   ROW(kReflect, "reflect")   \
@@ -63,6 +66,7 @@ enum class ResponseId : int32_t { GRADOPS_RESPONSES(GRADOPS_ENUMERATOR) };
 enum class ScaleId : int32_t { GRADOPS_SCALES(GRADOPS_ENUMERATOR) };
 enum class NormalizerId : int32_t { GRADOPS_NORMALIZERS(GRADOPS_ENUMERATOR) };
 enum class DataFormatId : int32_t { GRADOPS_DATA_FORMATS(GRADOPS_ENUMERATOR) };
+enum class DownsampleId : int32_t { GRADOPS_DOWNSAMPLES(GRADOPS_ENUMERATOR) };
 #undef GRADOPS_ENUMERATOR
 using BorderId = math::Border;
 

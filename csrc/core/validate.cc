@@ -22,10 +22,16 @@ std::string ShapeText(const int64_t sizes[4]) {
 
 std::string CheckImageSize(const char* argument, int64_t height, int64_t width,
                            const LossOptions& options) {
-  const int64_t minimum = math::MinimumSize(TapsOf(options.stencil), options.border);
+  const int64_t minimum = MinimumSizeOfImages(
+      math::MinimumSize(TapsOf(options.stencil), options.border), options.levels);
   const auto ok = [&](int64_t size) { return size < 0 || size >= minimum; };
   if (ok(height) && ok(width)) return "";
-  return std::string(argument) + " is too small: border '" +
+  const std::string scales =
+      options.levels.count == 1
+          ? ""
+          : " for scales=" + std::to_string(options.levels.count) + " with downsample '" +
+                NameOf("downsample", static_cast<int>(options.levels.downsample)) + "'";
+  return std::string(argument) + " is too small" + scales + ": border '" +
          NameOf("border", static_cast<int>(options.border)) + "' with stencil '" +
          NameOf("stencil", static_cast<int>(options.stencil)) +
          "' needs height and width of at least " + std::to_string(minimum) + ", got height " +

@@ -97,6 +97,44 @@ GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64
       taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
 }
 
+/// How an output of a level of a loss over several scales is written.
+template <class T>
+struct LevelOutput {
+  const T* added;  // a row buffer that is added to it; null: nothing
+  bool read_soon;  // keeps it in the caches
+};
+
+/// The same as below, of a level: what is added is added before the result is rounded.
+template <class S, class T = ComputeType<S>>
+void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                       const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image,
+                       LevelOutput<T> level) {
+  const PositionRange interior = edges.Interior();
+  const int64_t step = tile.channels;
+  const auto plus = [=](Simd<T> value, int64_t x) GRADOPS_LAMBDA {
+    return level.added == nullptr ? value : value + Simd<T>::Load(level.added + x);
+  };
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+    tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
+      const int64_t from = tile.Position(first), size = (last - first) * step;
+      const PositionRange inside = {interior.begin - from, interior.end - from};
+      const auto stencil = [=](int64_t x) GRADOPS_LAMBDA {
+        return AdjointAt(taps, a, b, from + x, step, scale);
+      };
+      const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus(stencil(x), from + x); };
+      const auto edge = [&](int64_t x) {
+        return plus(edges.At(from + x, a, b, step, scale, stencil(x)), from + x);
+      };
+      S* const out = image + tile.ImageOffset(row, first);
+      if (level.read_soon) {
+        StoreRun(out, size, inside, value, edge);
+      } else {
+        StreamRun(out, size, inside, value, edge);
+      }
+    });
+  });
+}
+
 /// Writes the tile's columns of row `row` of scale.x * D_w^T a + scale.y * s_w^T b to image memory.
 template <class S, class T = ComputeType<S>>
 void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,

@@ -82,7 +82,7 @@ void LoadRow(const Tile& tile, const S* a, const S* b, int64_t row, T* out) {
 /// x + 1, ..., for registers in the interior; edge(x) for the others. Both may be asked for numbers
 /// past the end. Whole lines of 64 bytes go past the caches. The unit of work ends with
 /// StreamFence().
-template <class S, class Value, class Edge>
+template <bool kStreams = true, class S, class Value, class Edge>
 GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& value,
                           Edge&& edge) {
   constexpr int64_t kLine = 64 / sizeof(S), kLanes = Simd<ComputeType<S>>::kLanes;
@@ -91,8 +91,15 @@ GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& 
     for (int64_t i = 0; i < count; i += kLanes) StoreNarrow(edge(x + i), line + i);
     __builtin_memcpy(out + x, line, count * sizeof(S));
   };
+  const auto store = [](Simd<ComputeType<S>> a, S* to) GRADOPS_LAMBDA {
+    if constexpr (kStreams) {
+      StreamNarrow(a, to);
+    } else {
+      StoreNarrow(a, to);
+    }
+  };
   const auto stream_edge = [&](int64_t x) {
-    for (int64_t i = 0; i < kLine; i += kLanes) StreamNarrow(edge(x + i), out + x + i);
+    for (int64_t i = 0; i < kLine; i += kLanes) store(edge(x + i), out + x + i);
   };
   const int64_t misaligned = reinterpret_cast<uintptr_t>(out) % 64 / sizeof(S);
   int64_t x = math::Min<int64_t>(misaligned == 0 ? 0 : kLine - misaligned, size);
@@ -101,10 +108,16 @@ GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& 
   const int64_t inside_end = math::Min(interior.end, size);
   for (; x + kLine <= inside_end; x += kLine) {
 #pragma GCC unroll 4
-    for (int64_t i = 0; i < kLine; i += kLanes) StreamNarrow(value(x + i), out + x + i);
+    for (int64_t i = 0; i < kLine; i += kLanes) store(value(x + i), out + x + i);
   }
   for (; x + kLine <= size; x += kLine) stream_edge(x);
   if (x < size) store_part(x, size - x);
+}
+
+/// The same into the caches.
+template <class S, class Value, class Edge>
+GRADOPS_FN void StoreRun(S* out, int64_t size, PositionRange interior, Value&& value, Edge&& edge) {
+  StreamRun<false>(out, size, interior, value, edge);
 }
 
 /// The same without edges.

@@ -15,12 +15,30 @@ struct RowRange {
   int64_t begin, end;
 };
 
+/// The gradient of the next level of a loss over several scales, one plane; null: there is none.
+/// Twice in height and width, it is added to what is written.
+template <class T>
+struct CoarserGradient {
+  const T* plane = nullptr;
+  int64_t height = 0, width = 0;
+  DownsampleId downsample = DownsampleId::kStride;
+};
+
 /// What the kernels write of one plane, and the factors of what they write. Null: not wanted.
 template <class S>
 struct GradientOutputs {
   S* by_pred = nullptr;
   S* by_true = nullptr;
   ComputeType<S> scale_y = 0, scale_x = 0;
+  CoarserGradient<ComputeType<S>> coarser_by_pred, coarser_by_true;
+  bool read_soon = false;  // is not written past the caches
+};
+
+/// What makes a row of the next level.
+struct CoarserShape {
+  int64_t row_size;         // numbers of a row
+  int64_t width, channels;  // of the next level
+  DownsampleId downsample;
 };
 
 struct Counts {
@@ -43,6 +61,8 @@ struct KernelTable {
                      RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);
+  /// One row of the next level of a - b (null: of a), of the rows that a and b point to.
+  void (*coarser_row)(const S* a, const S* b, const CoarserShape& shape, T* out);
   /// Rows of gradients [H, W, C, 2] = (dy, dx).
   void (*image_gradients)(const KernelParams& params, const S* image, RowRange rows, S* gradients);
   /// Rows of image [H, W, C] = adjoint of upstream [H, W, C, 2].
@@ -76,6 +96,8 @@ struct Target {
 /// At least `bytes` bytes on a 64-byte boundary that belong to the calling thread until it asks
 /// again. The thread keeps them for its next unit.
 void* ThreadScratch(size_t bytes);
+/// The same for the levels of a loss over several scales, beside that of the kernels.
+void* LevelScratch(size_t bytes);
 
 }  // namespace gradops::cpu
 

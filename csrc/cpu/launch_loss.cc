@@ -5,6 +5,7 @@
 #include "core/launch.h"
 #include "core/memo.h"
 #include "cpu/denominators.h"
+#include "cpu/launch_levels.h"
 #include "cpu/targets.h"
 #include "cpu/units.h"
 
@@ -21,7 +22,7 @@ GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double d
                            PerExample<ComputeType<S>> upstream, S* by_pred, S* by_true) {
   const int last_axis = AxesOf(params) - 1;
   return {by_pred, by_true, GradientScale(params, upstream.At(example, 0), denominator),
-          GradientScale(params, upstream.At(example, last_axis), denominator)};
+          GradientScale(params, upstream.At(example, last_axis), denominator), {}, {}, false};
 }
 
 /// Writes zeros: the gradient of an example of which nothing counts, whatever its images hold.
@@ -53,6 +54,9 @@ template <class S>
 std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
                        ComputeType<S>* loss, PerExample<ComputeType<S>> upstream, S* gradient,
                        const ParallelFor& parallel_for) {
+  if (!params.levels.AreOne()) {
+    return cpu::LaunchLevels(params, inputs, loss, upstream, gradient, parallel_for);
+  }
   std::vector<double> denominators;
   const std::string error = cpu::FindDenominators(params, inputs, parallel_for, &denominators);
   if (!error.empty()) return error;
@@ -91,6 +95,10 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
   bool recomputes = false;
   for (int64_t example = 0; example < params.shape.batch; ++example) {
     recomputes = recomputes || use_of(example) == MemoUse::kRecompute;
+  }
+  if (recomputes && !params.levels.AreOne()) {
+    ComputeType<S>* const no_loss = nullptr;
+    return cpu::LaunchLevels(params, inputs, no_loss, upstream, gradient, parallel_for);
   }
   std::vector<double> denominators;
   if (recomputes) {
@@ -137,6 +145,10 @@ std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& in
                              const S* vector, PerExample<ComputeType<S>> upstream,
                              ComputeType<S>* by_upstream, S* by_pred, S* by_true,
                              const ParallelFor& parallel_for) {
+  if (!params.levels.AreOne()) {
+    return cpu::LaunchLevelsSecond(params, inputs, vector, upstream, by_upstream, by_pred, by_true,
+                                   parallel_for);
+  }
   std::vector<double> denominators;
   const std::string error = cpu::FindDenominators(params, inputs, parallel_for, &denominators);
   if (!error.empty()) return error;

@@ -43,8 +43,12 @@ class LossSweep {
       if (source->IsGiven()) sources_[source_count_++] = source;
     }
     if (weighted_) factors_.emplace(params, tile, inputs, &memory_);
-    if (kHasOutputs) by_pred_ = {outputs.by_pred, &memory_};
-    if (outputs.by_true != nullptr) by_true_ = {outputs.by_true, &memory_};
+    if (kHasOutputs) {
+      by_pred_ = {outputs.by_pred, outputs.coarser_by_pred, outputs.read_soon, &memory_};
+    }
+    if (outputs.by_true != nullptr) {
+      by_true_ = {outputs.by_true, outputs.coarser_by_true, outputs.read_soon, &memory_};
+    }
     // An output depends on the residuals beside it.
     columns_ = {tile.column_begin - (kHasOutputs ? 1 : 0), tile.column_end + (kHasOutputs ? 1 : 0)};
     if (!math::Wraps(params.stencil, params.border, tile.shape.width)) {

@@ -1,6 +1,7 @@
 #ifndef GRADOPS_CPU_OUTPUT_ROWS_H_
 #define GRADOPS_CPU_OUTPUT_ROWS_H_
 
+#include "cpu/coarser_rows.h"
 #include "cpu/horizontal_adjoint.h"
 #include "cpu/row_group.h"
 #include "cpu/vertical_pass.h"
@@ -13,17 +14,20 @@ template <class S>
 class OutputRows {
  public:
   using T = ComputeType<S>;
-  static constexpr int64_t kRows = 2 * 4 + 2 * kGroupRows;
+  static constexpr int64_t kRows = 2 * 4 + 2 * kGroupRows + 1;
 
   OutputRows() = default;
-  /// `image`: one plane of the gradient.
-  OutputRows(S* image, RowAllocator<T>* memory)
+  /// `image`: one plane of the gradient. `coarser` is added to it.
+  OutputRows(S* image, const CoarserGradient<T>& coarser, bool read_soon, RowAllocator<T>* memory)
       : image_(image),
+        coarser_(coarser),
+        read_soon_(read_soon),
         slopes_y_(memory),
         slopes_x_(memory),
         stride_(memory->Stride()),
         a_(memory->Take(kGroupRows)),
-        b_(memory->Take(kGroupRows)) {}
+        b_(memory->Take(kGroupRows)),
+        added_(memory->Take(1)) {}
 
   bool IsWanted() const { return image_ != nullptr; }
   void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
@@ -45,6 +49,10 @@ class OutputRows {
     const int64_t end = math::Min(first + count, wanted.end);
     int64_t row = math::Max(first, wanted.begin);
     const bool all = row == first && end == first + kGroupRows;
+    if (coarser_.plane != nullptr || read_soon_) {
+      for (; row < end; ++row) EmitLevel(params, tile, edges, scale, row, (row - first) * stride_);
+      return;
+    }
     if (ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
       return HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row,
                                                image_, *ahead);
@@ -56,10 +64,21 @@ class OutputRows {
   }
 
  private:
+  /// Row `row`, with what the next level adds to it.
+  void EmitLevel(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                 AxisScale<T> scale, int64_t row, int64_t offset) {
+    const bool adds = coarser_.plane != nullptr;
+    if (adds) SpreadRow(tile, coarser_, row, added_);
+    HorizontalAdjoint(params, tile, edges, a_ + offset, b_ + offset, scale, row, image_,
+                      LevelOutput<T>{adds ? added_ : nullptr, read_soon_});
+  }
+
   S* image_ = nullptr;
+  CoarserGradient<T> coarser_;
+  bool read_soon_ = false;
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
-  T *a_ = nullptr, *b_ = nullptr;
+  T *a_ = nullptr, *b_ = nullptr, *added_ = nullptr;
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,6 +1,7 @@
 // The kernels of one instruction set. Compiled once per target with GRADOPS_TARGET (a namespace)
 // and GRADOPS_VECTOR_BYTES defined and that target's compiler flags; see CMakeLists.txt.
 
+#include "cpu/coarser_rows.h"
 #include "cpu/counts_sweep.h"
 #include "cpu/image_sweeps.h"
 #include "cpu/loss_units.h"
@@ -28,6 +29,7 @@ constexpr KernelTable<S> MakeTable() {
   return {LossUnit<S>,
           SecondUnit<S>,
           CountsUnit<S>,
+          CoarserRow<S>,
           ImageGradientsUnit<S>,
           ImageGradientsAdjointUnit<S>,
           MagnitudeUnit<S>,

@@ -40,4 +40,9 @@ void* ThreadScratch(size_t bytes) {
   return scratch.AtLeast(bytes);
 }
 
+void* LevelScratch(size_t bytes) {
+  thread_local Scratch scratch;
+  return scratch.AtLeast(bytes);
+}
+
 }  // namespace gradops::cpu

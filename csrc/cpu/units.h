@@ -17,12 +17,17 @@ struct Units {
   int64_t height, rows_per_unit, per_plane, per_example, count;
   int64_t plane_size;
 
-  explicit Units(const ImageShape& shape) : height(shape.height), plane_size(shape.PlaneSize()) {
-    const int64_t rows = math::CeilDiv(kMinimumSize, math::Max<int64_t>(shape.RowSize(), 1));
-    rows_per_unit = math::Max(rows, kMinimumRows) / 4 * 4 + 2;
+  explicit Units(const ImageShape& shape) : Units(shape, RowsOf(shape)) {}
+  /// With a number of rows of the caller's.
+  Units(const ImageShape& shape, int64_t rows)
+      : height(shape.height), rows_per_unit(rows), plane_size(shape.PlaneSize()) {
     per_plane = math::CeilDiv(height, rows_per_unit);
     per_example = shape.planes * per_plane;
     count = shape.ExampleSize() == 0 ? 0 : shape.batch * per_example;
+  }
+  static int64_t RowsOf(const ImageShape& shape) {
+    const int64_t rows = math::CeilDiv(kMinimumSize, math::Max<int64_t>(shape.RowSize(), 1));
+    return math::Max(rows, kMinimumRows) / 4 * 4 + 2;
   }
   int64_t Example(int64_t unit) const { return unit / per_example; }
   /// Of all planes of the batch.

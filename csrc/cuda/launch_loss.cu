@@ -6,6 +6,7 @@ template <class S>
 std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
                        ComputeType<S>* loss, PerExample<ComputeType<S>> upstream, S* gradient,
                        const Queue& queue) {
+  if (!params.levels.AreOne()) return kNoLevels;
   StripArgs<S> args = MakeStripArgs(params, inputs);
   if (gradient == nullptr) return LaunchSweep<S, Order::kValue>(args, loss, queue);
   args.upstream = upstream;
@@ -18,6 +19,7 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
                                const S* memo, PerExample<ComputeType<S>> expected,
                                PerExample<ComputeType<S>> upstream, S* gradient,
                                const Queue& queue) {
+  if (!params.levels.AreOne()) return kNoLevels;
   StripArgs<S> args = MakeStripArgs(params, inputs);
   args.upstream = upstream;
   args.by_pred = gradient;

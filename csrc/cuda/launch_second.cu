@@ -7,6 +7,7 @@ std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& in
                              const S* vector, PerExample<ComputeType<S>> upstream,
                              ComputeType<S>* by_upstream, S* by_pred, S* by_true,
                              const Queue& queue) {
+  if (!params.levels.AreOne()) return kNoLevels;
   StripArgs<S> args = MakeStripArgs(params, inputs);
   args.vector = vector;
   args.upstream = upstream;

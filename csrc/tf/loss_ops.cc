@@ -89,6 +89,8 @@ Status LossCountsShape(InferenceContext* c) {
       .Attr(OptionAttr("response"))           \
       .Attr("response_epsilon: string = ''")  \
       .Attr(OptionAttr("normalizer"))         \
+      .Attr("scale_weights: string = ''")     \
+      .Attr(OptionAttr("downsample"))         \
       .Attr(OptionAttr("data_format"))
 #define GRADOPS_LOSS_DOCS                                                                         \
   "y_true: Target images [B, H, W, C], or a vector of no numbers for images of zeros.\n"          \
@@ -105,6 +107,10 @@ Status LossCountsShape(InferenceContext* c) {
   "response: What is compared.\n"                                                                 \
   "response_epsilon: Its number, as decimal text; empty for the default.\n"                       \
   "normalizer: What the sum is divided by; none keeps the sums by axis.\n"                        \
+  "scale_weights: Of the levels of a loss over several scales, as decimal texts with commas; "    \
+  "empty "                                                                                        \
+  "for one level.\n"                                                                              \
+  "downsample: How a level is made of the one before.\n"                                          \
   "data_format: Where the channels are.\n"
 
 REGISTER_OP("Gradops>Loss")

@@ -38,7 +38,7 @@ Status ReadOptionAttrs(Get&& get, LossOptions* options) {
     if (!get(row.option, &text)) continue;
     TF_RETURN_IF_ERROR(FromMessage(SetOption(row.option, text, options)));
   }
-  for (const char* parameter : {kPenaltyParameter, kResponseEpsilon}) {
+  for (const char* parameter : kNumberOptions) {
     if (!get(parameter, &text)) continue;
     TF_RETURN_IF_ERROR(FromMessage(SetOption(parameter, text, options)));
   }

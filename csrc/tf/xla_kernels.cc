@@ -41,7 +41,7 @@ std::string CallAttributes(OpKernelConstruction* context) {
     }
   };
   for (const OptionNames& row : AllOptions()) add(row.option);
-  for (const char* parameter : {kPenaltyParameter, kResponseEpsilon}) add(parameter);
+  for (const char* parameter : kNumberOptions) add(parameter);
   return text + "}";
 }
 

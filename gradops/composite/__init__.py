@@ -24,11 +24,13 @@ from gradops.composite.losses import (
 from gradops.composite.penalties import PENALTIES
 from gradops.composite.problem import NORMALIZERS
 from gradops.composite.responses import RESPONSES
+from gradops.composite.scales import DOWNSAMPLES
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS
 
 __all__ = [
     "BORDERS",
     "DATA_FORMATS",
+    "DOWNSAMPLES",
     "NORMALIZERS",
     "PENALTIES",
     "REDUCTIONS",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from gradops.composite import checks
 from gradops.composite.problem import NORMALIZERS, Problem
+from gradops.composite.scales import loss_over_scales
 
 REDUCTIONS = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}
 
@@ -26,6 +30,9 @@ def gradient_loss(
     weights=None,
     mask=None,
     normalizer: str = "residuals",
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
     data_format: str | None = None,
     name: str | None = None,
 ) -> tf.Tensor:
@@ -48,6 +55,10 @@ def gradient_loss(
             reads an invalid pixel does not count.
         normalizer: D_b, one of `NORMALIZERS`: the weights of the counted residuals, of all valid
             pixels and channels, or the former's mean over the batch. Where D_b = 0 the loss is 0.
+        scales: Of how many levels the loss is the weighted sum, each half as high and wide as the
+            one before.
+        downsample: How they are made, one of `DOWNSAMPLES`.
+        scale_weights: The weights of the levels, or None for 1 each.
         data_format: One of `DATA_FORMATS`, or None for `keras.config.image_data_format()`.
         name: Name scope of the ops.
 
@@ -63,30 +74,44 @@ def gradient_loss(
         NotImplementedError: The gradient by weights, in eager mode.
     """
     checks.check_option("normalizer", normalizer, NORMALIZERS)
+    options: dict[str, Any] = dict(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        data_format=data_format,
+    )
+
+    def loss_of_level(y_true, y_pred, weights, mask) -> tf.Tensor:
+        return _loss(Problem(y_true, y_pred, weights=weights, mask=mask, **options), normalizer)
+
     with tf.name_scope(name or "gradient_loss"):
-        problem = Problem(
+        return loss_over_scales(
+            loss_of_level,
             y_true,
             y_pred,
-            stencil=stencil,
-            penalty=penalty,
-            response=response,
-            border=border,
-            scale=scale,
-            epsilon=epsilon,
-            delta=delta,
-            alpha=alpha,
-            response_epsilon=response_epsilon,
-            weights=weights,
-            mask=mask,
+            weights,
+            mask,
+            scales=scales,
+            downsample=downsample,
+            scale_weights=scale_weights,
             data_format=data_format,
         )
-        if problem.is_difference_of_sobel_edges():
-            mean = problem.mean_of_sobel_edges()
-            return 2 * mean if normalizer == "pixels" else mean
-        divisor = NORMALIZERS[normalizer](problem)
-        # Weights that are all 0 make the loss and the gradient 0, also those of a NaN.
-        sums = problem.sums(divisor > 0 if problem.has_weights() else None)
-        return tf.math.divide_no_nan(tf.reduce_sum(sums, axis=1), divisor)
+
+
+def _loss(problem: Problem, normalizer: str) -> tf.Tensor:
+    if problem.is_difference_of_sobel_edges():
+        mean = problem.mean_of_sobel_edges()
+        return 2 * mean if normalizer == "pixels" else mean
+    divisor = NORMALIZERS[normalizer](problem)
+    # Weights that are all 0 make the loss and the gradient 0, also those of a NaN.
+    sums = problem.sums(divisor > 0 if problem.has_weights() else None)
+    return tf.math.divide_no_nan(tf.reduce_sum(sums, axis=1), divisor)
 
 
 def value_and_gradient(
@@ -106,6 +131,9 @@ def value_and_gradient(
     weights=None,
     mask=None,
     normalizer: str = "residuals",
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
     data_format: str | None = None,
     name: str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -128,6 +156,9 @@ def value_and_gradient(
         weights: w.
         mask: Valid pixels.
         normalizer: One of `NORMALIZERS`.
+        scales: Of how many levels.
+        downsample: One of `DOWNSAMPLES`.
+        scale_weights: The weights of the levels, or None.
         data_format: One of `DATA_FORMATS`, or None.
         name: Name scope of the ops.
 
@@ -146,6 +177,9 @@ def value_and_gradient(
             y_true,
             y_pred,
             normalizer=normalizer,
+            scales=scales,
+            downsample=downsample,
+            scale_weights=scale_weights,
             name=name,
             stencil=stencil,
             penalty=penalty,

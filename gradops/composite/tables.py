@@ -8,6 +8,7 @@ from gradops.composite.checks import DATA_FORMATS
 from gradops.composite.penalties import PENALTIES
 from gradops.composite.problem import NORMALIZERS
 from gradops.composite.responses import RESPONSES
+from gradops.composite.scales import DOWNSAMPLES
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS
 
 
@@ -21,6 +22,7 @@ def options() -> dict[str, list[str]]:
         "penalty": PENALTIES,
         "normalizer": NORMALIZERS,
         "data_format": DATA_FORMATS,
+        "downsample": DOWNSAMPLES,
     }
     return {option: list(table) for option, table in tables.items()}
 

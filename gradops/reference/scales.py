@@ -18,6 +18,7 @@ from gradops.reference.arguments import Array, check_option, from_last, to_last
 DOWNSAMPLES = ("stride", "average")
 
 
+@np.errstate(all="ignore")
 def multi_scale_loss(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
@@ -51,6 +52,7 @@ def multi_scale_loss(
     )
 
 
+@np.errstate(all="ignore")
 def multi_scale_gradients(
     y_true: ArrayLike,
     y_pred: ArrayLike,

@@ -1,0 +1,38 @@
+#ifndef GRADOPS_CORE_LEVELS_H_
+#define GRADOPS_CORE_LEVELS_H_
+
+#include <cstdint>
+
+#include "core/registry.h"
+#include "math/int_math.h"
+#include "math/macros.h"
+
+namespace gradops {
+
+/// A loss over several scales: sum_s weights[s] * the loss of level s, where level 0 is the images
+/// and each further one half as high and wide.
+struct Levels {
+  static constexpr int kMaximum = 16;
+
+  int count = 1;
+  DownsampleId downsample = DownsampleId::kStride;
+  double weights[kMaximum] = {1};
+
+  /// Whether the loss is that of the images alone.
+  GRADOPS_FN bool AreOne() const { return count == 1 && weights[0] == 1; }
+};
+
+/// The size of an axis, one level further. The means of pairs leave a last odd one out.
+inline int64_t CoarserSize(int64_t size, DownsampleId downsample) {
+  return downsample == DownsampleId::kStride ? math::CeilDiv<int64_t>(size, 2) : size / 2;
+}
+
+/// The smallest size of an axis of which the last level has `minimum`.
+inline int64_t MinimumSizeOfImages(int64_t minimum, const Levels& levels) {
+  const int64_t step = int64_t{1} << (levels.count - 1);
+  return levels.downsample == DownsampleId::kStride ? (minimum - 1) * step + 1 : minimum * step;
+}
+
+}  // namespace gradops
+
+#endif  // GRADOPS_CORE_LEVELS_H_

@@ -1,0 +1,208 @@
+#include "cpu/launch_levels.h"
+
+#include <atomic>
+#include <vector>
+
+#include "core/counts.h"
+#include "cpu/level_unit.h"
+#include "cpu/targets.h"
+
+namespace gradops::cpu {
+namespace {
+
+using Denominators = std::vector<std::vector<double>>;  // of each level, [B]
+
+/// What each example's sum is divided by, at every level.
+template <class S>
+std::string FindLevelDenominators(const std::vector<KernelParams>& params,
+                                  const LossInputs<S>& inputs, const ParallelFor& parallel_for,
+                                  Denominators* denominators) {
+  const int64_t batch = params[0].shape.batch;
+  const size_t levels = params.size();
+  const Counted counted = CountedFor(params[0].normalizer);
+  std::vector<std::vector<AxisSums>> counts(levels);
+  std::atomic<bool> negative{false};
+  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+  for (size_t s = 0; s < levels; ++s) {
+    counts[s].assign(batch, has_maps ? AxisSums{0, 0} : CountByShape(params[s], counted));
+  }
+  if (has_maps) {
+    const Units units = UnitsOfLevels(params[0]);
+    std::vector<AxisSums> by_unit(units.count * levels);
+    parallel_for(units.count, [&](int64_t unit) {
+      LossInputs<S> of_unit = InputsOfUnit(inputs, params[0].shape, units, unit);
+      const LevelUnit<S> level(params, of_unit, nullptr, units.Rows(unit), /*gradients=*/0);
+      for (size_t s = 0; s < levels; ++s) {
+        const Counts found = s == 0
+                                 ? ActiveTarget()
+                                       .Of(of_unit.y_pred)
+                                       .counts(params[s], of_unit, level[s].own, counted)
+                                 : ActiveTarget()
+                                       .Of(level[s].inputs.y_pred)
+                                       .counts(params[s], level[s].inputs, level[s].own, counted);
+        by_unit[unit * levels + s] = found.sums;
+        if (s == 0 && found.negative_weight) negative = true;
+      }
+    });
+    for (int64_t unit = 0; unit < units.count; ++unit) {
+      for (size_t s = 0; s < levels; ++s) {
+        AxisSums& sums = counts[s][units.Example(unit)];
+        sums.y += by_unit[unit * levels + s].y;
+        sums.x += by_unit[unit * levels + s].x;
+      }
+    }
+  }
+  if (negative) return "weights must be non-negative, got a negative number or NaN";
+  denominators->assign(levels, std::vector<double>(batch));
+  for (size_t s = 0; s < levels; ++s) {
+    WriteDenominators(params[s], counts[s].data(), (*denominators)[s].data());
+  }
+  return "";
+}
+
+/// Outputs of a level of which nothing counts: those of the next level alone.
+template <class S>
+void WriteCoarser(const KernelParams& params, RowRange rows,
+                  const CoarserGradient<ComputeType<S>>& coarser, S* plane) {
+  using T = ComputeType<S>;
+  const ImageShape& shape = params.shape;
+  const bool stride = coarser.downsample == DownsampleId::kStride;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t x = 0; x < shape.RowSize(); ++x) {
+      const int64_t column = x / shape.channels;
+      const bool has = coarser.plane != nullptr && row / 2 < coarser.height &&
+                       column / 2 < coarser.width && (!stride || (row % 2 == 0 && column % 2 == 0));
+      const int64_t from = (row / 2 * coarser.width + column / 2) * shape.channels;
+      const T value =
+          has ? (stride ? T(1) : T(0.25)) * coarser.plane[from + x % shape.channels] : T(0);
+      math::Narrow(value, plane + row * shape.RowSize() + x);
+    }
+  }
+}
+
+/// Runs kernel(inputs, vector, rows, outputs) at every level of a unit, the last one first, and
+/// returns the weighted sum of the means that it finds.
+template <class S>
+class LevelsOfUnit {
+ public:
+  using T = ComputeType<S>;
+
+  LevelsOfUnit(const std::vector<KernelParams>& params, const Denominators& denominators,
+               int64_t example, PerExample<T> upstream)
+      : params_(params), denominators_(denominators), example_(example), upstream_(upstream) {}
+
+  double Run(const LossInputs<S>& inputs, const S* vector, RowRange rows, S* by_pred, S* by_true) {
+    const int gradients = (by_pred != nullptr ? 1 : 0) + (by_true != nullptr ? 1 : 0);
+    const LevelUnit<S> levels(params_, inputs, vector, rows, gradients);
+    CoarserGradient<T> coarser_by_pred, coarser_by_true;
+    double sum = 0;
+    for (size_t s = params_.size() - 1; s > 0; --s) {
+      const auto& level = levels[s];
+      sum += RunLevel(s, level.inputs, level.vector, level.own,
+                      GradientOutputs<T>{level.by_pred, level.by_true, 0, 0, coarser_by_pred,
+                                         coarser_by_true, /*read_soon=*/true});
+      const ImageShape& shape = params_[s].shape;
+      const DownsampleId downsample = params_[s].levels.downsample;
+      if (by_pred != nullptr) {
+        coarser_by_pred = {level.by_pred, shape.height, shape.width, downsample};
+      }
+      if (by_true != nullptr) {
+        coarser_by_true = {level.by_true, shape.height, shape.width, downsample};
+      }
+    }
+    return sum + RunLevel(0, inputs, vector, rows,
+                          GradientOutputs<S>{by_pred, by_true, 0, 0, coarser_by_pred,
+                                             coarser_by_true, /*read_soon=*/false});
+  }
+
+ private:
+  template <class R>
+  double RunLevel(size_t s, const LossInputs<R>& inputs, const R* vector, RowRange rows,
+                  GradientOutputs<R> outputs) const {
+    const KernelParams& params = params_[s];
+    const double weight = params.levels.weights[s], denominator = denominators_[s][example_];
+    if (rows.begin >= rows.end) return 0;
+    if (!(denominator > 0) || weight == 0) {
+      if (outputs.by_pred != nullptr) {
+        WriteCoarser(params, rows, outputs.coarser_by_pred, outputs.by_pred);
+      }
+      if (outputs.by_true != nullptr) {
+        WriteCoarser(params, rows, outputs.coarser_by_true, outputs.by_true);
+      }
+      return denominator == 0 || weight == 0 ? 0 : denominator;  // NaN
+    }
+    if (outputs.by_pred != nullptr) {
+      const T upstream = upstream_.At(example_, 0);
+      outputs.scale_y = outputs.scale_x = GradientScale(params, upstream, denominator / weight);
+    }
+    const KernelTable<R>& kernels = ActiveTarget().Of(inputs.y_pred);
+    const AxisSums sums = vector == nullptr ? kernels.loss(params, inputs, rows, outputs)
+                                            : kernels.second(params, inputs, vector, rows, outputs);
+    return (sums.y + sums.x) / (denominator / weight);
+  }
+
+  const std::vector<KernelParams>& params_;
+  const Denominators& denominators_;
+  const int64_t example_;
+  const PerExample<T> upstream_;
+};
+
+template <class S>
+std::string Launch(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                   PerExample<ComputeType<S>> upstream, ComputeType<S>* loss, S* by_pred,
+                   S* by_true, const ParallelFor& parallel_for) {
+  const std::vector<KernelParams> levels = ParamsOfLevels(params);
+  Denominators denominators;
+  const std::string error = FindLevelDenominators(levels, inputs, parallel_for, &denominators);
+  if (!error.empty()) return error;
+  const Units units = UnitsOfLevels(params);
+  std::vector<double> sums(units.count, 0);
+  parallel_for(units.count, [&](int64_t unit) {
+    const int64_t offset = units.Offset(unit);
+    const auto plane = [offset](auto* tensor) {
+      return tensor == nullptr ? tensor : tensor + offset;
+    };
+    LevelsOfUnit<S> of_unit(levels, denominators, units.Example(unit), upstream);
+    sums[unit] = of_unit.Run(InputsOfUnit(inputs, params.shape, units, unit), plane(vector),
+                             units.Rows(unit), plane(by_pred), plane(by_true));
+  });
+  if (loss == nullptr) return "";
+  for (int64_t example = 0; example < params.shape.batch; ++example) {
+    double sum = 0;
+    for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
+      sum += sums[example * units.per_example + i];
+    }
+    loss[example] = static_cast<ComputeType<S>>(sum);
+  }
+  return "";
+}
+
+}  // namespace
+
+template <class S>
+std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs,
+                         ComputeType<S>* loss, PerExample<ComputeType<S>> upstream, S* gradient,
+                         const ParallelFor& parallel_for) {
+  const S* const no_vector = nullptr;
+  S* const no_output = nullptr;
+  return Launch(params, inputs, no_vector, upstream, loss, gradient, no_output, parallel_for);
+}
+
+template <class S>
+std::string LaunchLevelsSecond(const KernelParams& params, const LossInputs<S>& inputs,
+                               const S* vector, PerExample<ComputeType<S>> upstream,
+                               ComputeType<S>* by_upstream, S* by_pred, S* by_true,
+                               const ParallelFor& parallel_for) {
+  return Launch(params, inputs, vector, upstream, by_upstream, by_pred, by_true, parallel_for);
+}
+
+#define GRADOPS_INSTANTIATE(S)                                                                     \
+  template std::string LaunchLevels<S>(const KernelParams&, const LossInputs<S>&, ComputeType<S>*, \
+                                       PerExample<ComputeType<S>>, S*, const ParallelFor&);        \
+  template std::string LaunchLevelsSecond<S>(const KernelParams&, const LossInputs<S>&, const S*,  \
+                                             PerExample<ComputeType<S>>, ComputeType<S>*, S*, S*,  \
+                                             const ParallelFor&);
+GRADOPS_FOR_EACH_DTYPE(GRADOPS_INSTANTIATE)
+#undef GRADOPS_INSTANTIATE
+
+}  // namespace gradops::cpu
