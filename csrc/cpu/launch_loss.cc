@@ -21,8 +21,13 @@ template <class S>
 GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double denominator,
                            PerExample<ComputeType<S>> upstream, S* by_pred, S* by_true) {
   const int last_axis = AxesOf(params) - 1;
-  return {by_pred, by_true, GradientScale(params, upstream.At(example, 0), denominator),
-          GradientScale(params, upstream.At(example, last_axis), denominator), {}, {}, false};
+  return {by_pred,
+          by_true,
+          GradientScale(params, upstream.At(example, 0), denominator),
+          GradientScale(params, upstream.At(example, last_axis), denominator),
+          {},
+          {},
+          false};
 }
 
 /// Writes zeros: the gradient of an example of which nothing counts, whatever its images hold.
