@@ -6,6 +6,10 @@
     gradops.value_and_gradient(y_true, y_pred)                   loss and gradient in one pass
     gradops.gradient_sums(y_true, y_pred)                        sums and counts, undivided
     gradops.image_gradients(images), gradops.gradient_magnitude(images), gradops.sobel_edges(images)
+    gradops.PerceptualGradientLoss(gradops.vgg_features())       features of a network and gradients
+    gradops.residual_map(y_true, y_pred)                         where the gradients differ
+    gradops.optimize_image(initial, loss)                        descends a loss of the pixels
+    gradops.presets                                              losses of papers and repositories
     gradops.composite, gradops.reference                         the same in TensorFlow and in NumPy
     gradops.build_info()                                         what is installed and what runs
 
@@ -20,15 +24,20 @@ __version__ = build_info()["version"]
 __all__ = ["__version__", "build_info", "reference"]
 
 if _backend.choice().name != "kernels only":
-    from gradops import composite
+    from gradops import composite, presets
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss
     from gradops.metrics import GradientMetric, SobelMetric
+    from gradops.optimize import optimize_image
+    from gradops.perceptual import PerceptualGradientLoss
+    from gradops.residuals import residual_map
+    from gradops.vgg import vgg_features
 
     __all__ += [
         "GradientLoss",
         "GradientMetric",
+        "PerceptualGradientLoss",
         "SobelLoss",
         "SobelMetric",
         "composite",
@@ -36,8 +45,12 @@ if _backend.choice().name != "kernels only":
         "gradient_magnitude",
         "gradient_sums",
         "image_gradients",
+        "optimize_image",
+        "presets",
+        "residual_map",
         "sobel_edges",
         "value_and_gradient",
+        "vgg_features",
     ]
 else:
 

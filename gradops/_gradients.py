@@ -17,8 +17,10 @@ from gradops._refusal import WEIGHTS_MESSAGE, refused
 
 _IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
 _MAGNITUDE_OPTIONS = (*_IMAGE_OPTIONS, "response_epsilon")
-_LOSS_OPTIONS = (*_MAGNITUDE_OPTIONS, "penalty", "penalty_parameter", "response", "normalizer")
-_LOSS_OPTIONS += ("scale_weights", "downsample")
+_LOSS_OPTIONS = (
+    *_MAGNITUDE_OPTIONS,
+    *("penalty", "penalty_parameter", "response", "normalizer", "scale_weights", "downsample"),
+)
 
 _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "

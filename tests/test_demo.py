@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from gradops import _measure, demo
-from gradops.demo.optimize import WINDOW, optimize_image
+from gradops.optimize import WINDOW, optimize_image
 
 TITLES = [
     "gradops, eager",

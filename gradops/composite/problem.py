@@ -82,6 +82,11 @@ class Problem:
         Only residuals of the examples (bool, [B] or a scalar; None: all) are used. The others' NaN
         and Inf change nothing.
         """
+        terms = self.terms(examples)
+        return tf.stack([tf.reduce_sum(each, axis=[1, 2, 3]) for each in terms], axis=1)
+
+    def terms(self, examples: tf.Tensor | None = None) -> list[tf.Tensor]:
+        """K images of w rho(r), 0 where a residual does not count; examples as of `sums`."""
         y, x = self._flags
         if examples is not None:
             examples = tf.reshape(examples, [-1, 1, 1, 1])
@@ -93,9 +98,7 @@ class Problem:
         gradients = self._gradients(p, (y, x)), self._gradients(t, (y, x))
         residuals = self._response.residuals(*gradients, self._response_epsilon)
         # One residual for both components is paired with y alone; its flags are the same.
-        return tf.stack(
-            [self._sum(r, flags) for r, flags in zip(residuals, (y, x), strict=False)], axis=1
-        )
+        return [self._term(r, flags) for r, flags in zip(residuals, (y, x), strict=False)]
 
     def has_weights(self) -> bool:
         """Whether there are weights."""
@@ -112,11 +115,11 @@ class Problem:
         gy, gx = self._stencil.gradients(images)
         return support.keep(flags[0], gy), support.keep(flags[1], gx)
 
-    def _sum(self, residual: tf.Tensor, kept: support.Flags) -> tf.Tensor:
+    def _term(self, residual: tf.Tensor, kept: support.Flags) -> tf.Tensor:
         terms = self._rho(residual)
         if self._weights is not None:
             terms *= self._weights
-        return tf.reduce_sum(support.keep(kept, terms), axis=[1, 2, 3])
+        return support.keep(kept, terms)
 
 
 def _mean_over_batch(problem: Problem) -> tf.Tensor:

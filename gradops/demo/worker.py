@@ -15,8 +15,8 @@ from tqdm import tqdm
 import gradops
 from gradops import _measure, composite
 from gradops.demo import photograph
-from gradops.demo.optimize import optimize_image
 from gradops.demo.providers import PROVIDERS, Provider
+from gradops.optimize import optimize_image
 
 # Falls to 0 over the steps: at a constant rate an l1 loss ends in sign flips that amplify rounding,
 # and the final losses of two correct implementations would drift apart.

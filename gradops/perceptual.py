@@ -1,0 +1,255 @@
+"""A loss of the features that a network finds in images, and of their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from gradops import _convert, _inputs, _keras_call, _options, _saved_parts
+from gradops._convert import TensorLike
+from gradops._features import Features
+from gradops._gradient_term import GradientTerm, mean_by_example
+from gradops._same_shape import same_shape
+
+_PENALTIES = {"l2": tf.square, "l1": tf.abs}
+
+
+@keras.saving.register_keras_serializable(package="gradops")
+class PerceptualGradientLoss(keras.losses.Loss):
+    """loss_b = w sum_l v_l mean((phi_l(y_pred)_b - phi_l(y_true)_b)^2) + u gradient_loss_b.
+
+    phi_l are features of the images, such as the outputs of layers of VGG (gradops.vgg_features);
+    w is perceptual_weight, v layer_weights and u gradient_weight. One value per example, then
+    sample weights [B] and the reduction, as for any Keras loss.
+
+    The extractor stays as it is: a Keras model runs as for inference, its weights get no gradient,
+    whatever its flag `trainable` says, and are not saved with those of the model that is trained.
+    (Variables that a callable reads are its own affair.) The features of y_true get no gradient.
+
+    Args:
+      feature_extractor: A Keras model that has its weights, or a callable: images -> features
+        [B, ...], a tensor or a list, tuple or dict of them (in the order of the sorted keys).
+        Where H and W are, and which values pixels have, is between it and the images.
+      perceptual_weight: w, at least 0. With 0 the extractor does not run.
+      gradient_weight: u, at least 0.
+      gradient_loss: None for gradops.SobelLoss(); a loss of gradops or Keras, of which the losses
+        by example are taken (the mean over further axes) and not its reduction; a callable
+        (y_true, y_pred) -> [B]; or "mean_magnitude", which is gradops.presets.mean_magnitude:
+        (m(y_pred) - m(y_true))^2 of the mean magnitude m of one image's differences.
+      layers: Names of layers of a functional or Sequential Keras model, whose outputs are the
+        features in place of the model's own.
+      layer_weights: v, numbers of at least 0, one for each of the features; None is 1 for all.
+      feature_penalty: "l2", the square, or "l1", the absolute value in its place.
+      preprocess: A callable that images go through before the extractor, or None.
+      reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
+        "mean_with_sample_weight", "none" or None.
+      name: Name of the loss.
+      dtype: As that of gradops.GradientLoss; the value is float64 for float64, else float32.
+        Extractors that are callables get images of the dtype of the value. Keras models get 16-bit
+        images in their compute dtype, and cast others as they do; the features are compared in the
+        dtype of the value.
+
+    Call arguments: y_true and y_pred of one shape, [B, H, W, C] for most extractors; sample_weight
+    None or [B]. Returns a scalar, or the losses [B] for reduction "none".
+
+    Saving: the configuration holds the extractor, so that a loaded loss has the same values. Models
+    of vgg_features with weights "imagenet" or None are made again and checked to be the same; of
+    other Keras models it holds layers and weights, in four thirds of their size. Callables must be
+    registered with keras.saving.register_keras_serializable, or nothing is saved.
+
+    Raises:
+      ValueError: If an argument is not one of those described; in a graph, if shapes do not match
+        or a feature is of integers; when saved, if a part cannot be.
+      tf.errors.InvalidArgumentError: If y_true and y_pred have not the same shape, or features are
+        not of the batch or empty, in eager mode or where the graph did not know the shape.
+
+    Example:
+      >>> extractor = gradops.vgg_features(layers=["block1_conv2", "block2_conv2"], weights=None)
+      >>> loss = gradops.PerceptualGradientLoss(extractor, layer_weights=[1, 0.5])
+      >>> images = tf.random.uniform([2, 16, 16, 3])
+      >>> float(loss(images, images))
+      0.0
+      >>> loss.bind(images)(images + 0.1) > 0  # for many images with one target
+      <tf.Tensor: shape=(), dtype=bool, numpy=True>
+
+    Source: Johnson et al. 2016, section 3.2 (feature reconstruction), with a gradient term.
+    """
+
+    def __init__(
+        self,
+        feature_extractor: Any,
+        *,
+        perceptual_weight: float = 1.0,
+        gradient_weight: float = 0.05,
+        gradient_loss: Any = None,
+        layers: Sequence[str] | None = None,
+        layer_weights: Sequence[float] | None = None,
+        feature_penalty: str = "l2",
+        preprocess: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "perceptual_gradient_loss",
+        dtype: Any = None,
+    ):
+        _keras_call.check_backend()
+        self._image_dtype = _keras_call.image_dtype(dtype)
+        self._value_dtype = _inputs.loss_dtype(self._image_dtype)
+        super().__init__(name=name, reduction=reduction, dtype=self._value_dtype.name)
+        self._reduction = _keras_call.Reduction(
+            name=name, reduction=reduction, dtype=self._value_dtype.name
+        )
+        self.perceptual_weight = _weight("perceptual_weight", perceptual_weight)
+        self.gradient_weight = _weight("gradient_weight", gradient_weight)
+        _options.check_choice("feature_penalty", feature_penalty, tuple(_PENALTIES))
+        self.feature_penalty = feature_penalty
+        self._features = Features(feature_extractor, layers, preprocess, self._value_dtype)
+        self.layer_weights = _layer_weights(layer_weights)
+        self._check_count(self._features.count)
+        self._gradient_term = GradientTerm(
+            gradient_loss, self.gradient_weight, reduction, self._image_dtype
+        )
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """The reduced loss; see the class for the arguments."""
+        _keras_call.check_by_example(sample_weight)
+        return self._reduction.reduce(self.call(y_true, y_pred), sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Losses by example, [B]."""
+        return self._losses(*_pair(y_true, y_pred), None)
+
+    def bind(
+        self, y_true: TensorLike, sample_weight: TensorLike | None = None
+    ) -> Callable[[TensorLike], tf.Tensor]:
+        """y_pred -> loss(y_true, y_pred, sample_weight), with the features of y_true found once.
+
+        For losses of many images with the same target, as in the optimisation of an image.
+
+        Args:
+          y_true: Target images, [B, H, W, C].
+          sample_weight: None or [B].
+
+        Returns:
+          A function of predicted images of the same shape. It keeps the features as they are now,
+          should the extractor be changed.
+
+        Raises:
+          ValueError: As the loss.
+          tf.errors.InvalidArgumentError: As the loss.
+
+        Example:
+          >>> target = tf.random.uniform([1, 8, 8, 3])
+          >>> loss = gradops.PerceptualGradientLoss(tf.nn.relu).bind(target)
+          >>> image = tf.Variable(tf.zeros_like(target))
+          >>> with tf.GradientTape() as tape:
+          ...     value = loss(image)
+          >>> tape.gradient(value, image).shape
+          TensorShape([1, 8, 8, 3])
+        """
+        _keras_call.check_by_example(sample_weight)
+        target = _convert.tensor("y_true", y_true)
+        features = self._found("y_true", target) if self.perceptual_weight else None
+
+        def bound(y_pred: TensorLike) -> tf.Tensor:
+            losses = self._losses(*_pair(target, y_pred), features)
+            return self._reduction.reduce(losses, sample_weight)
+
+        return bound
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its loss back.
+
+        Raises:
+          ValueError: If the extractor, preprocess or gradient_loss cannot be saved.
+        """
+        features = self._features
+        return {
+            **super().get_config(),
+            "dtype": self._image_dtype.name,
+            "feature_extractor": _saved_parts.save("feature_extractor", features.extractor),
+            "perceptual_weight": self.perceptual_weight,
+            "gradient_weight": self.gradient_weight,
+            "gradient_loss": _saved_parts.save("gradient_loss", self._gradient_term.loss),
+            "layers": None if features.layers is None else list(features.layers),
+            "layer_weights": self.layer_weights,
+            "feature_penalty": self.feature_penalty,
+            "preprocess": _saved_parts.save("preprocess", features.preprocess),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> PerceptualGradientLoss:
+        """The loss of a configuration by get_config.
+
+        Raises:
+          ValueError: If a part is not what it was when it was saved.
+        """
+        saved = ("feature_extractor", "gradient_loss", "preprocess")
+        return cls(**{**config, **{name: _saved_parts.load(name, config[name]) for name in saved}})
+
+    def _losses(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, targets: list[tf.Tensor] | None
+    ) -> tf.Tensor:
+        """Losses by example; targets are the features of y_true, if they are known."""
+        terms = [tf.zeros(tf.shape(y_pred)[:1], self._value_dtype)]
+        if self.perceptual_weight:
+            terms += self._feature_terms(targets or self._found("y_true", y_true), y_pred)
+        if self.gradient_weight:
+            terms.append(self._gradient_term(y_true, y_pred))
+        # A sum of terms would broadcast one that is not of this batch.
+        return tf.reduce_sum(tf.stack(terms), axis=0)
+
+    def _found(self, argument: str, images: tf.Tensor) -> list[tf.Tensor]:
+        """The features of images that get no gradient."""
+        return [tf.stop_gradient(x) for x in self._features(argument, tf.stop_gradient(images))]
+
+    def _feature_terms(self, targets: list[tf.Tensor], y_pred: tf.Tensor) -> list[tf.Tensor]:
+        found = self._features("y_pred", y_pred)
+        self._check_count(len(found))
+        if len(targets) != len(found):
+            raise ValueError(
+                "feature_extractor must return as many features of y_true as of y_pred, got "
+                f"{len(targets)} and {len(found)}"
+            )
+        message = "feature_extractor must return features of one shape of y_pred and y_true"
+        terms = []
+        for number, (target, features) in enumerate(zip(targets, found, strict=True)):
+            weight = 1.0 if self.layer_weights is None else self.layer_weights[number]
+            features = tf.cast(same_shape(features, target, message), self._value_dtype)
+            residuals = features - tf.cast(target, self._value_dtype)
+            penalties = _PENALTIES[self.feature_penalty](residuals)
+            terms.append(self.perceptual_weight * weight * mean_by_example(penalties))
+        return terms
+
+    def _check_count(self, count: int | None) -> None:
+        given = None if self.layer_weights is None else len(self.layer_weights)
+        if None not in (count, given) and count != given:
+            raise ValueError(
+                f"layer_weights must be one number for each of the {count} features that "
+                f"feature_extractor returns, got {given}"
+            )
+
+
+def _pair(y_true: Any, y_pred: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both images, of one shape."""
+    y_true, y_pred = _convert.tensor("y_true", y_true), _keras_call.predicted(y_pred)
+    return y_true, same_shape(y_pred, y_true, "y_pred and y_true must have the same shape")
+
+
+def _weight(argument: str, value: Any) -> float:
+    number = _options.as_finite(value)
+    if number is None or number < 0:
+        raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
+    return number
+
+
+def _layer_weights(values: Sequence[float] | None) -> list[float] | None:
+    if values is None:
+        return None
+    try:
+        return [_weight("each of layer_weights", value) for value in values]
+    except TypeError:
+        raise ValueError(
+            f"layer_weights must be None or a list of numbers, got {values!r}"
+        ) from None

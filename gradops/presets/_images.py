@@ -1,0 +1,208 @@
+"""Images of presets that are composed of several ops, checked, and what else those share."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from gradops import _convert, _options
+from gradops._convert import MaskLike, TensorLike
+from gradops._inputs import after, loss_dtype, shape_error, shape_text
+
+_LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
+#: Whether a loss is divided by what its own example holds or by the mean of the batch.
+NORMALIZERS = ("image", "batch")
+
+
+class Pair(NamedTuple):
+    """Images of one shape, in the dtype that losses have; the mask has that shape too, or is None.
+
+    Whoever computes with them has to hide what is invalid: it may be NaN.
+    """
+
+    y_true: tf.Tensor
+    y_pred: tf.Tensor
+    mask: tf.Tensor | None
+
+    def hidden(self, value: float) -> tuple[tf.Tensor, tf.Tensor]:
+        """Both images with the value where they are invalid."""
+        if self.mask is None:
+            return self.y_true, self.y_pred
+        fill = tf.constant(value, self.y_pred.dtype)
+        return tf.where(self.mask, self.y_true, fill), tf.where(self.mask, self.y_pred, fill)
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """The mean over valid pixels and channels, [B], of values that are finite everywhere."""
+        if self.mask is None:
+            return tf.reduce_mean(values, axis=[1, 2, 3])
+        counted = self.counted()
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(values * counted, axis=[1, 2, 3]),
+            tf.reduce_sum(counted, axis=[1, 2, 3]),
+        )
+
+    def counted(self) -> tf.Tensor:
+        """1 where pixels are valid and 0 elsewhere."""
+        if self.mask is None:
+            return tf.ones_like(self.y_pred)
+        return tf.cast(self.mask, self.y_pred.dtype)
+
+
+def pair(
+    y_true: TensorLike, y_pred: TensorLike, mask: MaskLike | None, data_format: str | None
+) -> Pair:
+    """Both images and the mask; raises if ranks, shapes or dtypes do not fit."""
+    data_format = layout(data_format)
+    predicted = images("y_pred", y_pred, data_format)
+    dtype = predicted.dtype
+    target = of_rank_4("y_true", _convert.real("y_true", y_true, dtype), data_format)
+    target = agree("y_true and y_pred must have the same shape", target, predicted, (0, 1, 2, 3))
+    valid = None if mask is None else _mask(mask, predicted, data_format)
+    wide = loss_dtype(dtype)
+    return Pair(tf.cast(target, wide), tf.cast(predicted, wide), valid)
+
+
+def layout(data_format: str | None) -> str:
+    """The data format in use."""
+    return _options.check(data_format=data_format)["data_format"]
+
+
+def axes(data_format: str) -> tuple[int, int, int]:
+    """The axes of height, width and channels."""
+    return (1, 2, 3) if data_format == "channels_last" else (2, 3, 1)
+
+
+def along(data_format: str, rows: slice, columns: slice) -> tuple[slice, ...]:
+    """The index of these rows and columns of all images and channels."""
+    everything = slice(None)
+    if data_format == "channels_last":
+        return everything, rows, columns
+    return everything, everything, rows, columns
+
+
+def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> None:
+    """Raises if images are known to be too small; where they are not, the ops raise."""
+    height, width = (y_pred.shape[axis] for axis in axes(data_format)[:2])
+    if any(size is not None and size < least for size in (height, width)):
+        raise shape_error(
+            f"y_pred is too small for {reason}: height and width of at least {least} are needed, "
+            f"got height {height} and width {width}"
+        )
+
+
+def images(argument: str, values: TensorLike, data_format: str) -> tf.Tensor:
+    """Images of rank 4 and of a dtype that losses are computed of."""
+    return of_rank_4(argument, _convert.images(argument, values), data_format)
+
+
+def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
+    """The tensor; raises unless its rank is 4."""
+    message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
+    if values.shape.rank is None:
+        shape = tf.shape(values)
+        values = after(tf.debugging.Assert(tf.size(shape) == 4, [message, shape]), values)
+        return tf.ensure_shape(values, [None] * 4)
+    if values.shape.rank != 4:
+        raise shape_error(f"{message} {shape_text(values.shape)}")
+    return values
+
+
+def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, ...]) -> tf.Tensor:
+    """The first tensor, once it is known that both have the same sizes along those axes."""
+    sizes = [[x.shape[axis] for axis in along] for x in (first, second)]
+    if any(None not in size and size[0] != size[1] for size in zip(*sizes, strict=True)):
+        both = f"{shape_text(first.shape)} and {shape_text(second.shape)}"
+        raise shape_error(f"{message}, got {both}")
+    if None not in (*sizes[0], *sizes[1]):
+        return first
+    shapes = tf.shape(first), tf.shape(second)
+    found = [tf.gather(shape, along) for shape in shapes]
+    good = tf.reduce_all(found[0] == found[1])
+    check = tf.debugging.Assert(good, [message, "got", *shapes])
+    first = after(check, first)
+    # XLA drops assertions. It does refuse to stack what has not the same shape.
+    agreed = tf.shape(tf.stack([after(check, tf.zeros(shape, tf.bool)) for shape in found]))
+    shape = [
+        agreed[1 + along.index(axis)] if axis in along else shapes[0][axis] for axis in range(4)
+    ]
+    return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), first.shape)
+
+
+def _mask(mask: MaskLike, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
+    """The mask in the shape of the images, whether it had one channel or all."""
+    valid = _convert.tensor("mask", mask)
+    if valid.dtype != tf.bool:
+        raise ValueError(f"mask must have dtype bool, got {valid.dtype.name}")
+    valid = of_rank_4("mask", valid, data_format)
+    height, width, channels = axes(data_format)
+    message = "mask must have the batch, height and width of y_pred"
+    valid = agree(message, valid, predicted, (0, height, width))
+    found, wanted = valid.shape[channels], predicted.shape[channels]
+    if found not in (None, 1) and wanted is not None and found != wanted:
+        raise shape_error(
+            f"mask must have 1 channel or those of y_pred, got {shape_text(valid.shape)} and "
+            f"{shape_text(predicted.shape)}"
+        )
+    return tf.broadcast_to(valid, tf.shape(predicted))
+
+
+def by_example(
+    sums: tf.Tensor, counts: tf.Tensor, normalizer: str, epsilon: float = 0.0
+) -> tf.Tensor:
+    """Quotients sums / (counts + epsilon), [B]; 0 where that divides by 0.
+
+    For "batch", such losses that their mean is sum(sums) / (sum(counts) + epsilon).
+    """
+    if normalizer == "batch":
+        number = tf.cast(tf.size(counts), counts.dtype)
+        counts, epsilon = tf.reduce_sum(counts) / number, epsilon / number
+    return tf.math.divide_no_nan(sums, counts + epsilon)
+
+
+def check_count(argument: str, value: object, least: int = 1) -> int:
+    """An integer of at least that; raises ValueError, naming the argument, if it is none."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{argument} must be an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
+def check_weight(argument: str, value: object) -> float:
+    """A finite number of at least 0."""
+    number = _options.as_finite(value)
+    if number is None or number < 0:
+        raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
+    return number
+
+
+def check_positive(argument: str, value: object) -> float:
+    """A finite number above 0."""
+    number = _options.as_finite(value)
+    if number is None or number <= 0:
+        raise ValueError(f"{argument} must be a finite number above 0, got {value!r}")
+    return number
+
+
+def check_flag(argument: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument} must be True or False, got {value!r}")
+    return value
+
+
+def logarithm(argument: str, depth: tf.Tensor) -> tf.Tensor:
+    """log(depth), of which everything must be above 0.
+
+    Elsewhere it raises, and is NaN for whoever drops assertions, as XLA does.
+    """
+    message = f"{argument} must be above 0 at every valid pixel, got"
+    good = depth > 0  # NaN is not
+    if not tf.executing_eagerly():
+        least = tf.reduce_min(depth)
+        depth = after(tf.debugging.Assert(tf.reduce_all(good), [message, least]), depth)
+    elif not tf.reduce_all(good):
+        wrong = tf.boolean_mask(depth, ~good)[0].numpy()
+        raise tf.errors.InvalidArgumentError(None, None, f"{message} {wrong}")
+    return tf.math.log(tf.where(good, depth, tf.constant(math.nan, depth.dtype)))

@@ -1,0 +1,178 @@
+"""Keras losses and metrics made of functions (y_true, y_pred, **options) -> losses by example."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from gradops import _inputs, _keras_call, _options
+
+
+class PresetLoss(keras.losses.Loss):
+    """loss_b = function(y_true, y_pred, **options)_b: what the Keras losses of presets share.
+
+    Each of them is the Keras form of one function: one value per example, then sample weights [B]
+    and the reduction, as for any Keras loss.
+
+    Args:
+      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
+        Only where the function has an argument mask.
+      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
+        Only where the function has an argument mask.
+      reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
+        "mean_with_sample_weight", "none" or None.
+      name: Name of the loss; None: that of the function.
+      dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
+        keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
+        value is float64 for float64, else float32.
+      **options: Keyword arguments of the function, but mask and weights. data_format None means
+        what keras.config.image_data_format() is at construction.
+
+    Call arguments: y_true and y_pred as the function takes them; sample_weight None or [B].
+    Returns a scalar, or the losses for reduction "none".
+
+    Raises:
+      ValueError: If an option is not one of the function's or has a wrong value, or Keras runs on
+        another backend; when called, if sample_weight has another rank.
+      TypeError: If the class names no function, as PresetLoss itself.
+
+    Example:
+      >>> loss = gradops.presets.TotalVariationLoss(total="sum", reduction="none")
+      >>> isinstance(loss, gradops.presets.PresetLoss), loss.get_config()["total"]
+      (True, 'sum')
+
+    Source: the function's.
+    """
+
+    function: ClassVar[Callable[..., tf.Tensor]]
+
+    def __init__(
+        self,
+        *,
+        mask: str | None = None,
+        mask_value: float | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ):
+        _keras_call.check_backend()
+        function = getattr(type(self), "function", None)
+        if function is None:
+            raise TypeError("PresetLoss is the base of the losses of gradops.presets, not one")
+        self._image_dtype = _keras_call.image_dtype(dtype)
+        value_dtype = _inputs.loss_dtype(self._image_dtype).name
+        super().__init__(name=name or function.__name__, reduction=reduction, dtype=value_dtype)
+        keywords = _keywords(function)
+        self._takes_mask = "mask" in keywords
+        allowed = tuple(sorted(keywords - {"mask", "weights", "name"}))
+        self._options = self._checked(options, allowed)
+        if mask is not None:
+            _options.check_choice("mask", mask, _keras_call.MASKS)
+        self.mask = mask
+        self.mask_value = _keras_call.optional_finite("mask_value", mask_value)
+        if not self._takes_mask and (mask is not None or mask_value is not None):
+            raise ValueError(f"{type(self).__name__} takes no mask, got {mask or mask_value!r}")
+
+    def _checked(self, options: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
+        """The options, with the data format that they stand for."""
+        for option in options:
+            if option not in allowed:
+                names = ", ".join(map(repr, allowed)) or "none"
+                raise ValueError(
+                    f"{option} is not an option of {type(self).__name__}, which takes {names}"
+                )
+        if "data_format" in allowed and options.get("data_format") is None:
+            options = {**options, "data_format": keras.config.image_data_format()}
+        try:
+            type(self).function(_Unseen(), _Unseen(), **options)
+        except _SeenError:
+            return options
+        raise NotImplementedError(f"{type(self).__name__}: its function looks at no image")
+
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Losses by example."""
+        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
+        options = dict(self._options)
+        valid = _keras_call.valid(y_true, self.mask, self.mask_value)
+        if valid is not None:
+            options["mask"] = valid
+        return type(self).function(y_true, y_pred, **options)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """The reduced loss; sample_weight None or [B]."""
+        _keras_call.check_by_example(sample_weight)
+        losses = self.call(y_true, y_pred)
+        reduction = _keras_call.Reduction(
+            name=self.name, reduction=self.reduction, dtype=losses.dtype.name
+        )
+        return reduction.reduce(losses, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its loss back."""
+        config = {**super().get_config(), "dtype": self._image_dtype.name}
+        if self._takes_mask:
+            config |= {"mask": self.mask, "mask_value": self.mask_value}
+        return {**config, **self._options}
+
+
+class PresetMetric(keras.metrics.Mean):
+    """mean over all examples seen since the last reset of the losses of a PresetLoss.
+
+    Args:
+      name: Name of the metric; None: that of the loss.
+      dtype: As that of the loss.
+      **options: Arguments of the loss other than reduction.
+
+    Call arguments: those of the loss. Weights [B] make it a weighted mean of the examples.
+
+    Raises:
+      ValueError: As the loss.
+
+    Example:
+      >>> issubclass(gradops.presets.GMSDMetric, gradops.presets.PresetMetric)
+      True
+
+    Source: that of the loss.
+    """
+
+    loss_class: ClassVar[type[PresetLoss]]
+
+    def __init__(self, *, name: str | None = None, dtype: Any = None, **options: Any):
+        self._loss = type(self).loss_class(**options, reduction="none", name=name, dtype=dtype)
+        super().__init__(name=self._loss.name, dtype=self._loss.dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Adds a batch; sample_weight None or [B]."""
+        _keras_call.check_by_example(sample_weight)
+        super().update_state(self._loss(y_true, y_pred), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its metric back."""
+        config = self._loss.get_config()
+        del config["reduction"]
+        return config
+
+
+class _SeenError(Exception):
+    """A function has come to its images."""
+
+
+class _Unseen:
+    """Stands for images while a function checks its options, which it does before anything else.
+
+    Nothing is computed then, nor are devices initialised, which a program may still want to set up.
+    """
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
+        """What TensorFlow calls to make a tensor of an object."""
+        raise _SeenError
+
+
+def _keywords(function: Callable[..., tf.Tensor]) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}

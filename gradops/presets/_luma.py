@@ -1,0 +1,69 @@
+"""The luma of pairs of images of one or three channels, and whether it is large enough."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from gradops._inputs import after, shape_error, shape_text
+from gradops.presets import _images
+
+#: Red, green, blue to luma: ITU-R BT.601, the Y of YIQ.
+BT601 = (0.299, 0.587, 0.114)
+#: The same as MATLAB's rgb2gray rounds it; the sum is 0.9999.
+RGB2GRAY = (0.2989, 0.587, 0.114)
+
+
+def lumas_of(
+    pair: _images.Pair, weights: tuple[float, float, float], data_format: str
+) -> list[tf.Tensor]:
+    """Those of y_true and y_pred, [B, H, W, 1] whatever the data format.
+
+    The weighted sum of three channels, or the only one. By multiplications and additions: a matrix
+    product would lose digits on GPUs (TensorFloat-32).
+    """
+    axis = _images.axes(data_format)[2]
+    return [
+        _luma(argument, images, weights, axis, data_format)
+        for argument, images in (("y_true", pair.y_true), ("y_pred", pair.y_pred))
+    ]
+
+
+def _luma(
+    argument: str,
+    images: tf.Tensor,
+    weights: tuple[float, float, float],
+    axis: int,
+    data_format: str,
+) -> tf.Tensor:
+    channels = images.shape[axis]
+    if channels not in (1, 3):
+        number = "an unknown number" if channels is None else channels
+        raise shape_error(
+            f"{argument} must have 1 channel or 3 (red, green, blue), known when a graph is built, "
+            f"got {number} in {data_format} images of shape {shape_text(images.shape)}"
+        )
+    planes = tf.unstack(images, axis=axis)
+    if channels == 1:
+        return planes[0][..., tf.newaxis]
+    red, green, blue = (weight * plane for weight, plane in zip(weights, planes, strict=True))
+    return (red + green + blue)[..., tf.newaxis]
+
+
+def large_enough(lumas: tf.Tensor, least: int, reason: str) -> tf.Tensor:
+    """The lumas [B, H, W, 1]; raises if H or W is less than that.
+
+    Where that is only known when the graph runs and assertions are dropped, they become NaN.
+    """
+    message = f"y_pred is too small for {reason}: height and width must be at least {least}, got"
+    height, width = lumas.shape[1:3]
+    if any(size is not None and size < least for size in (height, width)):
+        shown = ["unknown" if size is None else size for size in (height, width)]
+        raise shape_error(f"{message} height {shown[0]} and width {shown[1]}")
+    if None not in (height, width):
+        return lumas
+    sizes = tf.shape(lumas)[1:3]
+    good = tf.reduce_all(sizes >= least)
+    lumas = after(tf.debugging.Assert(good, [message, sizes]), lumas)
+    return tf.where(good, lumas, tf.constant(math.nan, lumas.dtype))

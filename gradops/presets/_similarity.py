@@ -1,0 +1,55 @@
+"""The similarity of gradient magnitudes that GMSD and MS-GMSD are made of."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gradops._convert import TensorLike
+from gradops.images import gradient_magnitude
+from gradops.presets import _images
+from gradops.presets._luma import BT601, lumas_of
+
+#: T of both papers, for squared magnitudes of images whose values reach 255.
+_CONSTANT = 170.0
+
+
+def scaled_lumas(
+    y_true: TensorLike, y_pred: TensorLike, value_range: float, data_format: str | None
+) -> list[tf.Tensor]:
+    """The lumas of both images, [B, H, W, 1], for values from 0 to 1."""
+    data_format = _images.layout(data_format)
+    pair = _images.pair(y_true, y_pred, None, data_format)
+    lumas = lumas_of(pair, BT601, data_format)
+    return lumas if value_range == 1 else [x / value_range for x in lumas]
+
+
+def halved(lumas: tf.Tensor) -> tf.Tensor:
+    """Means of 2 x 2 pixels, those of a last odd row or column with zeros."""
+    if any(size is None or size % 2 for size in lumas.shape[1:3]):
+        height, width = (tf.shape(lumas)[axis] % 2 for axis in (1, 2))
+        lumas = tf.pad(lumas, [[0, 0], [0, height], [0, width], [0, 0]])
+    return tf.nn.avg_pool2d(lumas, 2, 2, "VALID")
+
+
+def variance(lumas: list[tf.Tensor], masking: float) -> tf.Tensor:
+    """The variance over pixels of the similarity S of both gradient magnitudes, [B].
+
+    That of 1 - S = (m - n)^2 / (m^2 + n^2 - a m n + T), which is exact where the images are equal
+    and keeps its digits where they hardly differ.
+    """
+    m, n = (
+        gradient_magnitude(x, stencil="prewitt", border="zero", data_format="channels_last")
+        for x in lumas
+    )
+    # Of taps that are not divided by 3: both sides times 9.
+    constant = 9 * _CONSTANT / 255**2
+    masked = masking * m * n if masking else 0.0
+    difference = tf.square(m - n) / (tf.square(m) + tf.square(n) - masked + constant)
+    return tf.math.reduce_variance(difference, axis=[1, 2, 3])
+
+
+def root(variance: tf.Tensor) -> tf.Tensor:
+    """sqrt, of derivative 0 at 0."""
+    is_zero = tf.equal(variance, 0)
+    root = tf.sqrt(tf.where(is_zero, tf.ones_like(variance), variance))
+    return tf.where(is_zero, tf.zeros_like(variance), root)

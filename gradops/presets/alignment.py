@@ -1,0 +1,96 @@
+"""The scale and the shift that bring predictions closest to their targets."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gradops._convert import MaskLike, TensorLike
+from gradops.presets import _images
+
+#: A prediction whose standard deviation is less than this part of its root mean square is constant.
+#: In float64, where this is computed, rounding leaves less; one float32 step of one pixel is more.
+_CONSTANT = 1e-12
+
+
+def align_scale_and_shift(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    *,
+    mask: MaskLike | None = None,
+    stop_gradient: bool = False,
+    data_format: str | None = None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """(scale y_pred + shift, scale, shift) with the least sum of (scale y_pred + shift - y_true)^2.
+
+    The sum is over the valid pixels and channels of each example, which so has a scale and a shift
+    of its own: cov(y_pred, y_true) / var(y_pred) and mean(y_true) - scale mean(y_pred).
+
+    Args:
+      y_true: Targets [B, H, W, C] (channels_first: [B, C, H, W]).
+      y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
+      mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others do
+        not count and may be NaN.
+      stop_gradient: Whether scale and shift are constants to a gradient. By default they are
+        functions of both images, as in MiDaS.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+
+    Returns:
+      The aligned predictions, of the shape of y_pred, also where the mask excludes them; scale and
+      shift, both [B]. float64 for float64 images and else float32; the sums are always float64.
+      Predictions that are constant have scale 0 and shift mean(y_true), which is a least square
+      too; examples without valid pixels have scale 0 and shift 0. (MiDaS sets both to 0 where the
+      determinant is exactly 0.)
+
+    Raises:
+      ValueError: If an option is not one of those, or, in a graph, shapes do not fit.
+      tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
+        know them.
+
+    Example:
+      >>> target = tf.reshape(tf.range(4.0), [1, 2, 2, 1])
+      >>> _, scale, shift = gradops.presets.align_scale_and_shift(target, 2 * target + 3)
+      >>> scale.numpy(), shift.numpy()
+      (array([0.5], dtype=float32), array([-1.5], dtype=float32))
+
+    Source: Ranftl et al., Towards Robust Monocular Depth Estimation, TPAMI 2022; solved
+    with centred sums: the determinant of the normal equations cancels where depths vary little.
+    """
+    _images.check_flag("stop_gradient", stop_gradient)
+    with tf.name_scope("align_scale_and_shift"):
+        given = _images.pair(y_true, y_pred, mask, data_format)
+        dtype = given.y_pred.dtype
+        true, predicted = (tf.cast(x, tf.float64) for x in given[:2])
+        scale, shift = _solve(_images.Pair(true, predicted, given.mask))
+        if stop_gradient:
+            scale, shift = tf.stop_gradient(scale), tf.stop_gradient(shift)
+        scale, shift = tf.cast(scale, dtype), tf.cast(shift, dtype)
+        by_pixel = [tf.reshape(x, [-1, 1, 1, 1]) for x in (scale, shift)]
+        if given.mask is None:
+            return by_pixel[0] * given.y_pred + by_pixel[1], scale, shift
+        # What is not finite would make the gradient by the scale NaN, even where nobody looks.
+        usable = given.mask | tf.math.is_finite(given.y_pred)
+        finite = tf.where(usable, given.y_pred, tf.zeros([], dtype))
+        aligned = tf.where(usable, by_pixel[0] * finite + by_pixel[1], given.y_pred)
+        return aligned, scale, shift
+
+
+def _solve(images: _images.Pair) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scale and shift, [B]."""
+    true, predicted = images.hidden(0.0)
+    weights = images.counted()
+    counts = _total(weights)
+    mean_true = tf.math.divide_no_nan(_total(true), counts)
+    mean_predicted = tf.math.divide_no_nan(_total(predicted), counts)
+    from_true = weights * (true - tf.reshape(mean_true, [-1, 1, 1, 1]))
+    from_predicted = weights * (predicted - tf.reshape(mean_predicted, [-1, 1, 1, 1]))
+    variance = _total(tf.square(from_predicted))
+    is_constant = variance <= _CONSTANT**2 * _total(tf.square(predicted))
+    divisor = tf.where(is_constant, tf.ones_like(variance), variance)
+    scale = _total(from_predicted * from_true) / divisor
+    scale = tf.where(is_constant, tf.zeros_like(scale), scale)
+    return scale, mean_true - scale * mean_predicted
+
+
+def _total(values: tf.Tensor) -> tf.Tensor:
+    """The sum of each example, [B]."""
+    return tf.reduce_sum(values, axis=[1, 2, 3])

@@ -1,0 +1,235 @@
+"""Measures of image quality that compare gradient magnitudes: GMSD and MS-GMSD."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from gradops import _options
+from gradops._convert import TensorLike
+from gradops.presets import _images, _similarity
+from gradops.presets._keras import PresetLoss, PresetMetric
+from gradops.presets._luma import large_enough
+
+#: Of MS-GMSD, from the first scale to the last.
+_SCALE_WEIGHTS = (0.096, 0.596, 0.289, 0.019)
+
+
+def gmsd(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    *,
+    value_range: float = 1.0,
+    data_format: str | None = None,
+) -> tf.Tensor:
+    """loss_b = std over pixels of S, S = (2 m n + T) / (m^2 + n^2 + T).
+
+    m and n are the gradient magnitudes of the two images: luma, means of 2 x 2 pixels, Prewitt
+    taps divided by 3, zeros outside of the image. T is 170 / 255^2 of value_range^2. Gradient
+    magnitude similarity deviation: 0 for images with the same gradient magnitudes, lower is better.
+
+    Args:
+      y_true: Reference images [B, H, W, C] (channels_first: [B, C, H, W]), C 1 or 3 (red, green,
+        blue: luma 0.299 R + 0.587 G + 0.114 B); converted to y_pred's dtype.
+      y_pred: Distorted images of the same shape, float16, bfloat16, float32 or float64.
+      value_range: The largest value of the images less the smallest, such as 1 or 255; above 0.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+
+    Returns:
+      Deviations [B], float64 for float64 images and else float32. Differentiable by both images;
+      the gradient is 0 where the deviation is, and of magnitudes that are 0.
+
+    Raises:
+      ValueError: If value_range is not a finite number above 0, a dtype does not fit, or, in a
+        graph, shapes do not match or the number of channels is not 1 or 3.
+      tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
+        know them.
+
+    Example:
+      >>> images = tf.reshape(tf.range(64.0), [1, 8, 8, 1])
+      >>> gradops.presets.gmsd(images, images / 2, value_range=64).numpy().round(4)
+      array([0.0013], dtype=float32)
+
+    Source: Xue et al., Gradient Magnitude Similarity Deviation, IEEE TIP 2014, and its MATLAB
+    program, whose std2 divides by one pixel less than there are; the paper's formula and piq
+    (photosynthesis-team/piq, gmsd.py) divide by the number of pixels, as is done here. Where H or W
+    is odd, the last mean is of pixels and zeros, as in both programs.
+    """
+    value_range = _images.check_positive("value_range", value_range)
+    with tf.name_scope("gmsd"):
+        lumas = _similarity.scaled_lumas(y_true, y_pred, value_range, data_format)
+        return _similarity.root(
+            _similarity.variance([_similarity.halved(x) for x in lumas], masking=0.0)
+        )
+
+
+def ms_gmsd(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    *,
+    value_range: float = 1.0,
+    scale_weights: Sequence[float] | None = None,
+    masking: float = 0.5,
+    data_format: str | None = None,
+) -> tf.Tensor:
+    """loss_b = sqrt(sum_s w_s var(S_s)), S = ((2 - a) m n + T) / (m^2 + n^2 - a m n + T).
+
+    The variance over pixels at each scale s: the luma as it is, then means of 2 x 2 pixels of the
+    scale before. m, n, T as for gmsd. Lower is better, and 0 the best.
+
+    Args:
+      y_true: See gmsd.
+      y_pred: See gmsd; H and W at least 2^scales + 1, that is 17 for four scales.
+      value_range: See gmsd.
+      scale_weights: w_s, as many numbers of at least 0 as there are scales, divided by their sum;
+        None: 0.096, 0.596, 0.289 and 0.019.
+      masking: a, from 0 to 2: how much strong gradients mask differences.
+      data_format: See gmsd.
+
+    Returns:
+      As gmsd.
+
+    Raises:
+      ValueError: As gmsd, or if scale_weights or masking are not such numbers, or, in a graph, the
+        images are too small for the scales.
+      tf.errors.InvalidArgumentError: As gmsd, or if the images are too small for the scales. (XLA
+        drops this check; the loss of shapes that the graph did not know is NaN then.)
+
+    Example:
+      >>> images = tf.reshape(tf.range(400.0), [1, 20, 20, 1])
+      >>> gradops.presets.ms_gmsd(images, images / 2, value_range=400).numpy().round(4)
+      array([0.0089], dtype=float32)
+
+    Source: Zhang et al., Gradient Magnitude Similarity Deviation on Multiple Scales for Color Image
+    Quality Assessment, ICASSP 2017, as in piq (photosynthesis-team/piq, gmsd.py) with
+    chromatic=False: the part of the luma. (Without masking, masking=0, it has the S of gmsd.)
+    """
+    value_range = _images.check_positive("value_range", value_range)
+    weights = _check_scale_weights(scale_weights)
+    masking = _options.finite("masking", masking)
+    if not 0 <= masking <= 2:
+        raise ValueError(f"masking must be a number from 0 to 2, got {masking!r}")
+    with tf.name_scope("ms_gmsd"):
+        lumas = _similarity.scaled_lumas(y_true, y_pred, value_range, data_format)
+        lumas = [large_enough(x, 2 ** len(weights) + 1, f"{len(weights)} scales") for x in lumas]
+        total = weights[0] * _similarity.variance(lumas, masking)
+        for weight in weights[1:]:
+            lumas = [_similarity.halved(x) for x in lumas]
+            total += weight * _similarity.variance(lumas, masking)
+        return _similarity.root(total)
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class GMSDLoss(PresetLoss):
+    """loss_b = std over pixels of S, S = (2 m n + T) / (m^2 + n^2 + T): gradops.presets.gmsd.
+
+    Args:
+      mask: None; the function takes no mask.
+      mask_value: None.
+      reduction: See gradops.presets.PresetLoss.
+      name: See gradops.presets.PresetLoss.
+      dtype: See gradops.presets.PresetLoss.
+      **options: value_range and data_format of the function.
+
+    Raises:
+      ValueError: As the function, or if an option is none of those.
+
+    Example:
+      >>> images = tf.random.uniform([2, 8, 8, 3])
+      >>> gradops.presets.GMSDLoss()(images, images).numpy()
+      np.float32(0.0)
+
+    Source: gradops.presets.gmsd.
+    """
+
+    function = staticmethod(gmsd)
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class MSGMSDLoss(PresetLoss):
+    """loss_b = sqrt(sum_s w_s var(S_s)): gradops.presets.ms_gmsd.
+
+    Args:
+      mask: None; the function takes no mask.
+      mask_value: None.
+      reduction: See gradops.presets.PresetLoss.
+      name: See gradops.presets.PresetLoss.
+      dtype: See gradops.presets.PresetLoss.
+      **options: value_range, scale_weights, masking and data_format of the function.
+
+    Raises:
+      ValueError: As the function, or if an option is none of those.
+
+    Example:
+      >>> images = tf.random.uniform([2, 20, 20, 3])
+      >>> gradops.presets.MSGMSDLoss()(images, images).numpy()
+      np.float32(0.0)
+
+    Source: gradops.presets.ms_gmsd.
+    """
+
+    function = staticmethod(ms_gmsd)
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class GMSDMetric(PresetMetric):
+    """mean of gradops.presets.gmsd over all examples seen since the last reset.
+
+    Args:
+      name: Name of the metric; None: "gmsd".
+      dtype: Both images are cast to it, as by GMSDLoss.
+      **options: value_range and data_format of gradops.presets.gmsd.
+
+    Raises:
+      ValueError: As GMSDLoss.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Conv2D(3, 3, padding="same")])
+      >>> model.compile("adam", loss="mse", metrics=[gradops.presets.GMSDMetric(value_range=255)])
+
+    Source: gradops.presets.gmsd.
+    """
+
+    loss_class = GMSDLoss
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class MSGMSDMetric(PresetMetric):
+    """mean of gradops.presets.ms_gmsd over all examples seen since the last reset.
+
+    Args:
+      name: Name of the metric; None: "ms_gmsd".
+      dtype: Both images are cast to it, as by MSGMSDLoss.
+      **options: value_range, scale_weights, masking and data_format of gradops.presets.ms_gmsd.
+
+    Raises:
+      ValueError: As MSGMSDLoss.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Conv2D(3, 3, padding="same")])
+      >>> model.compile("adam", loss="mse", metrics=[gradops.presets.MSGMSDMetric()])
+
+    Source: gradops.presets.ms_gmsd.
+    """
+
+    loss_class = MSGMSDLoss
+
+
+def _check_scale_weights(scale_weights: Sequence[float] | None) -> list[float]:
+    """Weights whose sum is 1."""
+    given = _SCALE_WEIGHTS if scale_weights is None else scale_weights
+    try:
+        numbers = [_options.as_finite(weight) for weight in given]
+    except TypeError:  # not a sequence
+        numbers = []
+    known = [number for number in numbers if number is not None and number >= 0]
+    total = sum(known)
+    if len(known) < len(numbers) or not 0 < total < math.inf:
+        raise ValueError(
+            "scale_weights must be finite numbers of at least 0, of which one is above 0, got "
+            f"{scale_weights!r}"
+        )
+    return [number / total for number in known]

@@ -1,0 +1,198 @@
+"""Smoothness of a prediction: total variation, and that between the edges of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from gradops import _convert, _options, functional, images
+from gradops._convert import MaskLike, TensorLike
+from gradops._inputs import loss_dtype
+from gradops.presets import _images
+from gradops.presets._keras import PresetLoss
+
+TOTALS = ("mean", "sum")
+_NOT_ZERO = 1e-7
+
+
+def edge_aware_smoothness(
+    image: TensorLike,
+    disparity: TensorLike,
+    *,
+    normalize: bool = False,
+    data_format: str | None = None,
+) -> tf.Tensor:
+    """loss_b = mean |D_y d| exp(-mean_c |D_y I|) + mean |D_x d| exp(-mean_c |D_x I|).
+
+    D are differences of the next pixel and this one, where there is a next one; d is the disparity,
+    I the image whose edges may be edges of d. Each mean is over the differences along its axis. The
+    derivatives are fused passes.
+
+    Args:
+      image: I, [B, H, W, C] (channels_first: [B, C, H, W]), in the place of y_true. Its range
+        matters: 0 to 1 in monodepth2. Converted to the dtype of disparity.
+      disparity: d, [B, H, W, 1] or with any other number of channels, in the place of y_pred;
+        float16, bfloat16, float32 or float64.
+      normalize: Whether d is first divided by its mean over H and W plus 1e-7, as in the training
+        of monodepth2; else shrinking d is a way to smooth it.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+
+    Returns:
+      Losses [B], float64 for float64 disparities and else float32. Differentiable by both.
+
+    Raises:
+      ValueError: If an option is not one of those, or, in a graph, ranks, B, H or W do not fit or H
+        or W is less than 2.
+      tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
+        know them.
+
+    Example:
+      >>> image = tf.zeros([1, 4, 4, 3])
+      >>> disparity = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+      >>> gradops.presets.edge_aware_smoothness(image, disparity).numpy()
+      array([5.], dtype=float32)
+
+    Source: Godard et al., Digging Into Self-Supervised Monocular Depth Estimation, ICCV 2019;
+    nianticlabs/monodepth2, get_smooth_loss in layers.py, normalize in trainer.py.
+    """
+    _images.check_flag("normalize", normalize)
+    data_format = _images.layout(data_format)
+    with tf.name_scope("edge_aware_smoothness"):
+        disparity = _images.images("disparity", disparity, data_format)
+        image = _convert.real("image", image, disparity.dtype)
+        image = _images.of_rank_4("image", image, data_format)
+        height, width, channels = _images.axes(data_format)
+        message = "image and disparity must have the same batch, height and width"
+        image = _images.agree(message, image, disparity, (0, height, width))
+        dtype = loss_dtype(disparity.dtype)
+        image, disparity = tf.cast(image, dtype), tf.cast(disparity, dtype)
+        if normalize:
+            disparity /= tf.reduce_mean(disparity, [height, width], keepdims=True) + _NOT_ZERO
+        options: dict[str, Any] = dict(stencil="forward", border="valid", data_format=data_format)
+        edges = tf.abs(images.image_gradients(image, **options))
+        slopes = tf.abs(images.image_gradients(disparity, **options))
+        terms = slopes * tf.exp(-tf.reduce_mean(edges, axis=channels, keepdims=True))
+        # Where there is no next pixel, terms are 0.
+        sums = tf.reduce_sum(terms, axis=[1, 2, 3])
+        sizes = [tf.cast(tf.shape(disparity)[axis], dtype) for axis in (height, width, channels)]
+        down = (sizes[0] - 1) * sizes[1] * sizes[2]
+        along = sizes[0] * (sizes[1] - 1) * sizes[2]
+        return tf.reduce_sum(sums / tf.stack([down, along]), axis=1)
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class EdgeAwareSmoothnessLoss(PresetLoss):
+    """loss_b = mean |D_y d| exp(-mean_c |D_y I|) + mean |D_x d| exp(-mean_c |D_x I|).
+
+    The Keras form of gradops.presets.edge_aware_smoothness: the target y_true is the image I, the
+    prediction y_pred the disparity d.
+
+    Args:
+      mask: None: there is none.
+      mask_value: None: there is none.
+      reduction: See gradops.presets.PresetLoss.
+      name: See gradops.presets.PresetLoss.
+      dtype: See gradops.presets.PresetLoss.
+      **options: normalize and data_format of the function.
+
+    Raises:
+      ValueError: As the function, for options at construction.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Conv2D(1, 3, padding="same")])
+      >>> model.compile("adam", loss=gradops.presets.EdgeAwareSmoothnessLoss(normalize=True))
+      >>> images = tf.random.uniform([2, 8, 8, 3])
+      >>> _ = model.fit(images, images, verbose=0)
+
+    Source: gradops.presets.edge_aware_smoothness.
+    """
+
+    function = staticmethod(edge_aware_smoothness)
+
+
+def total_variation(
+    y_pred: TensorLike,
+    *,
+    total: str = "mean",
+    mask: MaskLike | None = None,
+    data_format: str | None = None,
+) -> tf.Tensor:
+    """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
+
+    D are differences of the next pixel and this one, where there is a next one. Means are over the
+    differences along their axis. One fused pass.
+
+    Args:
+      y_pred: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
+        float64, H and W at least 2.
+      total: "mean", as kornia's reduction "mean", or "sum", as tf.image.total_variation.
+      mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel;
+        differences of others are left out.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+
+    Returns:
+      Losses [B], float64 for float64 images and else float32.
+
+    Raises:
+      ValueError: If an option is not one of those, or, in a graph, shapes do not fit or H or W is
+        less than 2.
+      tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
+        know them.
+
+    Example:
+      >>> ramp = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+      >>> gradops.presets.total_variation(ramp).numpy()
+      array([5.], dtype=float32)
+      >>> gradops.presets.total_variation(ramp, total="sum").numpy()
+      array([60.], dtype=float32)
+
+    Source: Rudin, Osher and Fatemi, 1992, in its anisotropic form; tf.image.total_variation.
+    """
+    _options.check_choice("total", total, TOTALS)
+    options: dict[str, Any] = dict(
+        stencil="forward", border="valid", mask=mask, data_format=data_format
+    )
+    with tf.name_scope("total_variation"):
+        sums, counts = functional.gradient_sums(None, y_pred, **options)
+        if total == "mean":
+            sums = tf.math.divide_no_nan(sums, counts)
+        return tf.reduce_sum(sums, axis=-1)
+
+
+def _of_prediction(
+    y_true: Any, y_pred: TensorLike, *, total: str = "mean", data_format: str | None = None
+) -> tf.Tensor:
+    """The total variation as a loss of two images, one of which does not matter."""
+    del y_true
+    return total_variation(y_pred, total=total, data_format=data_format)
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class TotalVariationLoss(PresetLoss):
+    """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
+
+    The Keras form of gradops.presets.total_variation; the target y_true is not looked at.
+
+    Args:
+      name: See gradops.presets.PresetLoss.
+      **options: total and data_format of the function; reduction and dtype, see
+        gradops.presets.PresetLoss.
+
+    Raises:
+      ValueError: As the function, for options at construction.
+
+    Example:
+      >>> loss = gradops.presets.TotalVariationLoss(total="sum")
+      >>> images = tf.random.uniform([2, 8, 8, 3])
+      >>> loss(images, tf.zeros([2, 8, 8, 3])).numpy()
+      np.float32(0.0)
+
+    Source: gradops.presets.total_variation.
+    """
+
+    function = staticmethod(_of_prediction)
+
+    def __init__(self, *, name: str | None = "total_variation", **options: Any):
+        super().__init__(name=name, **options)

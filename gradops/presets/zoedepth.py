@@ -1,0 +1,160 @@
+"""GradL1, the gradient loss of ZoeDepth and Depth Anything, and a stable form of it."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from gradops import _options, functional, images
+from gradops._convert import MaskLike, TensorLike
+from gradops.presets import _images
+from gradops.presets._keras import PresetLoss
+
+DIRECTIONS = ("atan", "stable", "none")
+_NOT_ZERO = 1e-10
+_FIRST, _NEXT = slice(None, -1), slice(1, None)
+
+
+def zoedepth_grad_l1(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    *,
+    direction: str = "atan",
+    normalizer: str = "image",
+    mask: MaskLike | None = None,
+    data_format: str | None = None,
+) -> tf.Tensor:
+    """loss_b = mean ||g(p)|^2 - |g(t)|^2| + mean |a(p) - a(t)|, a = atan(g_y / (g_x + 1e-10)).
+
+    g = (g_y, g_x) are differences of a pixel and its neighbours above and on the left; p and t are
+    y_pred and y_true. Means are over all pixels but the first row and column of which these three
+    pixels are valid. The angle is unstable: where the image is flat its derivative is up to 1e10,
+    it jumps by pi where g_x changes its sign, and it is the same for g and -g.
+
+    Args:
+      y_true: Target depth [B, H, W, C] (channels_first: [B, C, H, W]), C = 1 in the original.
+      y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
+      direction: "atan": the formula above. "stable": mean(1 - cos of the angle between g(p) and
+        g(t)) in place of the second mean, 0 where either is shorter than 1e-6: it has bounded
+        values, no jumps and tells g from -g. "none": the first mean alone.
+      normalizer: "image": means over the own image. "batch": sums of the own image, divided by the
+        mean of the numbers of pixels, so that the mean of the losses is the original's, which is
+        over all valid pixels of the batch.
+      mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
+        are not looked at and may be NaN.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+
+    Returns:
+      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+
+    Raises:
+      ValueError: If an option is not one of those, or, in a graph, shapes do not fit or H or W is
+        less than 2.
+      tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
+        know them.
+
+    Example:
+      >>> depth = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+      >>> gradops.presets.zoedepth_grad_l1(depth, 2 * depth).numpy().round(3)
+      array([51.], dtype=float32)
+      >>> gradops.presets.zoedepth_grad_l1(depth, -depth, direction="stable").numpy().round(3)
+      array([2.], dtype=float32)
+
+    Source: GradL1Loss in isl-org/ZoeDepth, zoedepth/trainers/loss.py, and the copy of it in
+    LiheYoung/Depth-Anything. Its weight, w_grad, is 0 in their configurations.
+    """
+    _options.check_choice("direction", direction, DIRECTIONS)
+    _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
+    data_format = _images.layout(data_format)
+    with tf.name_scope("zoedepth_grad_l1"):
+        given = _images.pair(y_true, y_pred, mask, data_format)
+        _images.check_size(given.y_pred, 2, "differences", data_format)
+        # Turned by 180 degrees, the neighbours above and on the left become the next ones.
+        given = _turned(given, data_format)
+        losses = _composed(given, direction == "atan", normalizer, data_format)
+        if direction == "stable":
+            losses += functional.gradient_loss(
+                *given[:2],
+                stencil="forward",
+                border="valid",
+                response="direction",
+                mask=given.mask,
+                normalizer="residuals" if normalizer == "image" else "batch",
+                data_format=data_format,
+            )
+        return losses
+
+
+def _composed(
+    given: _images.Pair, with_angle: bool, normalizer: str, data_format: str
+) -> tf.Tensor:
+    """What is no member of the family: the terms of the squared magnitude and of the angle."""
+
+    def inner(values: tf.Tensor, row: slice = _FIRST, column: slice = _FIRST) -> tf.Tensor:
+        """All but the last row and column; with _NEXT, the next ones of these."""
+        return values[_images.along(data_format, row, column)]
+
+    true, predicted = (
+        # The differences changed their sign, which the angle notices by its 1e-10.
+        inner(
+            -images.image_gradients(x, stencil="forward", border="valid", data_format=data_format)
+        )
+        for x in given.hidden(0.0)
+    )
+    terms = tf.abs(_squared_magnitude(predicted) - _squared_magnitude(true))
+    if with_angle:
+        terms += tf.abs(_angle(predicted) - _angle(true))
+    if given.mask is None:
+        return tf.reduce_mean(terms, axis=[1, 2, 3])
+    pixels, below, beside = (
+        inner(given.mask, *place) for place in ((_FIRST, _FIRST), (_NEXT, _FIRST), (_FIRST, _NEXT))
+    )
+    counted = tf.cast(pixels & below & beside, terms.dtype)
+    sums, counts = (tf.reduce_sum(x, axis=[1, 2, 3]) for x in (terms * counted, counted))
+    return _images.by_example(sums, counts, normalizer)
+
+
+def _turned(given: _images.Pair, data_format: str) -> _images.Pair:
+    axes = _images.axes(data_format)[:2]
+    return _images.Pair(*(None if x is None else tf.reverse(x, axes) for x in given))
+
+
+def _squared_magnitude(gradients: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.square(gradients), axis=-1)
+
+
+def _angle(gradients: tf.Tensor) -> tf.Tensor:
+    """atan(g_y / (g_x + 1e-10)) by atan2, which has no quotient that could overflow."""
+    down, along = gradients[..., 0], gradients[..., 1] + _NOT_ZERO
+    sign = tf.where(along < 0, -tf.ones([], along.dtype), tf.ones([], along.dtype))
+    # atan2 has no derivative at (0, 0).
+    is_zero = (along == 0) & (down == 0)
+    return tf.atan2(sign * down, tf.where(is_zero, tf.ones([], along.dtype), sign * along))
+
+
+@keras.saving.register_keras_serializable(package="gradops.presets")
+class ZoeDepthGradL1Loss(PresetLoss):
+    """loss_b = mean ||g(p)|^2 - |g(t)|^2| + mean |a(p) - a(t)|, a = atan(g_y / (g_x + 1e-10)).
+
+    The Keras form of gradops.presets.zoedepth_grad_l1.
+
+    Args:
+      mask: See gradops.presets.PresetLoss.
+      mask_value: See gradops.presets.PresetLoss.
+      reduction: See gradops.presets.PresetLoss.
+      name: See gradops.presets.PresetLoss.
+      dtype: See gradops.presets.PresetLoss.
+      **options: direction, normalizer and data_format of the function.
+
+    Raises:
+      ValueError: As the function, for options at construction.
+
+    Example:
+      >>> model = keras.Sequential([keras.layers.Conv2D(1, 3, padding="same")])
+      >>> loss = gradops.presets.ZoeDepthGradL1Loss(direction="stable", mask="finite")
+      >>> model.compile("adam", loss=loss)
+
+    Source: gradops.presets.zoedepth_grad_l1.
+    """
+
+    function = staticmethod(zoedepth_grad_l1)

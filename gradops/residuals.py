@@ -1,0 +1,107 @@
+"""Where two images' gradients differ."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gradops import _convert, _options
+from gradops._convert import MaskLike, TensorLike
+from gradops._inputs import is_absent
+from gradops.composite.problem import Problem
+
+CHANNELS = ("mean", "each")
+
+
+def residual_map(
+    y_true: TensorLike | None,
+    y_pred: TensorLike,
+    *,
+    stencil: str = "sobel",
+    penalty: str = "l1",
+    response: str = "component",
+    border: str = "reflect",
+    scale: str = "raw",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    alpha: float | None = None,
+    response_epsilon: float | None = None,
+    mask: MaskLike | None = None,
+    channels: str = "mean",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> tf.Tensor:
+    """map[b, h, w] = mean over channels of the sum over k of penalty(r_k) at each pixel.
+
+    The residuals r_k are those of gradops.gradient_loss: a heat map of where it comes from, for
+    finding anomalies or artefacts. Composed of TensorFlow's ops.
+
+    Args:
+      y_true: Target images, or None; see gradient_loss, as for all options below.
+      y_pred: Predicted images [B, H, W, C] (channels_first: [B, C, H, W]), or with other leading
+        axes.
+      stencil: See gradops.gradient_loss.
+      penalty: See gradops.gradient_loss.
+      response: See gradops.gradient_loss.
+      border: See gradops.gradient_loss.
+      scale: See gradops.gradient_loss.
+      epsilon: See gradops.gradient_loss.
+      delta: See gradops.gradient_loss.
+      alpha: See gradops.gradient_loss.
+      response_epsilon: See gradops.gradient_loss.
+      mask: See gradops.gradient_loss. Residuals that do not count are 0 in the map.
+      channels: "mean" over them, or "each", a map for every channel.
+      data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
+      name: Name of the operation.
+
+    Returns:
+      [B, H, W], or for "each" the shape of y_pred; float64 for float64 images and else float32.
+      Differentiable.
+
+    Raises:
+      ValueError: As gradops.gradient_loss, or if channels is unknown.
+      tf.errors.InvalidArgumentError: As gradops.gradient_loss.
+
+    Example:
+      >>> target = tf.zeros([1, 5, 5, 1])
+      >>> dot = tf.tensor_scatter_nd_add(target, [[0, 2, 2, 0]], [1.0])
+      >>> gradops.residual_map(target, dot, stencil="central")[0, 2].numpy()
+      array([0., 1., 0., 1., 0.], dtype=float32)
+
+    Source: gradops.gradient_loss. Without a mask and for borders other than "valid" the map's mean
+    is that loss, or twice that loss where it has two residuals at each pixel.
+    """
+    _options.check_choice("channels", channels, CHANNELS)
+    layout = _options.check(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        data_format=data_format,
+    )["data_format"]
+    with tf.name_scope(name or "residual_map"):
+        inputs, leading = _convert.inputs(y_true, y_pred, None, mask)
+        problem = Problem(
+            None if is_absent(inputs.y_true) else inputs.y_true,
+            inputs.y_pred,
+            stencil=stencil,
+            penalty=penalty,
+            response=response,
+            border=border,
+            scale=scale,
+            epsilon=epsilon,
+            delta=delta,
+            alpha=alpha,
+            response_epsilon=response_epsilon,
+            weights=None,
+            mask=None if is_absent(inputs.mask) else inputs.mask,
+            data_format=layout,
+        )
+        residuals = tf.add_n(problem.terms())
+        if channels == "mean":
+            residuals = tf.reduce_mean(residuals, axis=3 if layout == "channels_last" else 1)
+        return leading.unfold(residuals)

@@ -1,0 +1,289 @@
+"""Losses of depth and of smoothness as their papers and repositories define them.
+
+Plain TensorFlow on float64 tensors [B, H, W, C]: slices, tf.pad and convolutions with typed taps.
+Nothing is imported from gradops but what the table of cases names.
+"""
+
+import numpy as np
+import tensorflow as tf
+from preset_tools import Case
+
+import gradops
+
+AWKWARD = [(2, 37, 34, 1), (3, 33, 41, 3), (1, 64, 35, 1)]
+SMALL = [(2, 2, 7, 3), (3, 9, 2, 1), (2, 13, 8, 2)]
+
+
+def by_example(sums, counts, normalizer, epsilon=0.0):
+    """The quotient of each example, or that of the batch, times B and shared out."""
+    if normalizer == "batch":
+        counts = tf.ones_like(counts) * tf.reduce_sum(counts)
+        return len(counts) * sums / (counts + epsilon)
+    return tf.where(counts > 0, sums / (tf.maximum(counts, 1.0) + epsilon), 0.0)
+
+
+def total(values):
+    return tf.reduce_sum(values, axis=[1, 2, 3])
+
+
+def as_weights(mask, images):
+    if mask is None:
+        return tf.ones_like(images)
+    return tf.cast(tf.broadcast_to(mask, images.shape), "float64")
+
+
+def clean(images, weights, value=0.0):
+    """The images without what is masked, which may be NaN."""
+    return tf.where(weights > 0, images, tf.constant(value, "float64"))
+
+
+def matching(difference, weights, gap):
+    """Sums of |D(i + gap) - D(i)| over pairs of valid pixels, and how many there are."""
+    down = tf.abs(difference[:, gap:] - difference[:, :-gap])
+    along = tf.abs(difference[:, :, gap:] - difference[:, :, :-gap])
+    valid_down = weights[:, gap:] * weights[:, :-gap]
+    valid_along = weights[:, :, gap:] * weights[:, :, :-gap]
+    sums = total(down * valid_down) + total(along * valid_along)
+    return sums, total(valid_down) + total(valid_along)
+
+
+def align(y_true, y_pred, mask=None):
+    """Scale and shift by the normal equations, with their determinant."""
+    m = as_weights(mask, y_pred)
+    p, t = clean(y_pred, m), clean(y_true, m)
+    a00, a01, a11 = total(m * p * p), total(m * p), total(m)
+    b0, b1 = total(m * p * t), total(m * t)
+    determinant = a00 * a11 - a01 * a01
+    scale = (a11 * b0 - a01 * b1) / determinant
+    shift = (a00 * b1 - a01 * b0) / determinant
+    return scale, shift
+
+
+def dense_depth(y_true, y_pred, mask=None):
+    m = as_weights(mask, y_pred)
+    d = clean(y_pred, m) - clean(y_true, m)
+    down = tf.pad((d[:, 1:] - d[:, :-1]) * m[:, 1:] * m[:, :-1], [[0, 0], [0, 1], [0, 0], [0, 0]])
+    along = (d[:, :, 1:] - d[:, :, :-1]) * m[:, :, 1:] * m[:, :, :-1]
+    along = tf.pad(along, [[0, 0], [0, 0], [0, 1], [0, 0]])
+    return by_example(total(tf.abs(down) + tf.abs(along)), total(m), "image")
+
+
+def midas(y_true, y_pred, scales=4, normalizer="image", align_first=False, mask=None):
+    m = as_weights(mask, y_pred)
+    if align_first:
+        scale, shift = align(y_true, y_pred, mask)
+        y_pred = y_pred * scale[:, None, None, None] + shift[:, None, None, None]
+    d = m * (clean(y_pred, m) - clean(y_true, m))
+    losses = 0.0
+    for s in range(scales):
+        valid = m[:, :: 2**s, :: 2**s]
+        sums, _ = matching(d[:, :: 2**s, :: 2**s], valid, 1)
+        losses += by_example(sums, total(valid), normalizer)
+    return losses
+
+
+def megadepth(y_true, y_pred, scales=5, prediction="depth", normalizer="image", mask=None):
+    m = as_weights(mask, y_pred)
+    p = clean(y_pred, m, 1.0)
+    d = (tf.math.log(p) if prediction == "depth" else p) - tf.math.log(clean(y_true, m, 1.0))
+    losses = 0.0
+    for s in range(scales):
+        sums, counts = matching(d[:, :: 2**s, :: 2**s], m[:, :: 2**s, :: 2**s], 2)
+        losses += by_example(sums, counts, normalizer, 1e-6)
+    return losses
+
+
+def sobel(images, taps):
+    """A 3 x 3 correlation of each channel, zeros outside."""
+    filters = tf.tile(tf.constant(taps, "float64")[:, :, None, None], [1, 1, images.shape[3], 1])
+    return tf.nn.depthwise_conv2d(images, filters, [1] * 4, "SAME")
+
+
+SOBEL_X = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+SOBEL_Y = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
+
+
+def hu(
+    y_true,
+    y_pred,
+    depth_weight=1.0,
+    gradient_weight=1.0,
+    normal_weight=1.0,
+    epsilon=0.5,
+    mask=None,
+):
+    m = as_weights(mask, y_pred)
+    p, t = clean(y_pred, m), clean(y_true, m)
+    px, tx, py, ty = (sobel(x, taps) for taps in (SOBEL_X, SOBEL_Y) for x in (p, t))
+    # A derivative counts if no tap other than 0 meets an invalid pixel.
+    spoilt_x, spoilt_y = (sobel(1 - m, np.abs(taps)) for taps in (SOBEL_X, SOBEL_Y))
+    good_x, good_y = (tf.cast(spoilt == 0, "float64") for spoilt in (spoilt_x, spoilt_y))
+
+    def mean_log(difference, good):
+        return mean(tf.math.log(tf.abs(difference) + epsilon), good)
+
+    def mean(values, good):
+        return by_example(total(values * good), total(good), "image")
+
+    dot = px * tx + py * ty + 1
+    cosine = dot / tf.sqrt((px**2 + py**2 + 1) * (tx**2 + ty**2 + 1))
+    return (
+        depth_weight * mean_log(p - t, m)
+        + gradient_weight * (mean_log(px - tx, good_x) + mean_log(py - ty, good_y))
+        + normal_weight * mean(tf.abs(1 - cosine), good_x * good_y)
+    )
+
+
+def zoedepth(y_true, y_pred, direction="atan", normalizer="image", mask=None):
+    m = as_weights(mask, y_pred)
+    good = m[:, 1:, 1:] * m[:, 1:, :-1] * m[:, :-1, 1:]
+
+    def gradients(images):
+        images = clean(images, m)
+        inner = images[:, 1:, 1:]
+        return inner - images[:, 1:, :-1], inner - images[:, :-1, 1:]
+
+    (px, py), (tx, ty) = gradients(y_pred), gradients(y_true)
+    terms = tf.abs(px**2 + py**2 - (tx**2 + ty**2))
+    if direction == "atan":
+        terms += tf.abs(tf.atan(py / (px + 1e-10)) - tf.atan(ty / (tx + 1e-10)))
+    if direction == "stable":
+        lengths = tf.sqrt(px**2 + py**2), tf.sqrt(tx**2 + ty**2)
+        some = (lengths[0] >= 1e-6) & (lengths[1] >= 1e-6)
+        product = tf.where(some, lengths[0] * lengths[1], tf.ones_like(px))
+        terms += tf.where(some, 1 - (px * tx + py * ty) / product, tf.zeros_like(px))
+    return by_example(total(terms * good), total(good), normalizer)
+
+
+def edge_aware(image, disparity, normalize=False):
+    if normalize:
+        disparity = disparity / (tf.reduce_mean(disparity, [1, 2], keepdims=True) + 1e-7)
+
+    def differences(x):
+        return tf.abs(x[:, 1:] - x[:, :-1]), tf.abs(x[:, :, 1:] - x[:, :, :-1])
+
+    losses = 0.0
+    for slope, edge in zip(differences(disparity), differences(image), strict=True):
+        weight = tf.exp(-tf.reduce_mean(edge, axis=3, keepdims=True))
+        losses += tf.reduce_mean(slope * weight, axis=[1, 2, 3])
+    return losses
+
+
+def variation(_y_true, y_pred, total="mean", mask=None):
+    m = as_weights(mask, y_pred)
+    x = clean(y_pred, m)
+    down, along = tf.abs(x[:, 1:] - x[:, :-1]), tf.abs(x[:, :, 1:] - x[:, :, :-1])
+    weights = m[:, 1:] * m[:, :-1], m[:, :, 1:] * m[:, :, :-1]
+    losses = 0.0
+    for values, good in zip((down, along), weights, strict=True):
+        sums, counts = (tf.reduce_sum(each, axis=[1, 2, 3]) for each in (values * good, good))
+        losses += sums if total == "sum" else by_example(sums, counts, "image")
+    return losses
+
+
+def depths(rng, shape, spread=1.0):
+    """Target and prediction, above 0."""
+    return [np.exp(spread * rng.standard_normal(shape)) for _ in range(2)]
+
+
+def with_holes(rng, target, channels):
+    """The target with NaN and Inf where the mask says so, and the mask."""
+    mask = rng.random((*target.shape[:3], channels)) < 0.8
+    holes = np.where(rng.random(target.shape) < 0.5, np.nan, np.inf)
+    return np.where(mask, target, holes), mask
+
+
+def cases(shapes, *choices):
+    """Inputs of each shape: without a mask, with one channel of it and with all, and options."""
+
+    def inputs(rng):
+        for shape in shapes:
+            for options in choices:
+                target, prediction = depths(rng, shape)
+                yield target, prediction, options
+                for channels in {1, shape[3]}:
+                    holes, mask = with_holes(rng, target, channels)
+                    yield holes, prediction, {**options, "mask": tf.constant(mask)}
+            none = np.zeros((*shape[:3], 1), bool)
+            none[1:] = True  # the first example has no valid pixel
+            yield target, prediction, {"mask": tf.constant(none)}
+
+    return inputs
+
+
+def smoothness_inputs(rng):
+    for batch, height, width, channels in SMALL:
+        for of_disparity in (1, 2):
+            for normalize in (False, True):
+                image = rng.random((batch, height, width, channels))
+                disparity = 0.1 + rng.random((batch, height, width, of_disparity))
+                yield image, disparity, {"normalize": normalize}
+
+
+def midas_reference(y_true, y_pred, align=False, **options):
+    return midas(y_true, y_pred, align_first=align, **options)
+
+
+def variation_of_prediction(y_true, y_pred, **options):
+    """The preset with the arguments of the others."""
+    return gradops.presets.total_variation(y_pred, **options)
+
+
+PRESETS = {
+    "dense_depth_edges": Case(
+        gradops.presets.dense_depth_edges,
+        dense_depth,
+        "ialhashim/DenseDepth, loss.py",
+        "fused",
+        cases(SMALL, {}),
+    ),
+    "midas_gradient_matching": Case(
+        gradops.presets.midas_gradient_matching,
+        midas_reference,
+        "Ranftl et al. 2022; isl-org/MiDaS",
+        "fused",
+        cases(AWKWARD, {}, {"normalizer": "batch"}, {"scales": 2, "align": True}),
+    ),
+    "megadepth_gradient_matching": Case(
+        gradops.presets.megadepth_gradient_matching,
+        megadepth,
+        "Li and Snavely 2018; google/mannequinchallenge, networks.py",
+        "partly fused",
+        cases(AWKWARD, {}, {"normalizer": "batch"}, {"scales": 2, "prediction": "log_depth"}),
+    ),
+    "hu_loss": Case(
+        gradops.presets.hu_loss,
+        hu,
+        "JunjH/Revisiting_Single_Depth_Estimation, train.py",
+        "partly fused",
+        cases(SMALL, {}, {"epsilon": 0.1, "gradient_weight": 2.0, "normal_weight": 0.5}),
+    ),
+    "zoedepth_grad_l1": Case(
+        gradops.presets.zoedepth_grad_l1,
+        zoedepth,
+        "isl-org/ZoeDepth and LiheYoung/Depth-Anything, loss.py",
+        "composed",
+        cases(SMALL, {}, {"normalizer": "batch"}),
+    ),
+    'zoedepth_grad_l1, direction="stable"': Case(
+        gradops.presets.zoedepth_grad_l1,
+        zoedepth,
+        "the same, 1 - cos in place of atan",
+        "partly fused",
+        cases(SMALL, {"direction": "stable"}, {"direction": "stable", "normalizer": "batch"}),
+    ),
+    "edge_aware_smoothness": Case(
+        gradops.presets.edge_aware_smoothness,
+        edge_aware,
+        "nianticlabs/monodepth2, layers.py",
+        "composed",
+        smoothness_inputs,
+    ),
+    "total_variation": Case(
+        variation_of_prediction,
+        variation,
+        "tf.image.total_variation; kornia",
+        "fused",
+        cases(SMALL, {}, {"total": "sum"}),
+    ),
+}

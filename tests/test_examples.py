@@ -1,0 +1,35 @@
+"""Every example runs, at a tiny size, and does what it says; distributed.py: test_multi_worker."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ARGUMENTS = {
+    "custom_training_loop": ["--steps", "40", "--size", "24"],
+    "depth_masks": ["--epochs", "6", "--size", "24"],
+    "mixed_precision": ["--epochs", "6", "--size", "16"],
+    "optimize_image": ["--steps", "40", "--size", "32"],
+}
+
+
+def run(name):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](ARGUMENTS[name])
+
+
+@pytest.mark.parametrize("name", ["custom_training_loop", "depth_masks", "mixed_precision"])
+def test_training_examples_learn(name, capsys):
+    losses = run(name)
+    assert np.all(np.isfinite(losses)) and losses[-1] < 0.9 * losses[0]
+    assert "loss" in capsys.readouterr().out
+
+
+def test_optimize_image_restores():
+    heat = run("optimize_image")
+    assert heat["result"] < 0.5 * heat["start"]
+
+
+def test_every_example_is_run():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*ARGUMENTS, "distributed"}
