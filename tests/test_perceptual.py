@@ -142,6 +142,17 @@ def test_bound_to_a_target_it_is_the_same_loss(rng, mode, reduction):
     np.testing.assert_allclose(slopes, wanted, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_an_image_is_optimised_towards_a_target(rng, graph):
+    target, start = batch(rng)
+    loss = gradops.PerceptualGradientLoss(small_extractor())
+    options = dict(optimizer=keras.optimizers.Adam(0.05), steps=40, graph=graph)
+    image, history = gradops.optimize_image(start, loss.bind(target), **options)
+    np.testing.assert_allclose(history[0], loss(target, start), rtol=1e-5)
+    assert loss(target, image) < 0.5 * history[0]
+    assert tf.norm(image - target) < tf.norm(start - target)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "uint8"])
 def test_dtypes_of_images(rng, dtype):
     """The value of the same images in float32; features have the precision of the network."""
