@@ -1,4 +1,4 @@
-"""Losses of depth and of smoothness as their papers and repositories define them.
+"""Losses of depth as their papers and repositories define them.
 
 Plain TensorFlow on float64 tensors [B, H, W, C]: slices, tf.pad and convolutions with typed taps.
 Nothing is imported from gradops but what the table of cases names.
@@ -15,10 +15,10 @@ SMALL = [(2, 2, 7, 3), (3, 9, 2, 1), (2, 13, 8, 2)]
 
 
 def by_example(sums, counts, normalizer, epsilon=0.0):
-    """The quotient of each example, or that of the batch, times B and shared out."""
+    """The quotient of each example, or that of the batch, times B and shared out; 0 of nothing."""
     if normalizer == "batch":
         counts = tf.ones_like(counts) * tf.reduce_sum(counts)
-        return len(counts) * sums / (counts + epsilon)
+        sums = len(counts) * sums
     return tf.where(counts > 0, sums / (tf.maximum(counts, 1.0) + epsilon), 0.0)
 
 
@@ -155,32 +155,6 @@ def zoedepth(y_true, y_pred, direction="atan", normalizer="image", mask=None):
     return by_example(total(terms * good), total(good), normalizer)
 
 
-def edge_aware(image, disparity, normalize=False):
-    if normalize:
-        disparity = disparity / (tf.reduce_mean(disparity, [1, 2], keepdims=True) + 1e-7)
-
-    def differences(x):
-        return tf.abs(x[:, 1:] - x[:, :-1]), tf.abs(x[:, :, 1:] - x[:, :, :-1])
-
-    losses = 0.0
-    for slope, edge in zip(differences(disparity), differences(image), strict=True):
-        weight = tf.exp(-tf.reduce_mean(edge, axis=3, keepdims=True))
-        losses += tf.reduce_mean(slope * weight, axis=[1, 2, 3])
-    return losses
-
-
-def variation(_y_true, y_pred, total="mean", mask=None):
-    m = as_weights(mask, y_pred)
-    x = clean(y_pred, m)
-    down, along = tf.abs(x[:, 1:] - x[:, :-1]), tf.abs(x[:, :, 1:] - x[:, :, :-1])
-    weights = m[:, 1:] * m[:, :-1], m[:, :, 1:] * m[:, :, :-1]
-    losses = 0.0
-    for values, good in zip((down, along), weights, strict=True):
-        sums, counts = (tf.reduce_sum(each, axis=[1, 2, 3]) for each in (values * good, good))
-        losses += sums if total == "sum" else by_example(sums, counts, "image")
-    return losses
-
-
 def depths(rng, shape, spread=1.0):
     """Target and prediction, above 0."""
     return [np.exp(spread * rng.standard_normal(shape)) for _ in range(2)]
@@ -211,22 +185,8 @@ def cases(shapes, *choices):
     return inputs
 
 
-def smoothness_inputs(rng):
-    for batch, height, width, channels in SMALL:
-        for of_disparity in (1, 2):
-            for normalize in (False, True):
-                image = rng.random((batch, height, width, channels))
-                disparity = 0.1 + rng.random((batch, height, width, of_disparity))
-                yield image, disparity, {"normalize": normalize}
-
-
 def midas_reference(y_true, y_pred, align=False, **options):
     return midas(y_true, y_pred, align_first=align, **options)
-
-
-def variation_of_prediction(y_true, y_pred, **options):
-    """The preset with the arguments of the others."""
-    return gradops.presets.total_variation(y_pred, **options)
 
 
 PRESETS = {
@@ -271,19 +231,5 @@ PRESETS = {
         "the same, 1 - cos in place of atan",
         "partly fused",
         cases(SMALL, {"direction": "stable"}, {"direction": "stable", "normalizer": "batch"}),
-    ),
-    "edge_aware_smoothness": Case(
-        gradops.presets.edge_aware_smoothness,
-        edge_aware,
-        "nianticlabs/monodepth2, layers.py",
-        "composed",
-        smoothness_inputs,
-    ),
-    "total_variation": Case(
-        variation_of_prediction,
-        variation,
-        "tf.image.total_variation; kornia",
-        "fused",
-        cases(SMALL, {}, {"total": "sum"}),
     ),
 }

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import preset_references_depth
 import preset_references_restoration
+import preset_references_smoothness
 import pytest
 import tensorflow as tf
 
@@ -69,8 +70,8 @@ def test_the_page_of_presets_names_them_all():
     table = page.split("begin -->")[1].split("<!-- end -->")[0]
     rows = re.findall(r"^\| `(\w+)`(?:, `(.*?)`)? \|", table, re.MULTILINE)
     listed = [f"{name}, {option}" if option else name for name, option in rows]
-    cases = [*preset_references_depth.PRESETS, *preset_references_restoration.PRESETS]
-    assert listed == cases
+    modules = (preset_references_depth, preset_references_restoration, preset_references_smoothness)
+    assert listed == [name for module in modules for name in module.PRESETS]
     functions = {item.__name__ for item in PRESETS if inspect.isfunction(item)}
     assert {name for name, _ in rows} == functions - {"align_scale_and_shift"}
 

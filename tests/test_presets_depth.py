@@ -17,8 +17,7 @@ from preset_tools import (
 import gradops
 from gradops import _backend, presets
 
-SMOOTHNESS = ("edge_aware_smoothness", "total_variation")
-CASES = {name: case for name, case in references.PRESETS.items() if name not in SMOOTHNESS}
+CASES = references.PRESETS
 each_case = pytest.mark.parametrize("name", CASES)
 # float64: rounding of sums of a few thousand terms. float32: also that of logarithms and cosines,
 # and of the determinant by which MiDaS aligns.

@@ -1,7 +1,7 @@
 """Edge-aware smoothness and total variation: parity with their definitions, and other packages."""
 
 import numpy as np
-import preset_references_depth as references
+import preset_references_smoothness as references
 import pytest
 import tensorflow as tf
 from preset_tools import (

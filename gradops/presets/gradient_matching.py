@@ -32,8 +32,8 @@ def midas_gradient_matching(
     """loss_b = sum_s (sum over pairs (i, j) of |D_s(j) - D_s(i)|) / M_s, D = y_pred - y_true.
 
     Level s = 0, 1, ... is every 2^s-th row and column. Pairs are vertical and horizontal neighbours
-    of which both are valid; M_s is the number of valid pixels. One fused loss of several scales;
-    with a mask and normalizer "batch" one for each level.
+    of which both are valid; M_s is the number of valid pixels. One fused loss of all scales; with a
+    mask and normalizer "batch", one for each.
 
     Args:
       y_true: Target depth or disparity [B, H, W, C] (channels_first: [B, C, H, W]), C = 1 in MiDaS.
