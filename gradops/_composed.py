@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from gradops import composite
 from gradops._inputs import Inputs, is_absent
-from gradops._options import Options
+from gradops._options import PENALTY_PARAMETERS, RESPONSE_PARAMETERS, Options
+from gradops.composite.problem import Problem
 
 
 def loss(
@@ -20,6 +21,18 @@ def loss(
     """Per-example losses; upstream and factor are hints, of no use here."""
     del upstream, factor
     return composite.gradient_loss(**_arguments(inputs, options))
+
+
+def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
+    """The means of |y_pred - y_true| over the valid pixels and channels, by their weights: [B]."""
+    arguments = _arguments(inputs, options)
+    normalizer = arguments.pop("normalizer")
+    parameters = dict.fromkeys((*PENALTY_PARAMETERS, *RESPONSE_PARAMETERS))
+    problem = Problem(**{**parameters, **arguments})
+    divisor = problem.pixels()
+    if normalizer == "batch":
+        divisor = tf.reduce_sum(divisor) / tf.cast(tf.size(divisor), divisor.dtype)
+    return tf.math.divide_no_nan(problem.pixel_sums(), divisor)
 
 
 def value_and_gradient(

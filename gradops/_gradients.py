@@ -20,6 +20,7 @@ _MAGNITUDE_OPTIONS = (*_IMAGE_OPTIONS, "response_epsilon")
 _LOSS_OPTIONS = (
     *_MAGNITUDE_OPTIONS,
     *("penalty", "penalty_parameter", "response", "normalizer", "scale_weights", "downsample"),
+    "pixel_weight",
 )
 
 _THIRD_MESSAGE = (

@@ -1,8 +1,8 @@
-"""The loss over several scales: loss_b = sum_s w_s L_b(level s), where level 0 is the images.
+"""The loss of several terms: loss_b = sum_s w_s L_b(level s) + w_p mean |y_pred - y_true|.
 
-Level s + 1 is every second row and column of level s ("stride") or the means of 2 x 2 pixels
-("average"). What coarser levels hold is of the type that is computed in. The CPU kernels take all
-levels in one pass; elsewhere, each level is a loss of its own.
+Level 0 is the images. Level s + 1 is every second row and column of level s ("stride") or the means
+of 2 x 2 pixels ("average"). What coarser levels hold is of the type that is computed in. The CPU
+kernels take all terms in one pass; elsewhere, each is a loss of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gradops import _backend, _options
+from gradops import _backend, _composed, _options
 from gradops._inputs import Inputs, is_absent, loss_dtype, shape_error
 from gradops._options import Options
 from gradops.composite.checks import DATA_FORMATS, check_stencil
@@ -23,18 +23,23 @@ _MOST = 16  # Levels::kMaximum of csrc/core/levels.h
 
 
 class Scales(NamedTuple):
-    """The weight of each level, and how each is made of the one before."""
+    """The weight of each level, how each is made of the one before, and the pixels' weight."""
 
     weights: tuple[float, ...]
     downsample: str
+    pixel_weight: float = 0.0
 
     def is_one(self) -> bool:
-        """Whether the loss is that of the images alone."""
-        return self.weights == (1.0,)
+        """Whether the one term is that of the images' gradients, of weight 1."""
+        return self.weights == (1.0,) and not self.pixel_weight
 
     def attributes(self) -> dict[str, str]:
         """As attributes of the ops."""
-        return {"scale_weights": ",".join(map(repr, self.weights)), "downsample": self.downsample}
+        return {
+            "scale_weights": ",".join(map(repr, self.weights)),
+            "downsample": self.downsample,
+            "pixel_weight": repr(self.pixel_weight),
+        }
 
 
 def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -> Scales:
@@ -65,11 +70,16 @@ def loss(
     ops = _backend.ops()
     if scales.is_one():
         return ops.loss(inputs, options, upstream, factor)
-    if _backend.takes_scales():
+    # The kernels are slow with no gradients at all.
+    if _backend.takes_scales() and any(scales.weights):
         return ops.loss(inputs, {**options, **scales.attributes()}, upstream, factor)
     _check_size(inputs.y_pred, options, scales)
     terms = []
+    if scales.pixel_weight:
+        terms.append(scales.pixel_weight * _composed.pixel_loss(inputs, options))
     for weight, level in _levels(inputs, options, scales):
+        if weight == 0 and terms:
+            continue
         term = ops.loss(level, options, upstream, factor * weight)
         terms.append(term if weight == 1 else weight * term)
     return tf.add_n(terms)

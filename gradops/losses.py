@@ -140,7 +140,7 @@ class GradientLoss(keras.losses.Loss):
         config["dtype"] = self._image_dtype.name
         config |= {"mask": self.mask, "mask_value": self.mask_value}
         names = {name: x for name, x in self._options.items() if name in _options.allowed_names()}
-        weights, downsample = self._scales
+        weights, downsample = self._scales.weights, self._scales.downsample
         config |= {"scales": len(weights), "downsample": downsample, "scale_weights": list(weights)}
         return {**config, **names, **self._parameters, "weight": self.weight}
 

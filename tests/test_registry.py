@@ -24,7 +24,7 @@ TABLES = {
     "data_format": "DATA_FORMATS",
     "downsample": "DOWNSAMPLES",
 }
-PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights"}
+PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights", "pixel_weight"}
 IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
 OPS = {
     **{f"Loss{suffix}": {*TABLES, *PARAMETERS} for suffix in ("", "Memo", "Grad", "Counts")},

@@ -43,7 +43,7 @@ std::string CheckDriver();
 inline constexpr const char* kCudaError = "CUDA: ";
 /// Of params.levels: gradops/_scales.py composes such losses where there is a GPU.
 inline constexpr const char* kNoLevels =
-    "scale_weights: the CUDA kernels take one scale of weight 1 at a time";
+    "scale_weights, pixel_weight: the CUDA kernels take one scale of weight 1 and no pixels";
 
 // Every launcher returns "" or what is wrong: with its inputs, or by CUDA's word. Of weights that
 // are negative or NaN the device tells nobody: the losses and gradients of their examples become

@@ -9,17 +9,18 @@
 
 namespace gradops {
 
-/// A loss over several scales: sum_s weights[s] * the loss of level s, where level 0 is the images
-/// and each further one half as high and wide.
+/// A loss of several terms: sum_s weights[s] * the loss of level s, where level 0 is the images and
+/// each further one half as high and wide, and pixel_weight * the mean of |y_pred - y_true|.
 struct Levels {
   static constexpr int kMaximum = 16;
 
   int count = 1;
   DownsampleId downsample = DownsampleId::kStride;
   double weights[kMaximum] = {1};
+  double pixel_weight = 0;
 
-  /// Whether the loss is that of the images alone.
-  GRADOPS_FN bool AreOne() const { return count == 1 && weights[0] == 1; }
+  /// Whether there is one term, that of the images' gradients, of weight 1.
+  GRADOPS_FN bool AreOne() const { return count == 1 && weights[0] == 1 && pixel_weight == 0; }
 };
 
 /// The size of an axis, one level further. The means of pairs leave a last odd one out.

@@ -58,9 +58,8 @@ bool ReadNumber(const std::string& text, double* number) {
 }
 
 std::string SetScaleWeights(const std::string& text, Levels* levels) {
-  const DownsampleId downsample = levels->downsample;
-  *levels = Levels();
-  levels->downsample = downsample;
+  levels->count = 1;
+  levels->weights[0] = 1;
   if (text.empty()) return "";
   std::istringstream numbers(text);
   levels->count = 0;
@@ -73,6 +72,12 @@ std::string SetScaleWeights(const std::string& text, Levels* levels) {
     levels->weights[levels->count++] = weight;
   }
   return "";
+}
+
+std::string SetPixelWeight(const std::string& text, double* weight) {
+  *weight = 0;
+  if (text.empty() || (ReadNumber(text, weight) && *weight >= 0)) return "";
+  return std::string(kPixelWeight) + " must be a finite number of at least 0, got '" + text + "'";
 }
 
 std::string SetParameter(const std::string& option, const std::string& text, LossOptions* options) {
@@ -109,6 +114,7 @@ std::string SetOption(const std::string& option, const std::string& value, LossO
     return SetParameter(option, value, options);
   }
   if (option == kScaleWeights) return SetScaleWeights(value, &options->levels);
+  if (option == kPixelWeight) return SetPixelWeight(value, &options->levels.pixel_weight);
   for (const OptionNames& row : AllOptions()) {
     if (row.option != option) continue;
     if (SetNamed(row, value, options)) return "";
@@ -125,8 +131,9 @@ math::Stencil ScaledStencil(const LossOptions& options) {
 
 std::string CheckOptions(const LossOptions& options) {
   if (options.normalizer == NormalizerId::kNone && !options.levels.AreOne()) {
-    return std::string("normalizer 'none' needs one scale of weight 1, got ") +
-           std::to_string(options.levels.count) + " in scale_weights";
+    return "normalizer 'none' needs one scale of weight 1 and no pixel_weight, got " +
+           std::to_string(options.levels.count) + " scales and pixel_weight " +
+           std::to_string(options.levels.pixel_weight);
   }
   if (options.penalty != PenaltyId::kPower || PenaltyParameterOf(options) >= 1) return "";
   return "penalty_parameter of penalty 'power' must be at least 1, got " +

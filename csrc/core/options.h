@@ -49,9 +49,11 @@ inline constexpr const char* kResponseEpsilon = "response_epsilon";
 /// The weights of the levels of a loss over several scales, separated by commas: as many as there
 /// are levels. "" stands for one level of weight 1.
 inline constexpr const char* kScaleWeights = "scale_weights";
+/// The weight of the mean of |y_pred - y_true|, which is added to the loss. "" stands for 0.
+inline constexpr const char* kPixelWeight = "pixel_weight";
 /// The options above.
-inline constexpr const char* kNumberOptions[] = {kPenaltyParameter, kResponseEpsilon,
-                                                 kScaleWeights};
+inline constexpr const char* kNumberOptions[] = {kPenaltyParameter, kResponseEpsilon, kScaleWeights,
+                                                 kPixelWeight};
 
 /// Sets options->`option` by name, or a number from its text. Returns "" or a message that names
 /// the option, what it got and what it needs.

@@ -51,18 +51,18 @@ std::string CountExamples(const KernelParams& params, const LossInputs<S>& input
 
 template <class S>
 std::string FindDenominators(const KernelParams& params, const LossInputs<S>& inputs,
-                             const ParallelFor& parallel_for, std::vector<double>* denominators) {
+                             Counted counted, const ParallelFor& parallel_for,
+                             std::vector<double>* denominators) {
   std::vector<AxisSums> counts;
-  const std::string error =
-      CountExamples(params, inputs, CountedFor(params.normalizer), parallel_for, &counts);
+  const std::string error = CountExamples(params, inputs, counted, parallel_for, &counts);
   if (!error.empty()) return error;
   denominators->resize(params.shape.batch);
   WriteDenominators(params, counts.data(), denominators->data());
   return "";
 }
 
-#define GRADOPS_INSTANTIATE(S)                                                        \
-  template std::string FindDenominators<S>(const KernelParams&, const LossInputs<S>&, \
+#define GRADOPS_INSTANTIATE(S)                                                                 \
+  template std::string FindDenominators<S>(const KernelParams&, const LossInputs<S>&, Counted, \
                                            const ParallelFor&, std::vector<double>*);
 GRADOPS_FOR_EACH_DTYPE(GRADOPS_INSTANTIATE)
 #undef GRADOPS_INSTANTIATE

@@ -97,14 +97,31 @@ GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64
       taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
 }
 
-/// How an output of a level of a loss over several scales is written.
+/// What is added to an output of HorizontalAdjointRows: nothing, or rows that lie `stride` apart.
+struct NothingAdded {
+  template <class V>
+  GRADOPS_FN V Plus(V value, int64_t, int64_t) const {
+    return value;
+  }
+};
+template <class T>
+struct AddedRows {
+  const T* rows;
+  int64_t stride;
+
+  GRADOPS_FN Simd<T> Plus(Simd<T> value, int64_t i, int64_t x) const {
+    return value + Simd<T>::Load(rows + i * stride + x);
+  }
+};
+
+/// How an output of a loss of several terms is written.
 template <class T>
 struct LevelOutput {
   const T* added;  // a row buffer that is added to it; null: nothing
   bool read_soon;  // keeps it in the caches
 };
 
-/// The same as below, of a level: what is added is added before the result is rounded.
+/// The same as below, of several terms: what is added is added before the result is rounded.
 template <class S, class T = ComputeType<S>>
 void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                        const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image,
@@ -166,10 +183,11 @@ bool IsOfWholeLines(const Tile& tile, const S* image, int64_t row) {
 
 /// HorizontalAdjoint of rows row .. row + kRows - 1, which are of whole lines, for a stencil that
 /// smooths; rows of a and of b lie `stride` apart. Fetches the first row of `ahead`.
-template <int kRows, class S, class T = ComputeType<S>>
+template <int kRows, class S, class Added, class T = ComputeType<S>>
 void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
                            const AdjointEdges<T>& edges, const T* a, const T* b, int64_t stride,
-                           AxisScale<T> scale, int64_t row, S* image, const RowsAhead& ahead) {
+                           AxisScale<T> scale, int64_t row, S* image, const RowsAhead& ahead,
+                           Added added) {
   constexpr int64_t kLine = 64 / sizeof(S);
   const int64_t image_stride = tile.shape.RowSize();
   const int64_t step = tile.channels;
@@ -182,8 +200,9 @@ void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
     const auto edge_lines = [&](int64_t x, int64_t end) {
       for (; x < end; x += Simd<T>::kLanes) {
         for (int64_t i = 0; i < kRows; ++i) {
-          StreamNarrow(edges.At(x, a + i * stride, b + i * stride, step, scale, value(i, x)),
-                       out + i * image_stride + x);
+          const Simd<T> edge =
+              edges.At(x, a + i * stride, b + i * stride, step, scale, value(i, x));
+          StreamNarrow(added.Plus(edge, i, x), out + i * image_stride + x);
         }
       }
     };
@@ -196,7 +215,7 @@ void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
       for (int64_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
         for (int64_t lane = x; lane < x + kLine; lane += Simd<T>::kLanes) {
-          StreamNarrow(value(i, lane), out + i * image_stride + lane);
+          StreamNarrow(added.Plus(value(i, lane), i, lane), out + i * image_stride + lane);
         }
       }
     }

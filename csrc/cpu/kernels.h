@@ -31,7 +31,14 @@ struct GradientOutputs {
   S* by_true = nullptr;
   ComputeType<S> scale_y = 0, scale_x = 0;
   CoarserGradient<ComputeType<S>> coarser_by_pred, coarser_by_true;
-  bool read_soon = false;  // is not written past the caches
+  bool read_soon = false;          // is not written past the caches
+  ComputeType<S> pixel_scale = 0;  // of w sign(y_pred - y_true), which is added to by_pred
+};
+
+/// What a unit adds up: of residuals and, if the loss has a term of the pixels, of them.
+struct LossSums {
+  AxisSums residuals{0, 0};
+  double pixels = 0;
 };
 
 /// What makes a row of the next level.
@@ -51,13 +58,14 @@ template <class S>
 struct KernelTable {
   using T = ComputeType<S>;
 
-  /// Returns the weighted sums of the penalties of the rows' residuals. Where outputs.by_pred is
-  /// not null, also writes those rows of scale * d(sum over the example) / dy_pred.
-  AxisSums (*loss)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+  /// Returns the weighted sums of the penalties of the rows' residuals and of the absolute values
+  /// of their pixels. Where outputs.by_pred is not null, also writes those rows of scale * d(sum
+  /// over the example) / dy_pred.
+  LossSums (*loss)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    const GradientOutputs<S>& outputs);
-  /// With slopes = d(sum) / dy_pred: returns <vector, slopes> by axis and writes the rows of scale
-  /// * d<vector, slopes> / dy_pred and / dy_true.
-  AxisSums (*second)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+  /// With slopes = d(sum) / dy_pred: returns <vector, slopes> and writes the rows of scale *
+  /// d<vector, slopes> / dy_pred and / dy_true.
+  LossSums (*second)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                      RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);

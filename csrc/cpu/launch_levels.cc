@@ -4,13 +4,19 @@
 #include <vector>
 
 #include "core/counts.h"
+#include "cpu/denominators.h"
+#include "cpu/level_rows.h"
 #include "cpu/level_unit.h"
 #include "cpu/targets.h"
 
 namespace gradops::cpu {
 namespace {
 
-using Denominators = std::vector<std::vector<double>>;  // of each level, [B]
+/// What sums are divided by, [B].
+struct Denominators {
+  std::vector<std::vector<double>> levels;
+  std::vector<double> pixels;
+};
 
 /// What each example's sum is divided by, at every level.
 template <class S>
@@ -53,35 +59,16 @@ std::string FindLevelDenominators(const std::vector<KernelParams>& params,
     }
   }
   if (negative) return "weights must be non-negative, got a negative number or NaN";
-  denominators->assign(levels, std::vector<double>(batch));
+  denominators->levels.assign(levels, std::vector<double>(batch));
   for (size_t s = 0; s < levels; ++s) {
-    WriteDenominators(params[s], counts[s].data(), (*denominators)[s].data());
+    WriteDenominators(params[s], counts[s].data(), denominators->levels[s].data());
   }
-  return "";
-}
-
-/// Outputs of a level of which nothing counts: those of the next level alone.
-template <class S>
-void WriteCoarser(const KernelParams& params, RowRange rows,
-                  const CoarserGradient<ComputeType<S>>& coarser, S* plane) {
-  using T = ComputeType<S>;
-  const ImageShape& shape = params.shape;
-  const bool stride = coarser.downsample == DownsampleId::kStride;
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
-    for (int64_t x = 0; x < shape.RowSize(); ++x) {
-      const int64_t column = x / shape.channels;
-      const bool has = coarser.plane != nullptr && row / 2 < coarser.height &&
-                       column / 2 < coarser.width && (!stride || (row % 2 == 0 && column % 2 == 0));
-      const int64_t from = (row / 2 * coarser.width + column / 2) * shape.channels;
-      const T value =
-          has ? (stride ? T(1) : T(0.25)) * coarser.plane[from + x % shape.channels] : T(0);
-      math::Narrow(value, plane + row * shape.RowSize() + x);
-    }
-  }
+  if (params[0].levels.pixel_weight == 0) return "";
+  return FindDenominators(params[0], inputs, Counted::kPixels, parallel_for, &denominators->pixels);
 }
 
 /// Runs kernel(inputs, vector, rows, outputs) at every level of a unit, the last one first, and
-/// returns the weighted sum of the means that it finds.
+/// returns the weighted sum of the means that it finds, with that of the pixels.
 template <class S>
 class LevelsOfUnit {
  public:
@@ -100,7 +87,7 @@ class LevelsOfUnit {
       const auto& level = levels[s];
       sum += RunLevel(s, level.inputs, level.vector, level.own,
                       GradientOutputs<T>{level.by_pred, level.by_true, 0, 0, coarser_by_pred,
-                                         coarser_by_true, /*read_soon=*/true});
+                                         coarser_by_true, /*read_soon=*/true, 0});
       const ImageShape& shape = params_[s].shape;
       const DownsampleId downsample = params_[s].levels.downsample;
       if (by_pred != nullptr) {
@@ -112,7 +99,7 @@ class LevelsOfUnit {
     }
     return sum + RunLevel(0, inputs, vector, rows,
                           GradientOutputs<S>{by_pred, by_true, 0, 0, coarser_by_pred,
-                                             coarser_by_true, /*read_soon=*/false});
+                                             coarser_by_true, /*read_soon=*/false, 0});
   }
 
  private:
@@ -120,25 +107,30 @@ class LevelsOfUnit {
   double RunLevel(size_t s, const LossInputs<R>& inputs, const R* vector, RowRange rows,
                   GradientOutputs<R> outputs) const {
     const KernelParams& params = params_[s];
-    const double weight = params.levels.weights[s], denominator = denominators_[s][example_];
+    const double weight = params.levels.weights[s], denominator = denominators_.levels[s][example_];
     if (rows.begin >= rows.end) return 0;
+    const bool has_pixels = params.levels.pixel_weight > 0 && denominators_.pixels[example_] > 0;
+    const double pixel_factor =
+        has_pixels ? params.levels.pixel_weight / denominators_.pixels[example_] : 0;
+    const T upstream = outputs.by_pred == nullptr ? T(0) : upstream_.At(example_, 0);
+    outputs.pixel_scale = static_cast<T>(static_cast<double>(upstream) * pixel_factor);
     if (!(denominator > 0) || weight == 0) {
-      if (outputs.by_pred != nullptr) {
-        WriteCoarser(params, rows, outputs.coarser_by_pred, outputs.by_pred);
-      }
-      if (outputs.by_true != nullptr) {
-        WriteCoarser(params, rows, outputs.coarser_by_true, outputs.by_true);
-      }
-      return denominator == 0 || weight == 0 ? 0 : denominator;  // NaN
+      const double pixels = has_pixels ? SumPixels(params, inputs, vector, rows) : 0;
+      const LossInputs<R>* const to_pred = has_pixels && vector == nullptr ? &inputs : nullptr;
+      WriteWithoutResiduals(params, rows, outputs.coarser_by_pred, to_pred, outputs.pixel_scale,
+                            outputs.by_pred);
+      WriteWithoutResiduals<R>(params, rows, outputs.coarser_by_true, nullptr, 0, outputs.by_true);
+      const double others = pixel_factor * pixels;
+      return denominator == 0 || weight == 0 ? others : denominator;  // NaN
     }
     if (outputs.by_pred != nullptr) {
-      const T upstream = upstream_.At(example_, 0);
       outputs.scale_y = outputs.scale_x = GradientScale(params, upstream, denominator / weight);
     }
     const KernelTable<R>& kernels = ActiveTarget().Of(inputs.y_pred);
-    const AxisSums sums = vector == nullptr ? kernels.loss(params, inputs, rows, outputs)
+    const LossSums sums = vector == nullptr ? kernels.loss(params, inputs, rows, outputs)
                                             : kernels.second(params, inputs, vector, rows, outputs);
-    return (sums.y + sums.x) / (denominator / weight);
+    return (sums.residuals.y + sums.residuals.x) / (denominator / weight) +
+           pixel_factor * sums.pixels;
   }
 
   const std::vector<KernelParams>& params_;

@@ -27,7 +27,8 @@ GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double d
           GradientScale(params, upstream.At(example, last_axis), denominator),
           {},
           {},
-          false};
+          false,
+          0};
 }
 
 /// Writes zeros: the gradient of an example of which nothing counts, whatever its images hold.
@@ -63,7 +64,8 @@ std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
     return cpu::LaunchLevels(params, inputs, loss, upstream, gradient, parallel_for);
   }
   std::vector<double> denominators;
-  const std::string error = cpu::FindDenominators(params, inputs, parallel_for, &denominators);
+  const std::string error = cpu::FindDenominators(params, inputs, CountedFor(params.normalizer),
+                                                  parallel_for, &denominators);
   if (!error.empty()) return error;
   const Units units(params.shape);
   std::vector<AxisSums> sums(units.count, AxisSums{0, 0});
@@ -81,7 +83,8 @@ std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
             : Outputs<S>(params, example, denominators[example], upstream, plane, nullptr);
     sums[unit] = ActiveTarget()
                      .Of(inputs.y_pred)
-                     .loss(params, InputsOfUnit(inputs, params.shape, units, unit), rows, outputs);
+                     .loss(params, InputsOfUnit(inputs, params.shape, units, unit), rows, outputs)
+                     .residuals;
   });
   if (loss != nullptr) WriteLosses(params, units, sums, denominators, loss);
   return "";
@@ -107,7 +110,8 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
   }
   std::vector<double> denominators;
   if (recomputes) {
-    const std::string error = cpu::FindDenominators(params, inputs, parallel_for, &denominators);
+    const std::string error = cpu::FindDenominators(params, inputs, CountedFor(params.normalizer),
+                                                    parallel_for, &denominators);
     if (!error.empty()) return error;
   }
   const Units units(params.shape);
@@ -155,7 +159,8 @@ std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& in
                                    parallel_for);
   }
   std::vector<double> denominators;
-  const std::string error = cpu::FindDenominators(params, inputs, parallel_for, &denominators);
+  const std::string error = cpu::FindDenominators(params, inputs, CountedFor(params.normalizer),
+                                                  parallel_for, &denominators);
   if (!error.empty()) return error;
   const Units units(params.shape);
   std::vector<AxisSums> sums(units.count, AxisSums{0, 0});
@@ -173,7 +178,8 @@ std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& in
             .Of(inputs.y_pred)
             .second(params, InputsOfUnit(inputs, params.shape, units, unit), vector + offset, rows,
                     Outputs<S>(params, example, denominators[example], upstream, by_pred + offset,
-                               true_plane));
+                               true_plane))
+            .residuals;
   });
   WriteLosses(params, units, sums, denominators, by_upstream);
   return "";

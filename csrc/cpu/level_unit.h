@@ -18,6 +18,7 @@ inline std::vector<KernelParams> ParamsOfLevels(KernelParams params) {
   std::vector<KernelParams> levels;
   for (int s = 0; s < params.levels.count; ++s) {
     levels.push_back(params);
+    params.levels.pixel_weight = 0;  // of the images alone
     params.shape.height = CoarserSize(params.shape.height, params.levels.downsample);
     params.shape.width = CoarserSize(params.shape.width, params.levels.downsample);
   }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cpu/kernels.h"
+#include "cpu/pixel_rows.h"
 #include "cpu/residual_row.h"
 #include "cpu/sweep_layout.h"
 
@@ -23,6 +24,7 @@ class LossSweep {
         tile_(tile),
         inputs_(inputs),
         scale_{outputs.scale_y, outputs.scale_x},
+        pixel_scale_(outputs.pixel_scale),
         weighted_(FactorRows<T>::AreNeeded(params, inputs)),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         visit_group_(FindRowGroup<T>(params, kOrder, weighted_)),
@@ -57,7 +59,7 @@ class LossSweep {
   }
 
   /// Sums over `rows`, and the outputs of those rows.
-  AxisSums Run(RowRange rows) {
+  LossSums Run(RowRange rows) {
     const int64_t height = tile_.shape.height;
     // Those that the outputs depend on. (Without outputs too: the loss then has the same bits.)
     const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
@@ -89,7 +91,7 @@ class LossSweep {
       FindVertical(height - 1, 0, rows);
       Emit(height - 1, 1, rows);
     }
-    return sums_.Total();
+    return {sums_.Total(), pixel_sums_.Total()};
   }
 
  private:
@@ -215,6 +217,9 @@ class LossSweep {
   }
   /// Rows first .. first + count - 1 of the outputs; `ahead`: see OutputRows::Emit.
   void Emit(int64_t first, int64_t count, RowRange wanted, const RowsAhead* ahead = nullptr) {
+    if (params_.levels.pixel_weight > 0) {
+      for (int64_t i = 0; i < count; ++i) VisitPixels(first + i, i, wanted);
+    }
     if (!kHasOutputs) return;
     for (OutputRows<S>* output : {&by_pred_, &by_true_}) {
       if (!output->IsWanted()) continue;
@@ -222,10 +227,27 @@ class LossSweep {
     }
   }
 
+  /// The pixels of image row `row`, the i-th that will be emitted together.
+  void VisitPixels(int64_t row, int64_t i, RowRange wanted) {
+    if (row < wanted.begin || row >= wanted.end) return;
+    PixelRow<T> pixels = {residual_.size, residual_.counted, pred_.Row(row), nullptr,
+                          nullptr,        nullptr,           pixel_scale_,   nullptr};
+    if (true_.IsGiven()) pixels.target = true_.Row(row);
+    if (kOrder == Order::kSecond) pixels.vector = vector_.Row(row);
+    if (kOrder == Order::kSlope) pixels.slopes = by_pred_.Added(i);
+    FactorRow<T> factor;
+    if (weighted_) {
+      factor = factors_->FindPixels(row);
+      pixels.factor = &factor;
+    }
+    pixel_sums_.Visit(pixels);
+  }
+
   const KernelParams& params_;
   const Tile& tile_;
   const LossInputs<S>& inputs_;
   const AxisScale<T> scale_;
+  const T pixel_scale_;
   const bool weighted_;
   const ResidualRowFunction<T> visit_row_;
   const RowGroupFunction<T> visit_group_;
@@ -245,6 +267,7 @@ class LossSweep {
   OutputRows<S> by_pred_, by_true_;
   int64_t loaded_ = 0, load_end_ = 0;  // rows loaded so far, and in all
   TileSums<T> sums_;
+  PixelSums<T> pixel_sums_;
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

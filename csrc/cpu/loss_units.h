@@ -7,16 +7,17 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 /// All tiles of one unit.
 template <class S, Order kOrder>
-AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+LossSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                    RowRange rows, const GradientOutputs<S>& outputs) {
-  AxisSums sums{0, 0};
+  LossSums sums;
   ForEachTile<ComputeType<S>>(
       params,
       [&](const Tile& tile) {
-        const AxisSums of_tile =
+        const LossSums of_tile =
             LossSweep<S, kOrder>(params, tile, inputs, vector, outputs).Run(rows);
-        sums.y += of_tile.y;
-        sums.x += of_tile.x;
+        sums.residuals.y += of_tile.residuals.y;
+        sums.residuals.x += of_tile.residuals.x;
+        sums.pixels += of_tile.pixels;
       },
       LayoutOf<S, kOrder>(params, inputs).row_bytes);
   if (kOrder != Order::kValue) StreamFence();
@@ -25,7 +26,7 @@ AxisSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, cons
 
 /// KernelTable::loss.
 template <class S>
-AxisSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+LossSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                   const GradientOutputs<S>& outputs) {
   const bool with_gradient = outputs.by_pred != nullptr;
   return with_gradient ? SweepUnit<S, Order::kSlope>(params, inputs, nullptr, rows, outputs)
@@ -34,7 +35,7 @@ AxisSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRa
 
 /// KernelTable::second.
 template <class S>
-AxisSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+LossSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                     RowRange rows, const GradientOutputs<S>& outputs) {
   return SweepUnit<S, Order::kSecond>(params, inputs, vector, rows, outputs);
 }

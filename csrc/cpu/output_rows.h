@@ -14,7 +14,7 @@ template <class S>
 class OutputRows {
  public:
   using T = ComputeType<S>;
-  static constexpr int64_t kRows = 2 * 4 + 2 * kGroupRows + 1;
+  static constexpr int64_t kRows = 2 * 4 + 3 * kGroupRows + 1;
 
   OutputRows() = default;
   /// `image`: one plane of the gradient. `coarser` is added to it.
@@ -27,7 +27,8 @@ class OutputRows {
         stride_(memory->Stride()),
         a_(memory->Take(kGroupRows)),
         b_(memory->Take(kGroupRows)),
-        added_(memory->Take(1)) {}
+        coarser_row_(memory->Take(1)),
+        added_(memory->Take(kGroupRows)) {}
 
   bool IsWanted() const { return image_ != nullptr; }
   void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
@@ -35,6 +36,12 @@ class OutputRows {
   /// Adjoint rows after the vertical pass: kGroupRows of each.
   T* A() const { return a_; }
   T* B() const { return b_; }
+  /// What Emit is to add to the i-th row of a group, filled in by the caller; asking for it is what
+  /// makes Emit add it, from then on.
+  T* Added(int64_t i) {
+    adds_ = true;
+    return added_ + i * stride_;
+  }
 
   /// The vertical pass of row `row`, as the i-th of the group; needs slopes row - 1 .. row + 1.
   void FindVertical(const KernelParams& params, const Tile& tile, int64_t row, int64_t i) {
@@ -49,36 +56,44 @@ class OutputRows {
     const int64_t end = math::Min(first + count, wanted.end);
     int64_t row = math::Max(first, wanted.begin);
     const bool all = row == first && end == first + kGroupRows;
-    if (coarser_.plane != nullptr || read_soon_) {
-      for (; row < end; ++row) EmitLevel(params, tile, edges, scale, row, (row - first) * stride_);
-      return;
+    if (coarser_.plane != nullptr) {
+      for (int64_t i = row; i < end; ++i) AddCoarser(tile, i, added_ + (i - first) * stride_);
     }
-    if (ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
-      return HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row,
-                                               image_, *ahead);
+    const bool adds = adds_ || coarser_.plane != nullptr;
+    if (!read_soon_ && ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
+      const auto emit = [&](auto added) {
+        HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row, image_,
+                                          *ahead, added);
+      };
+      return adds ? emit(AddedRows<T>{added_, stride_}) : emit(NothingAdded());
     }
     for (; row < end; ++row) {
       const int64_t offset = (row - first) * stride_;
-      HorizontalAdjoint(params, tile, edges, a_ + offset, b_ + offset, scale, row, image_);
+      const T *const a = a_ + offset, *const b = b_ + offset;
+      if (adds || read_soon_) {
+        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_,
+                          LevelOutput<T>{adds ? added_ + offset : nullptr, read_soon_});
+      } else {
+        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_);
+      }
     }
   }
 
  private:
-  /// Row `row`, with what the next level adds to it.
-  void EmitLevel(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-                 AxisScale<T> scale, int64_t row, int64_t offset) {
-    const bool adds = coarser_.plane != nullptr;
-    if (adds) SpreadRow(tile, coarser_, row, added_);
-    HorizontalAdjoint(params, tile, edges, a_ + offset, b_ + offset, scale, row, image_,
-                      LevelOutput<T>{adds ? added_ : nullptr, read_soon_});
+  /// What the next level adds to row `row`, beside what is there already.
+  void AddCoarser(const Tile& tile, int64_t row, T* added) const {
+    SpreadRow(tile, coarser_, row, adds_ ? coarser_row_ : added);
+    if (!adds_) return;
+    const PositionRange own = tile.OwnPositions();
+    for (int64_t x = own.begin; x < own.end; ++x) added[x] += coarser_row_[x];
   }
 
   S* image_ = nullptr;
   CoarserGradient<T> coarser_;
-  bool read_soon_ = false;
+  bool read_soon_ = false, adds_ = false;
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
-  T *a_ = nullptr, *b_ = nullptr, *added_ = nullptr;
+  T *a_ = nullptr, *b_ = nullptr, *coarser_row_ = nullptr, *added_ = nullptr;
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -90,6 +90,7 @@ Status LossCountsShape(InferenceContext* c) {
       .Attr("response_epsilon: string = ''")  \
       .Attr(OptionAttr("normalizer"))         \
       .Attr("scale_weights: string = ''")     \
+      .Attr("pixel_weight: string = ''")      \
       .Attr(OptionAttr("downsample"))         \
       .Attr(OptionAttr("data_format"))
 #define GRADOPS_LOSS_DOCS                                                                         \
@@ -108,8 +109,8 @@ Status LossCountsShape(InferenceContext* c) {
   "response_epsilon: Its number, as decimal text; empty for the default.\n"                       \
   "normalizer: What the sum is divided by; none keeps the sums by axis.\n"                        \
   "scale_weights: Of the levels of a loss over several scales, as decimal texts with commas; "    \
-  "empty "                                                                                        \
-  "for one level.\n"                                                                              \
+  "empty for one level.\n"                                                                        \
+  "pixel_weight: Of the mean of |y_pred - y_true|, which is added; empty for 0.\n"                \
   "downsample: How a level is made of the one before.\n"                                          \
   "data_format: Where the channels are.\n"
 

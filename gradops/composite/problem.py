@@ -108,6 +108,17 @@ class Problem:
         """The sum of w over the valid pixels and channels of each example, [B]."""
         return support.total_weight(self._mask, self._weights, self._p)
 
+    def pixel_sums(self) -> tf.Tensor:
+        """The sums of w |p - t| over them, [B]; a weight of 0 hides a NaN, as the mask does."""
+        kept = self._mask
+        if self._weights is not None:
+            kept = support.both(self._mask, self._weights > 0)
+        differences = self._p if self._t is None else self._p - self._t
+        terms = tf.abs(support.keep(kept, differences))
+        if self._weights is not None:
+            terms *= self._weights
+        return tf.reduce_sum(terms, axis=[1, 2, 3])
+
     def _gradients(self, images: tf.Tensor | None, flags: support.FlagsPair) -> Pair:
         """(gy, gx) where they count and 0 elsewhere; scalars for the image that is 0."""
         if images is None:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from gradops import _convert, functional
+from gradops import _convert, _options, _scales
 from gradops._convert import MaskLike, TensorLike
-from gradops._inputs import shape_error, shape_text
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -80,32 +79,27 @@ def pixel_and_gradient(
     """
     pixel_weight = _images.check_weight("pixel_weight", pixel_weight)
     gradient_weight = _images.check_weight("gradient_weight", gradient_weight)
-    data_format = _images.layout(data_format)
+    options = _options.check(
+        stencil=stencil,
+        penalty=penalty,
+        response=response,
+        border=border,
+        scale=scale,
+        epsilon=epsilon,
+        delta=delta,
+        alpha=alpha,
+        response_epsilon=response_epsilon,
+        normalizer=normalizer,
+        data_format=data_format,
+    )
+    levels = _scales.check(scales, downsample, scale_weights)
+    terms = levels._replace(
+        weights=tuple(gradient_weight * weight for weight in levels.weights),
+        pixel_weight=pixel_weight,
+    )
     with tf.name_scope("pixel_and_gradient"):
-        losses = gradient_weight * functional.gradient_loss(
-            y_true,
-            y_pred,
-            stencil=stencil,
-            penalty=penalty,
-            response=response,
-            border=border,
-            scale=scale,
-            epsilon=epsilon,
-            delta=delta,
-            alpha=alpha,
-            response_epsilon=response_epsilon,
-            weights=weights,
-            mask=mask,
-            normalizer=normalizer,
-            scales=scales,
-            downsample=downsample,
-            scale_weights=scale_weights,
-            data_format=data_format,
-        )
-        if pixel_weight:
-            pair = _images.pair(y_true, y_pred, mask, data_format)
-            losses += pixel_weight * _pixel_losses(pair, weights, normalizer, data_format)
-        return losses
+        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        return leading.unfold(_scales.loss(inputs, options, terms))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -134,36 +128,3 @@ class PixelGradientLoss(PresetLoss):
     """
 
     function = staticmethod(pixel_and_gradient)
-
-
-def _pixel_losses(
-    pair: _images.Pair, weights: TensorLike | None, normalizer: str, data_format: str
-) -> tf.Tensor:
-    """The weighted mean of |y_pred - y_true| over the valid pixels, [B]; 0 where there are none."""
-    if weights is None:
-        factors, valid = pair.counted(), pair.mask
-    else:
-        factors = _by_pixel(weights, pair.y_pred, data_format) * pair.counted()
-        valid = factors > 0
-    true, predicted = pair._replace(mask=valid).hidden(0.0)
-    errors = factors * tf.abs(predicted - true)
-    sums, totals = (tf.reduce_sum(x, axis=[1, 2, 3]) for x in (errors, factors))
-    return _images.by_example(sums, totals, "batch" if normalizer == "batch" else "image")
-
-
-def _by_pixel(weights: TensorLike, images: tf.Tensor, data_format: str) -> tf.Tensor:
-    """Weights of one channel or those of the images; gradient_loss saw that they are not below 0.
-
-    Their gradient is not available there, so it is none here.
-    """
-    weights = tf.stop_gradient(_convert.real("weights", weights, images.dtype))
-    weights = _images.of_rank_4("weights", weights, data_format)
-    height, width, channels = _images.axes(data_format)
-    message = "weights must have the batch, height and width of y_pred"
-    weights = _images.agree(message, weights, images, (0, height, width))
-    if weights.shape[channels] not in (None, 1, images.shape[channels]):
-        raise shape_error(
-            f"weights must have 1 channel or those of y_pred, got {shape_text(weights.shape)} and "
-            f"{shape_text(images.shape)}"
-        )
-    return weights

@@ -1,0 +1,83 @@
+#ifndef GRADOPS_CPU_LEVEL_ROWS_H_
+#define GRADOPS_CPU_LEVEL_ROWS_H_
+
+#include "cpu/kernels.h"
+#include "math/penalty.h"
+
+// Rows of a level of which no residual counts, number by number: what the pixels and the next level
+// add.
+
+namespace gradops::cpu {
+
+/// The weight of the number at position x of row `row`; 0 where it is invalid.
+template <class S>
+ComputeType<S> PixelWeight(const ImageShape& shape, const LossInputs<S>& inputs, int64_t row,
+                           int64_t x) {
+  const auto at = [&](const auto& map) {
+    return map.per_channel ? row * shape.RowSize() + x : row * shape.width + x / shape.channels;
+  };
+  if (inputs.mask.data != nullptr && !inputs.mask.data[at(inputs.mask)]) return 0;
+  return inputs.weights.data == nullptr ? 1 : inputs.weights.data[at(inputs.weights)];
+}
+
+/// y_pred - y_true there.
+template <class S>
+ComputeType<S> PixelDifference(const ImageShape& shape, const LossInputs<S>& inputs, int64_t row,
+                               int64_t x) {
+  const int64_t at = row * shape.RowSize() + x;
+  const ComputeType<S> pred = math::Widen(inputs.y_pred[at]);
+  return inputs.y_true == nullptr ? pred : pred - math::Widen(inputs.y_true[at]);
+}
+
+/// The sum of w |d| over rows; of <vector, w sign(d)> where there is a vector.
+template <class S>
+double SumPixels(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                 RowRange rows) {
+  using T = ComputeType<S>;
+  const math::L1Penalty rho(0);
+  const ImageShape& shape = params.shape;
+  double sum = 0;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t x = 0; x < shape.RowSize(); ++x) {
+      const T weight = PixelWeight(shape, inputs, row, x);
+      if (!(weight > 0)) continue;
+      const T d = PixelDifference(shape, inputs, row, x);
+      const T value = vector == nullptr
+                          ? rho.Value(d)
+                          : math::Widen(vector[row * shape.RowSize() + x]) * rho.Slope(d);
+      sum += static_cast<double>(weight * value);
+    }
+  }
+  return sum;
+}
+
+/// Writes rows of a plane: what the next level gives and, where `inputs` is not null, pixel_scale w
+/// sign(d). A plane that is null is not wanted.
+template <class S>
+void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
+                           const CoarserGradient<ComputeType<S>>& coarser,
+                           const LossInputs<S>* inputs, ComputeType<S> pixel_scale, S* plane) {
+  using T = ComputeType<S>;
+  if (plane == nullptr) return;
+  const ImageShape& shape = params.shape;
+  const bool stride = coarser.downsample == DownsampleId::kStride;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t x = 0; x < shape.RowSize(); ++x) {
+      const int64_t column = x / shape.channels;
+      const bool has = coarser.plane != nullptr && row / 2 < coarser.height &&
+                       column / 2 < coarser.width && (!stride || (row % 2 == 0 && column % 2 == 0));
+      const int64_t from = (row / 2 * coarser.width + column / 2) * shape.channels;
+      T value = has ? (stride ? T(1) : T(0.25)) * coarser.plane[from + x % shape.channels] : T(0);
+      const T weight = inputs == nullptr ? T(0) : PixelWeight(shape, *inputs, row, x);
+      if (weight > 0) {
+        value += weight *
+                 (pixel_scale * math::L1Penalty(0).Slope(PixelDifference(shape, *inputs, row, x)));
+      }
+      math::Narrow(value, plane + row * shape.RowSize() + x);
+    }
+  }
+}
+
+}  // namespace gradops::cpu
+
+#endif  // GRADOPS_CPU_LEVEL_ROWS_H_
