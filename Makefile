@@ -19,7 +19,7 @@ PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           optimise a photograph with the fused loss and with pure TensorFlow"
+	@echo "make demo           train a super-resolution network, with the fused loss and without"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
 	@echo "make docs           the site, in build/site"

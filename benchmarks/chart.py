@@ -1,8 +1,9 @@
-"""Time against image size for every provider, as a chart."""
+"""Time against image size and memory of a training step for every provider, as a chart."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,10 @@ def sweep(settings: Settings) -> list[report.Row]:
 
 
 def draw(rows: Sequence[report.Row], about: dict[str, str], path: Path) -> None:
-    """Writes a PNG of the rows of `sweep`.
+    """Writes a PNG: the times of `sweep`, and memory at the first shape if its rows are there.
 
     Args:
-        rows: Others are ignored.
+        rows: Those of other sections are ignored.
         about: Metadata, for the title.
         path: Where the image goes.
     """
@@ -68,37 +69,99 @@ def draw(rows: Sequence[report.Row], about: dict[str, str], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    bars = _memory(rows)
+    if bars:
+        panels = {"width_ratios": [1.75, 1], "wspace": 0.42}
+        figure, (axes, right) = pyplot.subplots(1, 2, figsize=(12, 4.9), gridspec_kw=panels)
+    else:
+        figure, axes = pyplot.subplots(figsize=(9, 5.2))
+    colours = _draw_times(axes, _times(rows))
+    axes.set_title("milliseconds", loc="left", fontsize=10.5)
+    if bars:
+        _draw_memory(right, bars, colours)
+    title = "A training step: Sobel l1 loss and its gradient, float32, 3 channels"
+    figure.suptitle(title, x=0.012, y=0.985, ha="left", fontsize=13, weight="bold")
+    machine = f"{about['cpu']}, {about['threads']} threads"
+    figure.text(0.988, 0.965, machine, ha="right", va="top", fontsize=9, color=_GREY)
+    right_edge = 0.985 if bars else 0.82
+    figure.subplots_adjust(left=0.055, right=right_edge, top=0.85, bottom=0.115)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _times(rows: Sequence[report.Row]) -> dict[str, list[tuple[float, float]]]:
+    """(megapixels, ms) by provider, the slowest at the largest size first."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         if row.section == SECTION and row.median_ms is not None:
             name = row.mode if row.provider == report.YARDSTICK else row.provider
             _, height, width, _ = row.shape
             lines.setdefault(name, []).append((height * width / 1e6, row.median_ms))
-    figure, axes = pyplot.subplots(figsize=(9, 5.5), dpi=120)
-    colours = iter(_COLOURS)
+    return dict(sorted(lines.items(), key=lambda item: -item[1][-1][1]))
+
+
+def _memory(rows: Sequence[report.Row]) -> list[report.Row]:
+    """Training steps of the first shape of the section memory, where the system said something."""
+    steps = [
+        row
+        for row in rows
+        if (row.section, row.mode) == ("memory", TRAINING_STEP) and row.provider in _PROVIDERS
+        if isinstance(row.peak_extra_mib, float)
+    ]
+    return [row for row in steps if row.shape == steps[0].shape]
+
+
+def _draw_times(axes: Any, lines: dict[str, list[tuple[float, float]]]) -> dict[str, str]:
+    """Draws the lines; returns the colours by provider."""
+    unused = iter(_COLOURS)
+    colours: dict[str, str] = {}
     ends = []
-    for name, points in sorted(lines.items(), key=lambda item: -item[1][-1][1]):
+    for name, points in lines.items():
         if name == _FUSED:
-            style: dict[str, Any] = dict(color=_HIGHLIGHT, linewidth=2.6, zorder=3)
+            style: dict[str, Any] = dict(color=_HIGHLIGHT, linewidth=2.8, zorder=3)
         elif name == SUBTRACT:
             style = dict(color=_BLACK, linewidth=1.6, linestyle="--")
         else:
-            style = dict(color=next(colours, _GREY), linewidth=1.6)
+            style = dict(color=next(unused, _GREY), linewidth=1.6)
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, **style)
+        colours[name] = style["color"]
         ends.append((points[-1], _NAMES.get(name, name), style["color"]))
-    axes.set(xscale="log", yscale="log", xlabel="megapixels (3 channels, float32)")
-    axes.set_ylabel("milliseconds per training step")
-    axes.set_title(
-        f"Sobel l1 loss and its gradient, {about['cpu']}, {about['threads']} threads", loc="left"
-    )
+    axes.set(xscale="log", yscale="log")
+    axes.set_xlabel("megapixels of one image", loc="left")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.5g}")
+    axes.minorticks_off()
     axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     _label_ends(axes, ends)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    pyplot.close(figure)
+    return colours
+
+
+def _draw_memory(axes: Any, bars: Sequence[report.Row], colours: dict[str, str]) -> None:
+    """A bar of MiB for each provider, in the colours of the lines."""
+    bars = sorted(bars, key=lambda row: float(row.peak_extra_mib or 0))
+    for place, row in enumerate(bars):
+        mib = float(row.peak_extra_mib or 0)
+        is_fused = row.provider == _FUSED
+        colour = colours.get(row.provider, _HIGHLIGHT if is_fused else _GREY)
+        axes.barh(place, mib, color=colour, height=0.46)
+        text = dict(color=colour, weight="bold" if is_fused else "normal", fontsize=9)
+        name = _NAMES.get(row.provider, row.provider)
+        box = dict(facecolor="white", edgecolor="none", pad=1)
+        axes.text(0, place - 0.29, name, va="bottom", bbox=box, **text)
+        beside = dict(xytext=(5, 0), textcoords="offset points")
+        axes.annotate(f"{mib:.0f}", (mib, place), va="center", **beside, **text)
+    image = 4 * math.prod(bars[0].shape) / 2**20
+    axes.axvline(image, color=_BLACK, linewidth=1, linestyle=":", zorder=0)
+    axes.set_ylim(len(bars) - 0.6, -0.75)
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.margins(x=0.12)
+    axes.set_title("MiB of memory beyond the two images", loc="left", fontsize=10.5)
+    shape = report.format_shape(bars[0].shape)
+    axes.set_xlabel(f"images {shape}; dotted: one of them", loc="left")
 
 
 def _label_ends(axes: Any, ends: Sequence[tuple[tuple[float, float], str, str]]) -> None:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.problems import Shape, format_shape
 
@@ -80,6 +81,31 @@ def write_csv(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None
         for row in rows:
             cells = dataclasses.asdict(row) | {"shape": format_shape(row.shape), "met": row.met}
             writer.writerow(_csv_cell(value) for value in cells.values())
+
+
+def read_csv(path: Path) -> tuple[list[Row], dict[str, str]]:
+    """The rows and the metadata that `write_csv` wrote."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+    rows = []
+    for cells in csv.DictReader(lines[len(comments) :]):
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(Row):
+            cell = cells[field.name]
+            if field.name == "shape":
+                values[field.name] = tuple(map(int, cell.split("x")))
+            elif "float" not in str(field.type):
+                values[field.name] = cell
+            else:
+                values[field.name] = _number_of(cell)
+        rows.append(Row(**values))
+    return rows, dict(comment.split(": ", 1) for comment in comments)
+
+
+def _number_of(cell: str) -> float | str | None:
+    if not cell or cell == NOT_AVAILABLE:
+        return cell or None
+    return float(cell)
 
 
 def _csv_cell(value: float | str | None) -> str:

@@ -1,4 +1,4 @@
-"""``python -m gradops`` prints the build; ``python -m gradops demo`` runs the demonstration."""
+"""``python -m gradops`` prints the build; ``demo`` and ``optimize IN OUT`` run two jobs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ def main(argv: list[str]) -> int:
             shown = (", ".join(value) if isinstance(value, list) else value) or "none"
             print(f"{key:26} {shown}")
         return 0
-    if argv[0] == "demo":
+    if argv[0] in ("demo", "optimize"):
         info = gradops.build_info()
         if info["backend"] != "fused":
             reason = info["backend_reason"]
-            print(f"gradops: the demo shows the fused ops; not here: {reason}", file=sys.stderr)
+            print(f"gradops: {argv[0]} shows the fused ops; not here: {reason}", file=sys.stderr)
             return 1
-        from gradops import demo
+        from gradops.demo import image, training
 
-        return demo.main(argv[1:])
-    print(f"gradops: unknown command {argv[0]!r}; usage: python -m gradops [demo]", file=sys.stderr)
+        return (training if argv[0] == "demo" else image).main(argv[1:])
+    usage = "usage: python -m gradops [demo | optimize IN OUT]"
+    print(f"gradops: unknown command {argv[0]!r}; {usage}", file=sys.stderr)
     return 2
 
 

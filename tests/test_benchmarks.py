@@ -19,9 +19,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # Last, so that it brings `benchmarks` and no other gradops.
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import (  # noqa: E402  # noqa: E402
+from benchmarks import (  # noqa: E402
     chart,
     report,
+    summary,
 )
 
 COLUMNS = [
@@ -248,3 +249,18 @@ def test_bad_arguments_are_named(arguments, capsys):
         command.main(arguments)
     assert stopped.value.code != 0
     assert arguments[0] in f"{stopped.value} {capsys.readouterr().err}"
+
+
+def test_readme_shows_the_results():
+    rows, about = report.read_csv(summary.CSV)
+    page = summary.PAGE.read_text(encoding="utf-8")
+    assert f"{summary.BEGIN}\n{summary.table(rows)}\n{summary.END}" in page
+    subtraction = summary.subtraction(rows)
+    assert f"takes {summary.number(subtraction.median_ms)} ms" in page
+    assert about["cpu"] in page and f"{about['threads']} cores" in page
+
+
+def test_csv_is_read_as_it_was_written(tmp_path):
+    rows, about = report.read_csv(summary.CSV)
+    report.write_csv(tmp_path / "again.csv", rows, about)
+    assert report.read_csv(tmp_path / "again.csv") == (rows, about)

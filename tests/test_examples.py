@@ -12,6 +12,7 @@ ARGUMENTS = {
     "depth_masks": ["--epochs", "6", "--size", "24"],
     "mixed_precision": ["--epochs", "6", "--size", "16"],
     "optimize_image": ["--steps", "40", "--size", "32"],
+    "train_super_resolution": ["--epochs", "4", "--size", "32"],
 }
 
 
@@ -19,7 +20,9 @@ def run(name):
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](ARGUMENTS[name])
 
 
-@pytest.mark.parametrize("name", ["custom_training_loop", "depth_masks", "mixed_precision"])
+@pytest.mark.parametrize(
+    "name", ["custom_training_loop", "depth_masks", "mixed_precision", "train_super_resolution"]
+)
 def test_training_examples_learn(name, capsys):
     losses = run(name)
     assert np.all(np.isfinite(losses)) and losses[-1] < 0.9 * losses[0]

@@ -1,10 +1,9 @@
-"""The demo's table and picture."""
+"""The table and the picture."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
 import matplotlib
 
@@ -14,8 +13,9 @@ import numpy as np
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import gradops
-from gradops.demo import photograph
-from gradops.demo.providers import BASELINE, BASELINE_LIBRARY, Result
+from gradops.demo import photographs
+from gradops.demo.image.providers import BASELINE, BASELINE_LIBRARY, Result
+from gradops.demo.tables import align, mebibytes, times
 
 _STEP_TITLE = "The whole step: content term, Sobel loss, gradient, Adam"
 _LOSS_TITLE = "The Sobel loss and its gradient alone: the part that gradops replaces"
@@ -26,27 +26,6 @@ in a process of its own, one after the other, so load from elsewhere can favour 
 Speed-up: over TensorFlow in the same mode. Difference: of the final loss, relative to that of
 TensorFlow, eager. Memory: the peak of the process's resident memory above the level before the
 first call, which already held the two photographs, in a run of a few steps of its own."""
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The rows as lines: the first column to the left, others to the right, a rule under row 0."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
-        for row in rows
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
-
-
-def _times(milliseconds: tuple[float, float, float]) -> str:
-    return "{:.2f} ({:.2f}-{:.2f})".format(*milliseconds)
-
-
-def _mebibytes(size: int | None) -> str:
-    return "n/a" if size is None else f"{size / 2**20:.1f}"
 
 
 def format_table(results: list[Result], options: argparse.Namespace) -> str:
@@ -64,24 +43,25 @@ def format_table(results: list[Result], options: argparse.Namespace) -> str:
                 str(result.steps),
                 f"{result.final_loss:#.6g}",
                 f"{abs(result.final_loss - final_loss) / abs(final_loss):.1e}",
-                _times(result.step_ms),
+                times(result.step_ms),
                 f"{baseline.step_ms[0] / result.step_ms[0]:.1f}x",
-                _mebibytes(result.run_memory),
+                mebibytes(result.run_memory),
             )
         )
         losses.append(
             (
                 result.provider.title,
-                _times(result.loss_ms),
+                times(result.loss_ms),
                 f"{baseline.loss_ms[0] / result.loss_ms[0]:.1f}x",
-                _mebibytes(result.loss_memory),
+                mebibytes(result.loss_memory),
             )
         )
+    height, width = results[0].image.shape[:2]
     setting = (
-        f"{options.size} x {options.size} RGB image, float32, seed {options.seed}, "
+        f"{height} x {width} RGB image, float32, seed {options.seed}, "
         f"{os.cpu_count()} CPUs, {results[0].versions}"
     )
-    blocks = [[setting], [_STEP_TITLE, *_align(steps)], [_LOSS_TITLE, *_align(losses)], [_NOTES]]
+    blocks = [[setting], [_STEP_TITLE, *align(steps)], [_LOSS_TITLE, *align(losses)], [_NOTES]]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -93,15 +73,18 @@ def _magnitudes(images: np.ndarray) -> np.ndarray:
 
 def write_picture(result: Result, options: argparse.Namespace) -> None:
     """Start, target and result above their gradient magnitudes, to `options.output`."""
-    target = photograph.load_target(options.size)
-    start = photograph.degrade(target, options.seed)
+    target = photographs.load_target(options.path, options.size)
+    start = photographs.degrade(target, options.seed)
     images = np.clip(np.stack([start, target, result.image]), 0.0, 1.0)
     magnitudes = _magnitudes(images)
     limit = float(np.percentile(magnitudes[1], 99.5))
     captions = [
-        ("Start: blurred and noisy", f"PSNR {photograph.psnr(start, target):.1f} dB"),
+        ("Start: blurred and noisy", f"PSNR {photographs.psnr(start, target):.1f} dB"),
         ("Target", "original photograph"),
-        (f"Result after {result.steps} steps", f"PSNR {photograph.psnr(images[2], target):.1f} dB"),
+        (
+            f"Result after {result.steps} steps",
+            f"PSNR {photographs.psnr(images[2], target):.1f} dB",
+        ),
     ]
 
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.09, rect=(0, 0.01, 1, 0.98))

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,8 +15,8 @@ from tqdm import tqdm
 
 import gradops
 from gradops import _measure, composite
-from gradops.demo import photograph
-from gradops.demo.providers import PROVIDERS, Provider
+from gradops.demo import photographs
+from gradops.demo.image.providers import PROVIDERS, Provider
 from gradops.optimize import optimize_image
 
 # Falls to 0 over the steps: at a constant rate an l1 loss ends in sign flips that amplify rounding,
@@ -33,12 +34,12 @@ _LOSSES = {"gradops": gradops.gradient_loss, "TensorFlow": composite.gradient_lo
 class _Problem:
     """Restoring `start` to `target` with one provider's loss."""
 
-    def __init__(self, provider: Provider, size: int, seed: int) -> None:
-        target = photograph.load_target(size)
+    def __init__(self, provider: Provider, path: Path | None, size: int, seed: int) -> None:
+        target = photographs.load_target(path, size)
         self._provider = provider
         self._gradient_loss = _LOSSES[provider.library]
         self._target = tf.constant(target[np.newaxis])
-        self.start = tf.constant(photograph.degrade(target, seed)[np.newaxis])
+        self.start = tf.constant(photographs.degrade(target, seed)[np.newaxis])
 
     def loss(self, image: tf.Tensor) -> tf.Tensor:
         """The content term plus the Sobel loss."""
@@ -148,8 +149,8 @@ def run(options: argparse.Namespace) -> None:
     provider = PROVIDERS[options.provider]
     # What a process pays once whatever the image (thread pools, lazy imports, op registration) is
     # paid here, on a tiny image, and so counts neither as time nor as memory.
-    _warm_up(_Problem(provider, _WARM_UP_SIZE, options.seed))
-    problem = _Problem(provider, options.size, options.seed)
+    _warm_up(_Problem(provider, None, _WARM_UP_SIZE, options.seed))
+    problem = _Problem(provider, options.path, options.size, options.seed)
     if options.result is None:
         print(json.dumps(_measure_memory(problem)))
     else:

@@ -1,0 +1,60 @@
+"""What both command lines check."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+
+#: Import name -> the distribution that has it.
+EXTRAS = {
+    "skimage": "scikit-image",
+    "matplotlib": "matplotlib",
+    "tqdm": "tqdm",
+    "tensorboard": "tensorboard",
+}
+
+
+def integer_from(minimum: int, multiple_of: int = 1) -> Callable[[str], int]:
+    """The type of an argument: an integer of at least that."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"expected at least {minimum}, got {value}")
+        if value % multiple_of:
+            raise argparse.ArgumentTypeError(f"expected a multiple of {multiple_of}, got {value}")
+        return value
+
+    parse.__name__ = "integer"  # What argparse calls it in "invalid integer value".
+    return parse
+
+
+def number_from(minimum: float, below: float = float("inf")) -> Callable[[str], float]:
+    """The type of an argument: a finite number of at least that, below the other."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not minimum <= value < below:
+            bound = "" if below == float("inf") else f" and below {below:g}"
+            raise argparse.ArgumentTypeError(f"expected at least {minimum:g}{bound}, got {value}")
+        return value
+
+    parse.__name__ = "number"
+    return parse
+
+
+def are_extras_installed(command: str) -> bool:
+    """False, with a message, unless all of the extra "demo" is there."""
+    missing = [name for module, name in EXTRAS.items() if not importlib.util.find_spec(module)]
+    if missing:
+        names = ", ".join(missing)
+        fail(f'{command} needs {names}: pip install "gradops[demo]"')
+    return not missing
+
+
+def fail(message: str) -> int:
+    """Prints one line; returns the exit status."""
+    print(f"error: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,86 @@
+"""`python -m gradops optimize`: one image optimisation, with gradops and with pure TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from gradops.demo import arguments
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m gradops optimize",
+        description="Restore a degraded photograph by descending a content term plus the Sobel "
+        "loss to the original, with gradops and with pure TensorFlow, and compare the two.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("input", metavar="IN", help="image file, or - for a photograph of ours")
+    parser.add_argument("output", metavar="OUT", type=Path, help="PNG file of the comparison")
+    parser.add_argument(
+        "--steps", type=arguments.integer_from(1), default=100, help="most steps to take"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=arguments.number_from(0, below=1),
+        default=0.001,
+        help="stop once the loss falls by less than this fraction over 10 steps; 0: never",
+    )
+    parser.add_argument(
+        "--size",
+        type=arguments.integer_from(16),
+        default=512,
+        help="of the longer side; larger images are scaled down",
+    )
+    parser.add_argument(
+        "--seed", type=arguments.integer_from(0), default=0, help="of the added noise"
+    )
+    # A worker: measures one provider and prints JSON.
+    parser.add_argument("--provider", help=argparse.SUPPRESS)
+    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    options.path = None if options.input == "-" else Path(options.input)
+    return options
+
+
+def main(argv: list[str]) -> int:
+    """Run the job.
+
+    Args:
+        argv: The command line after `optimize`.
+
+    Returns:
+        The exit status.
+    """
+    options = _parse(argv)
+    if not arguments.are_extras_installed("optimize"):
+        return 1
+    # Only now: these import the extras.
+    from gradops.demo import photographs
+    from gradops.demo.image import providers, report, worker
+    from gradops.demo.processes import WorkerError
+
+    if options.provider is not None:
+        worker.run(options)
+        return 0
+    if options.output.suffix.lower() != ".png":
+        return arguments.fail(f"OUT must end in .png, got {options.output}")
+    if not options.output.absolute().parent.is_dir():
+        return arguments.fail(f"OUT: no directory {options.output.parent}")
+    try:
+        photographs.load_target(options.path, options.size)
+    except ValueError as error:
+        return arguments.fail(f"IN: {error}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="gradops-optimize-") as directory:
+            results = [
+                providers.measure_in_subprocess(provider, options, Path(directory))
+                for provider in providers.PROVIDERS.values()
+            ]
+    except WorkerError as error:
+        return arguments.fail(str(error))
+    print(report.format_table(results, options))
+    report.write_picture(results[0], options)
+    print(f"\nPicture: {options.output}")
+    return 0

@@ -1,0 +1,37 @@
+"""Workers: one provider in a process of its own, so that no other's heap or caches affect it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class WorkerError(Exception):
+    """A worker did not finish."""
+
+
+def run_worker(
+    title: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Runs `python -m gradops` with arguments; returns the JSON object of its last line.
+
+    Raises:
+        WorkerError: The process failed; it has said why on standard error.
+    """
+    # On the CPU: resident memory does not include a GPU's. The log level hides what TensorFlow says
+    # about the processor at every start.
+    environment = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "-1",
+        **environment,
+    }
+    command = [sys.executable, "-m", "gradops", *arguments]
+    worker = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if worker.returncode != 0:
+        raise WorkerError(f"{title}: its process ended with status {worker.returncode}")
+    return json.loads(worker.stdout.splitlines()[-1])
