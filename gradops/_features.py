@@ -124,7 +124,22 @@ def _part(model: Any, layers: Sequence[str]) -> keras.Model:
             raise ValueError(
                 f"layers must be of those of feature_extractor, {', '.join(by_name)}; got {layer!r}"
             )
-    return keras.Model(model.inputs[0], [by_name[layer].output for layer in layers])
+    outputs = [_output(model, by_name[layer]) for layer in layers]
+    return keras.Model(model.inputs[0], outputs)
+
+
+def _output(model: keras.Model, layer: keras.Layer) -> Any:
+    """What the layer returns in this model; other models may call it too."""
+    # A Sequential keeps its graph in a functional model.
+    graph = getattr(model, "_functional", model)._nodes_by_depth.values()
+    nodes = [node for level in graph for node in level if node.operation is layer]
+    if len(nodes) != 1:
+        raise ValueError(
+            f"layers must be of those that feature_extractor calls once, got {layer.name!r}, which "
+            f"it calls {len(nodes)} times"
+        )
+    outputs = nodes[0].output_tensors
+    return outputs[0] if len(outputs) == 1 else outputs
 
 
 def _checked_feature(argument: str, feature: Any, images: tf.Tensor) -> tf.Tensor:

@@ -25,7 +25,7 @@ class GradientTerm:
         (y_true, y_pred) -> [B].
       weight: The weight.
       reduction: How the sum of losses will be reduced.
-      image_dtype: What images are cast to for SobelLoss and the presets by name.
+      image_dtype: What images are cast to for SobelLoss, the presets by name and callables.
 
     Raises:
       ValueError: If the loss is none of these.
@@ -59,7 +59,7 @@ class GradientTerm:
             images = _keras_call.images(y_true, y_pred, self._image_dtype)
             return getattr(presets, self.loss)(*images)
         if not isinstance(self.loss, keras.losses.Loss):
-            return self.loss(y_true, y_pred)
+            return self.loss(*_keras_call.images(y_true, y_pred, self._image_dtype))
         if not isinstance(self.loss, GradientLoss | presets.PresetLoss):
             y_true, y_pred = (tf.cast(images, self.loss.dtype) for images in (y_true, y_pred))
         return self.loss.call(y_true, y_pred)

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from gradops import _convert, _options
-from gradops._inputs import shape_error, shape_text
+from gradops._inputs import after, shape_error, shape_text
+from gradops._same_shape import agreed
 
 _HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
@@ -23,12 +24,50 @@ class Reduction(keras.losses.Loss):
 
     def reduce(self, losses: tf.Tensor, sample_weight: Any) -> tf.Tensor:
         """A scalar, or the losses for reduction "none". Weights may lack axes at the end."""
-        several = losses.shape.rank is not None and losses.shape.rank > 1
-        if sample_weight is not None and several and sample_weight.shape.rank > 0:
-            missing = [1] * (losses.shape.rank - sample_weight.shape.rank)
-            shape = tf.concat([tf.shape(sample_weight), missing], axis=0)
-            sample_weight = tf.broadcast_to(tf.reshape(sample_weight, shape), tf.shape(losses))
-        return self(losses, losses, sample_weight)
+        return self(losses, losses, weights_of(losses, sample_weight))
+
+
+def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
+    """Sample weights in the shape of the losses [B, ...]; given, they may lack axes at the end.
+
+    Raises:
+      ValueError: If they have another rank, or in a graph another shape.
+      tf.errors.InvalidArgumentError: If they have another shape.
+    """
+    if sample_weight is None:
+        return None
+    weights = _convert.tensor("sample_weight", sample_weight)
+    rank, of_losses = weights.shape.rank, losses.shape.rank or 1
+    if rank == 0:
+        return weights
+    if rank is None or rank > of_losses:
+        shape = "an unknown rank" if rank is None else shape_text(weights.shape)
+        axes = "[B]" if of_losses == 1 else f"[B] or the {of_losses} axes of the losses"
+        raise ValueError(f"sample_weight must have shape {axes}, got {shape}")
+    if losses.shape.rank is None:
+        return weights
+    message = "sample_weight must be [B], or have axes of losses that may be 1 after B"
+    fits = [
+        None in (size, wanted) or size == wanted or (axis > 0 and size == 1)
+        for axis, (size, wanted) in enumerate(zip(weights.shape, losses.shape[:rank], strict=True))
+    ]
+    if not all(fits):
+        both = f"{shape_text(weights.shape)} for losses {shape_text(losses.shape)}"
+        raise shape_error(f"{message}, got {both}")
+    # The batch alone must not be broadcast: one weight for three examples would pass, and the other
+    # way round.
+    if None in (weights.shape[0], losses.shape[0]):
+        sizes, wanted = tf.shape(weights), tf.shape(losses)
+        good = sizes[0] == wanted[0]
+        check = tf.debugging.Assert(good, [f"{message}, got", sizes, "for losses", wanted])
+        sizes = after(check, sizes)
+        first = agreed(sizes[0], wanted[0])
+        weights = tf.reshape(weights, tf.concat([[first], sizes[1:]], axis=0))
+    if losses.shape.rank == 1:
+        return weights
+    missing = [1] * (losses.shape.rank - rank)
+    shape = tf.concat([tf.shape(weights), missing], axis=0)
+    return tf.broadcast_to(tf.reshape(weights, shape), tf.shape(losses))
 
 
 def check_backend() -> None:
@@ -42,7 +81,11 @@ def check_backend() -> None:
 
 def image_dtype(dtype: Any) -> tf.DType:
     """The dtype that images are cast to; None means keras.config.floatx()."""
-    name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+    dtype = getattr(dtype, "compute_dtype", dtype)  # of a policy
+    try:
+        name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+    except (TypeError, ValueError):
+        name = dtype
     if name not in [allowed.name for allowed in _convert.DTYPES]:
         names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
         raise ValueError(f"dtype must be one of {names}, got {name!r}")
@@ -52,16 +95,6 @@ def image_dtype(dtype: Any) -> tf.DType:
 def optional_finite(argument: str, value: object) -> float | None:
     """A finite number, or None."""
     return None if value is None else _options.finite(argument, value)
-
-
-def check_by_example(sample_weight: Any) -> None:
-    """Raises ValueError unless sample weights are None or by example, [B]."""
-    if sample_weight is None:
-        return
-    weights = _convert.tensor("sample_weight", sample_weight)
-    if weights.shape.rank is None or weights.shape.rank > 1:
-        shape = "an unknown rank" if weights.shape.rank is None else shape_text(weights.shape)
-        raise ValueError(f"sample_weight must have shape [B], got {shape}")
 
 
 def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:

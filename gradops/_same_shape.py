@@ -24,15 +24,17 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
     ranks = [tf.size(shape) for shape in shapes]
     least = tf.minimum(*ranks)
     good = tf.reduce_all(shapes[0][:least] == shapes[1][:least]) & (ranks[0] == ranks[1])
-    first = after(tf.debugging.Assert(good, [f"{message}, got", *shapes]), first)
+    check = tf.debugging.Assert(good, [f"{message}, got", *shapes])
+    first = after(check, first)
     if first.shape.rank is None or second.shape.rank is None:
         return first
-    # XLA drops assertions. It does refuse to stack what has not the same shape.
+    shapes = after(check, shapes[0]), after(check, shapes[1])
     known = first.shape.merge_with(second.shape)
-    agreed = [_agreed(*(shape[axis] for shape in shapes)) for axis in range(known.rank)]
-    sizes = [found if size is None else size for size, found in zip(known, agreed, strict=True)]
+    found = [agreed(*(shape[axis] for shape in shapes)) for axis in range(known.rank)]
+    sizes = [each if size is None else size for size, each in zip(known, found, strict=True)]
     return tf.ensure_shape(tf.reshape(first, sizes), known)
 
 
-def _agreed(*sizes: tf.Tensor) -> tf.Tensor:
+def agreed(*sizes: tf.Tensor) -> tf.Tensor:
+    """The one size that all are; XLA, which drops assertions, refuses to stack anything else."""
     return tf.shape(tf.stack([tf.zeros([size], tf.bool) for size in sizes]))[1]

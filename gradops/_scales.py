@@ -7,6 +7,7 @@ kernels take all terms in one pass; elsewhere, each is a loss of its own.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -44,19 +45,21 @@ class Scales(NamedTuple):
 
 def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -> Scales:
     """Checks the options by name; raises ValueError."""
-    if not isinstance(scales, int) or isinstance(scales, bool) or not 1 <= scales <= _MOST:
+    is_integer = isinstance(scales, numbers.Integral) and not isinstance(scales, bool)
+    if not is_integer or not 1 <= scales <= _MOST:
         raise ValueError(f"scales must be an integer from 1 to {_MOST}, got {scales!r}")
     _options.check(downsample=downsample)
     if scale_weights is None:
         return Scales((1.0,) * scales, downsample)
-    is_sequence = isinstance(scale_weights, Sequence | np.ndarray)
-    numbers = [_options.as_finite(weight) for weight in scale_weights] if is_sequence else []
-    if len(numbers) != scales or any(number is None or number < 0 for number in numbers):
+    is_array = isinstance(scale_weights, np.ndarray) and scale_weights.ndim == 1
+    is_sequence = is_array or isinstance(scale_weights, Sequence)
+    found = [_options.as_finite(weight) for weight in scale_weights] if is_sequence else []
+    if len(found) != scales or any(weight is None or weight < 0 for weight in found):
         raise ValueError(
             f"scale_weights must be {scales} finite numbers of at least 0, one for each of the "
             f"scales, got {scale_weights!r}"
         )
-    return Scales(tuple(number for number in numbers if number is not None), downsample)
+    return Scales(tuple(weight for weight in found if weight is not None), downsample)
 
 
 def loss(

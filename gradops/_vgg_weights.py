@@ -103,7 +103,7 @@ def _read(architecture: str, source: Any) -> list[Convolution]:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             found = _of_keras_2(root) if "layer_names" in root.attrs else _of_keras_3(root)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"weights must be a file of the weights of {architecture} by Keras, got {path!r}: "
             f"{type(error).__name__}: {error}"

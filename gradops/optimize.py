@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from gradops import _convert, _options
+from gradops._inputs import loss_dtype
 
 # The relative decrease is taken over this many steps: one step's is noise near the minimum.
 WINDOW = 10
@@ -37,9 +39,11 @@ def optimize_image(
     """image_{k+1} = image_k - step of the optimizer along d loss(image_k) / d image_k.
 
     Args:
-      initial: The image to start from, of any shape, of a floating dtype. It is not changed.
+      initial: The image to start from, of any shape, of a floating dtype. It is not changed. Of 16
+        bits, the loss gets images of that dtype, and the steps add up in float32.
       loss: image -> scalar, differentiable: any loss bound to a target.
-      optimizer: A Keras optimizer that has not been built yet, or the name of one.
+      optimizer: A Keras optimizer that has not been built yet, or the name of one. Its loss scale
+        and its moving average, should it have them, are applied as by fit.
       steps: The most steps to take, at least 1.
       tolerance: Stop once the loss has fallen by less than this fraction of itself over the last 10
         steps, at least 0 and below 1; 0 takes every step.
@@ -54,9 +58,10 @@ def optimize_image(
       each step.
 
     Raises:
-      ValueError: If initial is not floating, steps, tolerance or value_range is out of range, loss
-        does not return a scalar or does not depend on the image.
-      FloatingPointError: If the loss becomes NaN or infinite.
+      ValueError: If initial is not floating, steps, tolerance or value_range is out of range,
+        optimizer is none or has been built, loss or callback is not callable, or loss does not
+        return a scalar or does not depend on the image.
+      FloatingPointError: If the loss or the image becomes NaN or infinite.
 
     Example:
       >>> target = tf.random.uniform([1, 16, 16, 3])
@@ -72,31 +77,30 @@ def optimize_image(
     start = _convert.tensor("initial", initial)
     if not start.dtype.is_floating:
         raise ValueError(f"initial must have a floating dtype, got {start.dtype.name}")
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+    if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
         raise ValueError(f"steps must be an integer of at least 1, got {steps!r}")
     if not 0 <= _options.finite("tolerance", tolerance) < 1:
         raise ValueError(f"tolerance must be at least 0 and below 1, got {tolerance!r}")
-    if value_range is not None:
-        low, high = (_options.finite("value_range", value) for value in value_range)
-        if low >= high:
-            raise ValueError(f"value_range must be two rising numbers, got {value_range!r}")
-    image = tf.Variable(start)
-    optimizer = keras.optimizers.get(optimizer)
-    optimizer.build([image])  # a tf.function may not create the optimizer's variables
+    for argument, function in (("loss", loss), ("callback", callback)):
+        if not callable(function) and not (argument == "callback" and function is None):
+            raise ValueError(f"{argument} must be callable, got {function!r}")
+    limits = None if value_range is None else _checked_range(value_range)
+    # A step is smaller than the numbers of 16 bits can tell apart.
+    image = tf.Variable(tf.cast(start, loss_dtype(start.dtype)))
+    optimizer = _built_optimizer(optimizer, image)
 
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             pixels = tf.convert_to_tensor(image)
             tape.watch(pixels)
-            value = tf.convert_to_tensor(loss(pixels))
-        if value.shape.rank != 0:
-            raise ValueError(f"loss must return a scalar, got shape {value.shape}")
-        gradient = tape.gradient(value, pixels)
+            value = _scalar(loss(tf.cast(pixels, start.dtype)))
+            scaled = optimizer.scale_loss(value)  # apply_gradients divides by that scale
+        gradient = tape.gradient(scaled, pixels)
         if gradient is None:
             raise ValueError("loss must depend on the image, got one without a gradient")
         optimizer.apply_gradients([(gradient, image)])
-        if value_range is not None:
-            image.assign(tf.clip_by_value(image, *value_range))
+        if limits is not None:
+            image.assign(tf.clip_by_value(image, *limits))
         return value
 
     run_step = tf.function(step) if graph else step
@@ -113,7 +117,45 @@ def optimize_image(
             bar.update(number, [("loss", history[-1])], finalize=done or number == steps)
         if done:
             break
-    return Optimized(tf.convert_to_tensor(image), history)
+    optimizer.finalize_variable_values([image])
+    # Of the last gradient no loss has told.
+    was_finite = tf.math.is_finite(start)
+    if not tf.reduce_all(tf.math.is_finite(image) | ~was_finite):
+        raise FloatingPointError(f"the image is NaN or infinite after step {len(history)}")
+    return Optimized(tf.cast(image, start.dtype), history)
+
+
+def _checked_range(value_range: Any) -> tuple[float, float]:
+    try:
+        low, high = map(_options.as_finite, value_range)
+    except (TypeError, ValueError):  # not a sequence, or not of two
+        low = high = None
+    if low is None or high is None or low >= high:
+        raise ValueError(f"value_range must be two rising finite numbers, got {value_range!r}")
+    return low, high
+
+
+def _built_optimizer(optimizer: Any, image: tf.Variable) -> keras.optimizers.Optimizer:
+    """The optimizer, built: a tf.function may not create its variables."""
+    try:
+        found = keras.optimizers.get(optimizer)
+    except ValueError:
+        found = None
+    if not isinstance(found, keras.optimizers.Optimizer):
+        raise ValueError(f"optimizer must be a Keras optimizer or its name, got {optimizer!r}")
+    if found.built:
+        raise ValueError("optimizer must not have been built, got one that has variables already")
+    found.build([image])
+    return found
+
+
+def _scalar(value: Any) -> tf.Tensor:
+    if value is None:
+        raise ValueError("loss must return a scalar, got None")
+    value = tf.convert_to_tensor(value)
+    if value.shape.rank != 0:
+        raise ValueError(f"loss must return a scalar, got shape {value.shape}")
+    return value
 
 
 def _has_settled(history: list[float], tolerance: float) -> bool:

@@ -113,7 +113,6 @@ class PerceptualGradientLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; see the class for the arguments."""
-        _keras_call.check_by_example(sample_weight)
         return self._reduction.reduce(self.call(y_true, y_pred), sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
@@ -148,8 +147,8 @@ class PerceptualGradientLoss(keras.losses.Loss):
           >>> tape.gradient(value, image).shape
           TensorShape([1, 8, 8, 3])
         """
-        _keras_call.check_by_example(sample_weight)
         target = _convert.tensor("y_true", y_true)
+        _keras_call.weights_of(tf.zeros(tf.shape(target)[:1]), sample_weight)  # checks them
         features = self._found("y_true", target) if self.perceptual_weight else None
 
         def bound(y_pred: TensorLike) -> tf.Tensor:

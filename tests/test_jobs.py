@@ -33,6 +33,91 @@ def test_optimizing_descends_and_keeps_the_range(rng, graph):
     assert np.min(image) >= 0 and np.max(image) <= 1 and image.dtype == tf.float32
 
 
+def square(image):
+    return tf.reduce_mean(tf.square(image - 1))
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_images_of_16_bits_are_optimised_in_32(dtype):
+    target = tf.cast(tf.random.stateless_uniform([1, 8, 8, 3], [1, 2]), dtype)
+    seen = []
+
+    def loss(image):
+        seen.append(image.dtype)
+        return gradops.gradient_loss(target, image)[0]
+
+    image, history = gradops.optimize_image(tf.fill([1, 8, 8, 3], tf.cast(0.5, dtype)), loss)
+    assert image.dtype == dtype and set(seen) == {dtype}
+    assert history[-1] < 0.9 * history[0]
+
+
+@pytest.mark.parametrize("kind", ["factor", "wrapper"])
+def test_scaled_losses_take_the_same_steps(kind):
+    def history(scaled):
+        optimizer = keras.optimizers.SGD(
+            50.0, loss_scale_factor=8.0 if scaled == "factor" else None
+        )
+        if scaled == "wrapper":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return gradops.optimize_image(tf.zeros([1, 8, 8, 1]), square, optimizer=optimizer).history
+
+    np.testing.assert_allclose(history(kind), history(None), rtol=1e-5)
+
+
+def test_moving_averages_are_the_result():
+    optimizer = keras.optimizers.SGD(20.0, use_ema=True, ema_momentum=0.5)
+    image, _ = gradops.optimize_image(tf.zeros([1, 4, 4, 1]), square, optimizer=optimizer, steps=2)
+    found = average = np.zeros([1, 4, 4, 1])
+    for number in range(2):
+        found = found - 20 * 2 * (found - 1) / 16
+        average = found if number == 0 else 0.5 * (average + found)
+    np.testing.assert_allclose(image, average, rtol=1e-5)
+
+
+def test_a_last_step_to_nan_is_told():
+    with pytest.raises(FloatingPointError, match="image is NaN or infinite after step 1"):
+        gradops.optimize_image(
+            tf.ones([1, 4, 4, 1]), lambda x: tf.reduce_mean(tf.sqrt(x - 1)), steps=1
+        )
+
+
+def test_pixels_that_are_nan_already_may_stay_so():
+    start = tf.constant([np.nan, 0.0, 3.0, 2.0])[None, :, None, None]
+    image, history = gradops.optimize_image(
+        start, lambda x: tf.reduce_mean(tf.where(tf.math.is_nan(x), 0.0, x) ** 2), steps=3
+    )
+    assert history[-1] < history[0] and np.isnan(image[0, 0, 0, 0])
+
+
+def built():
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([tf.Variable(1.0)])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "argument, value, message",
+    [
+        ("optimizer", None, "must be a Keras optimizer or its name, got None"),
+        ("optimizer", "foo", "must be a Keras optimizer or its name, got 'foo'"),
+        ("optimizer", keras.optimizers.Adam, "must be a Keras optimizer or its name, got <class"),
+        ("optimizer", built, "must not have been built"),
+        ("callback", 3, "must be callable, got 3"),
+        ("loss", None, "must be callable, got None"),
+        ("loss", "mse", "must be callable, got 'mse'"),
+        ("loss", lambda x: None, "must return a scalar, got None"),
+        ("value_range", 5, "must be two rising finite numbers, got 5"),
+        ("value_range", (0, 1, 2), "must be two rising finite numbers"),
+        ("value_range", (0, float("nan")), "must be two rising finite numbers"),
+        ("value_range", ("0", "1"), "must be two rising finite numbers"),
+    ],
+)
+def test_arguments_that_are_none_of_those(argument, value, message):
+    arguments = {"loss": square, argument: value() if value is built else value}
+    with pytest.raises(ValueError, match=f"{argument} {message}"):
+        gradops.optimize_image(tf.zeros([1, 4, 4, 1]), **arguments)
+
+
 def test_optimizing_stops_at_the_tolerance_and_with_any_loss():
     target = tf.ones([1, 8, 8, 1])
     loss = gradops.presets.TotalVariationLoss()
@@ -47,7 +132,7 @@ def test_optimizing_stops_at_the_tolerance_and_with_any_loss():
         ({"initial": tf.zeros([1, 4, 4, 1], tf.int32)}, ValueError, "initial must .* got int32"),
         ({"steps": 0}, ValueError, "steps must be an integer of at least 1, got 0"),
         ({"tolerance": 1.0}, ValueError, "tolerance must be at least 0 and below 1, got 1.0"),
-        ({"value_range": (1, 0)}, ValueError, "value_range must be two rising numbers"),
+        ({"value_range": (1, 0)}, ValueError, "value_range must be two rising finite numbers"),
         ({"loss": lambda x: x}, ValueError, "loss must return a scalar, got shape"),
         ({"loss": lambda x: tf.constant(1.0)}, ValueError, "loss must depend on the image"),
         ({"loss": lambda x: tf.reduce_sum(x) / 0.0}, FloatingPointError, "loss must be finite"),
@@ -90,3 +175,29 @@ def test_maps_of_videos_and_bad_options(rng):
     assert gradops.residual_map(*video).shape == [2, 3, 6, 6]
     with pytest.raises(ValueError, match="channels must be one of 'mean', 'each', got 'sum'"):
         gradops.residual_map(*video, channels="sum")
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("first", [[1, 8, 8, 1], [2, 8, 1, 1], [2, 1, 8, 1]])
+@pytest.mark.parametrize("which", ["y_true", "mask"])
+def test_maps_of_sizes_that_only_broadcast_are_refused(which, first, jit_compile):
+    """Also by XLA, which drops assertions."""
+    dtype = tf.float32 if which == "y_true" else tf.bool
+    signature = [tf.TensorSpec([None] * 4, dtype), tf.TensorSpec([None] * 4, tf.float32)]
+
+    @tf.function(input_signature=signature, jit_compile=jit_compile)
+    def mapped(other, y_pred):
+        if which == "mask":
+            return gradops.residual_map(y_pred, y_pred, mask=other)
+        return gradops.residual_map(other, y_pred)
+
+    image = tf.ones([2, 8, 8, 1])
+    assert mapped(tf.cast(image, dtype), image).shape == (2, 8, 8)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        mapped(tf.ones(first, dtype), image)
+
+
+def test_messages_on_masks_name_each_shape_once():
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        gradops.residual_map(tf.zeros([2, 8, 8, 1]), tf.zeros([2, 8, 8, 1]), mask=[[[[True]]]])
+    assert str(error.value).count("[2, 8, 8, 1]") == 1

@@ -202,3 +202,53 @@ def test_graphs_that_know_no_sizes(rng, jit_compile, build):
         expected, wanted = with_gradient(lambda image, target=y_true: loss(target, image), y_pred)
         np.testing.assert_allclose(value, expected, rtol=1e-5)
         np.testing.assert_allclose(slopes, wanted, rtol=1e-3, atol=1e-5 * np.abs(wanted).max())
+
+
+def shared_layer():
+    """A model whose layer another model has called before, and what it computes."""
+    shared = keras.layers.ReLU(name="shared")
+    images = keras.Input((16, 16, 3))
+    shared(images - 0.5)
+    return keras.Model(images, shared(keras.layers.Conv2D(4, 3, name="own")(images)))
+
+
+def nested():
+    """A model that calls a model."""
+    inner = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3)], name="shared")
+    images = keras.Input((16, 16, 3))
+    return keras.Model(images, keras.layers.Rescaling(2.0)(inner(images * 255.0)))
+
+
+@pytest.mark.parametrize("build", [shared_layer, nested])
+def test_layers_are_those_of_this_model(rng, build):
+    keras.utils.set_random_seed(3)
+    model = build()
+    y_true, y_pred = batch(rng, shape=(2, 16, 16, 3))
+    loss = gradops.PerceptualGradientLoss(model, layers=["shared"], gradient_weight=0)
+    true, pred = model(y_true), model(y_pred)
+    if build is nested:  # its features are those before the rescaling
+        true, pred = true / 2, pred / 2
+    expected = tf.reduce_mean(tf.square(pred - true))
+    np.testing.assert_allclose(loss(y_true, y_pred), expected, rtol=1e-5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    np.testing.assert_allclose(again(y_true, y_pred), expected, rtol=1e-5)
+
+
+def test_layers_that_are_called_twice_are_refused():
+    images = keras.Input((16, 16, 3))
+    twice = keras.layers.ReLU(name="twice")
+    model = keras.Model(images, twice(twice(images) - 0.5))
+    with pytest.raises(ValueError, match=r"layers must be .* calls once, got 'twice', .* 2 times"):
+        gradops.PerceptualGradientLoss(model, layers=["twice"])
+
+
+@pytest.mark.parametrize("dtypes", [("float32", "float16"), ("uint8", "float32")])
+def test_gradient_losses_that_are_callables_get_one_dtype(rng, dtypes):
+    images = [tf.cast(4 * x, dtype) for x, dtype in zip(batch(rng), dtypes, strict=True)]
+
+    def difference(y_true, y_pred):
+        return tf.reduce_mean(tf.abs(y_pred - y_true), axis=[1, 2, 3])
+
+    loss = gradops.PerceptualGradientLoss(tf.nn.relu, perceptual_weight=0, gradient_loss=difference)
+    expected = 0.05 * np.mean(difference(*(tf.cast(x, "float32") for x in images)))
+    np.testing.assert_allclose(loss(*images), expected, rtol=1e-5)

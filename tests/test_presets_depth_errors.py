@@ -41,7 +41,7 @@ BAD_OPTIONS = [
         for value in (-0.1, *NO_NUMBER)
     ],
     *[
-        ("hu_loss", "epsilon", value, "must be a finite number above 0, got")
+        ("hu_loss", "epsilon", value, "must be a finite number of at least 1e-15, got")
         for value in (0, -1, *NO_NUMBER)
     ],
     ("align_scale_and_shift", "stop_gradient", "no", "must be True or False, got"),

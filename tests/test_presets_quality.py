@@ -228,3 +228,13 @@ def test_metrics_are_means_over_batches(rng, name):
     np.testing.assert_allclose(metric.result(), np.mean(losses), rtol=1e-6)
     metric.reset_state()
     assert float(metric.result()) == 0
+
+
+def test_masking_near_2_keeps_its_digits(rng):
+    """Where m^2 + n^2 - 2 m n cancels: images of 0..255, taken for 0..1."""
+    target, prediction = (255 * x for x in images(rng))
+    expected, found = (
+        presets.ms_gmsd(*(tf.constant(x, dtype) for x in (target, prediction)), masking=2)
+        for dtype in (tf.float64, tf.float32)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

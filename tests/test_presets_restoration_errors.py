@@ -26,6 +26,7 @@ LOSSES = {
 }
 NO_NUMBER = [None, "1", True, np.nan, np.inf, [1.0]]
 ABOVE_0 = "must be a finite number above 0, got"
+AT_LEAST = "must be a finite number of at least 1e-15, got"
 SCALE_WEIGHTS = "must be finite numbers of at least 0, of which one is above 0, got"
 BAD_OPTIONS = [
     *[
@@ -41,7 +42,7 @@ BAD_OPTIONS = [
         ("spsr_gradient", "padding", value, "must be 1 or 2, got")
         for value in (0, 3, 1.5, *NO_NUMBER)
     ],
-    *[("mprnet_edge", "epsilon", value, ABOVE_0) for value in (0, -1, *NO_NUMBER)],
+    *[("mprnet_edge", "epsilon", value, AT_LEAST) for value in (0, -1, *NO_NUMBER)],
     *[
         ("gradient_variance", "patch_size", value, "must be an integer of at least 2, got")
         for value in (1, 0, -3, 2.5, *NO_NUMBER)

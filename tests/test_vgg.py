@@ -1,5 +1,6 @@
 """vgg_features: what it computes, where its weights come from, what it refuses."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -136,9 +137,19 @@ def test_files_of_other_weights(networks, tmp_path):
         with pytest.raises(ValueError, match=r"the first 2 of the 13 .* of vgg16 or more"):
             gradops.vgg_features(layers=["block1_conv2"], weights=path)
     (tmp_path / "text.h5").write_text("no weights")
+    unlike = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, use_bias=False, name="conv2d")]
+    )
+    write(unlike, tmp_path / "no_bias.h5")
+    write(unlike, tmp_path / "no_bias.weights.h5")
+    with h5py.File(tmp_path / "dataset.h5", "w") as file:
+        file["layers"] = [1.0]
     dense = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     write(dense, tmp_path / "dense.weights.h5")
     for name, message in {
+        "no_bias.h5": "must be a file of the weights of vgg16 by Keras",
+        "no_bias.weights.h5": "must be a file of the weights of vgg16 by Keras",
+        "dataset.h5": "must be a file of the weights of vgg16 by Keras",
         "text.h5": "must be a file of the weights of vgg16 by Keras",
         "dense.weights.h5": "must hold the first 2 .* with 0",
         "missing.h5": "must be 'imagenet', None or the path of a file, got .*missing.h5",

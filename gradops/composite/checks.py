@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from gradops._inputs import after, shape_error, shape_text
 from gradops._refusal import WEIGHTS_MESSAGE, refused
+from gradops._same_shape import agreed, same_shape
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
 
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
@@ -104,17 +105,10 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
 
 def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Both in the dtype of y_pred, of one shape: checked now if that is known, or in the graph."""
-    message = "y_true and y_pred must have the same shape, got"
+    message = "y_true and y_pred must have the same shape"
     y_true = _with_rank_4("y_true", tf.cast(y_true, y_pred.dtype), channel_axis)
-    if not y_true.shape.is_compatible_with(y_pred.shape):
-        raise shape_error(f"{message} {shape_text(y_true.shape)} and {shape_text(y_pred.shape)}")
-    if y_true.shape.is_fully_defined() and y_pred.shape.is_fully_defined():
-        return y_true, y_pred
-    shapes = tf.shape(y_true), tf.shape(y_pred)
-    check = tf.debugging.Assert(tf.reduce_all(shapes[0] == shapes[1]), [message, *shapes])
-    shape = y_true.shape.merge_with(y_pred.shape)
-    y_true, y_pred = (tf.ensure_shape(after(check, x), shape) for x in (y_true, y_pred))
-    return y_true, y_pred
+    y_true = same_shape(y_true, y_pred, message)
+    return y_true, tf.ensure_shape(y_pred, y_true.shape)
 
 
 def check_mask(mask, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
@@ -173,7 +167,8 @@ def _check_per_pixel(
     """The values, of the shape of the images or with one channel."""
     values = _with_rank_4(argument, values, channel_axis)
     one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
-    message = f"{argument} must have shape {_text(one_channel)} or {_text(images.shape)}, got"
+    allowed = " or ".join(dict.fromkeys([_text(one_channel), _text(images.shape)]))
+    message = f"{argument} must have shape {allowed}, got"
     known = True
     for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
         if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
@@ -185,7 +180,13 @@ def _check_per_pixel(
     shape, wanted = tf.shape(values), tf.shape(images)
     may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
     good = tf.reduce_all((shape == wanted) | (may_be_one & (shape == 1)))
-    return after(tf.debugging.Assert(good, [message, shape, "for images", wanted]), values)
+    check = tf.debugging.Assert(good, [message, shape, "for images", wanted])
+    shape, wanted = after(check, shape), after(check, wanted)
+    sizes = [agreed(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
+    channels = shape[channel_axis]
+    of_images = tf.where(channels == 1, channels, wanted[channel_axis])
+    sizes.insert(channel_axis, agreed(channels, of_images))
+    return tf.ensure_shape(tf.reshape(values, sizes), values.shape)
 
 
 def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tensor:

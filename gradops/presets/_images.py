@@ -11,8 +11,10 @@ import tensorflow as tf
 from gradops import _convert, _options
 from gradops._convert import MaskLike, TensorLike
 from gradops._inputs import after, loss_dtype, shape_error, shape_text
+from gradops._same_shape import agreed
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
+_LEAST_EPSILON = 1e-15
 #: Whether a loss is divided by what its own example holds or by the mean of the batch.
 NORMALIZERS = ("image", "batch")
 
@@ -118,17 +120,16 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
         raise shape_error(f"{message}, got {both}")
     if None not in (*sizes[0], *sizes[1]):
         return first
-    shapes = tf.shape(first), tf.shape(second)
+    shapes = [tf.shape(first), tf.shape(second)]
     found = [tf.gather(shape, along) for shape in shapes]
     good = tf.reduce_all(found[0] == found[1])
     check = tf.debugging.Assert(good, [message, "got", *shapes])
-    first = after(check, first)
-    # XLA drops assertions. It does refuse to stack what has not the same shape.
-    agreed = tf.shape(tf.stack([after(check, tf.zeros(shape, tf.bool)) for shape in found]))
-    shape = [
-        agreed[1 + along.index(axis)] if axis in along else shapes[0][axis] for axis in range(4)
-    ]
-    return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), first.shape)
+    shapes = [after(check, shape) for shape in shapes]
+    shape, known = tf.unstack(shapes[0], 4), first.shape.as_list()
+    for axis in along:
+        shape[axis] = agreed(*(sizes[axis] for sizes in shapes))
+        known[axis] = second.shape[axis] if known[axis] is None else known[axis]
+    return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), known)
 
 
 def _mask(mask: MaskLike, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
@@ -183,6 +184,22 @@ def check_positive(argument: str, value: object) -> float:
     if number is None or number <= 0:
         raise ValueError(f"{argument} must be a finite number above 0, got {value!r}")
     return number
+
+
+def check_epsilon(value: object) -> float:
+    """A number whose square is not 0 in float32, nor its reciprocal infinite."""
+    number = _options.as_finite(value)
+    if number is None or number < _LEAST_EPSILON:
+        raise ValueError(
+            f"epsilon must be a finite number of at least {_LEAST_EPSILON}, got {value!r}"
+        )
+    return number
+
+
+def check_target(y_true: object) -> None:
+    """Raises where there is no target: these losses compare."""
+    if y_true is None:
+        raise ValueError("y_true must be images, got None")
 
 
 def check_flag(argument: str, value: object) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gradops import _inputs, _keras_call, _options
@@ -32,8 +33,9 @@ class PresetLoss(keras.losses.Loss):
       **options: Keyword arguments of the function, but mask and weights. data_format None means
         what keras.config.image_data_format() is at construction.
 
-    Call arguments: y_true and y_pred as the function takes them; sample_weight None or [B].
-    Returns a scalar, or the losses for reduction "none".
+    Call arguments: y_true and y_pred as the function takes them; sample_weight None or [B], or of
+    the shape of the losses, where videos have more of them. Returns a scalar, or the losses for
+    reduction "none".
 
     Raises:
       ValueError: If an option is not one of the function's or has a wrong value, or Keras runs on
@@ -91,7 +93,7 @@ class PresetLoss(keras.losses.Loss):
         try:
             type(self).function(_Unseen(), _Unseen(), **options)
         except _SeenError:
-            return options
+            return {option: _kept(value) for option, value in options.items()}
         raise NotImplementedError(f"{type(self).__name__}: its function looks at no image")
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
@@ -105,7 +107,6 @@ class PresetLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; sample_weight None or [B]."""
-        _keras_call.check_by_example(sample_weight)
         losses = self.call(y_true, y_pred)
         reduction = _keras_call.Reduction(
             name=self.name, reduction=self.reduction, dtype=losses.dtype.name
@@ -132,6 +133,7 @@ class PresetMetric(keras.metrics.Mean):
 
     Raises:
       ValueError: As the loss.
+      TypeError: If the class names no loss, as PresetMetric itself.
 
     Example:
       >>> issubclass(gradops.presets.GMSDMetric, gradops.presets.PresetMetric)
@@ -143,19 +145,31 @@ class PresetMetric(keras.metrics.Mean):
     loss_class: ClassVar[type[PresetLoss]]
 
     def __init__(self, *, name: str | None = None, dtype: Any = None, **options: Any):
-        self._loss = type(self).loss_class(**options, reduction="none", name=name, dtype=dtype)
+        loss_class = getattr(type(self), "loss_class", None)
+        if loss_class is None:
+            raise TypeError("PresetMetric is the base of the metrics of gradops.presets, not one")
+        if "reduction" in options:
+            raise ValueError(f"reduction is not an option of {type(self).__name__}, a mean")
+        self._loss = loss_class(**options, reduction="none", name=name, dtype=dtype)
         super().__init__(name=self._loss.name, dtype=self._loss.dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch; sample_weight None or [B]."""
-        _keras_call.check_by_example(sample_weight)
-        super().update_state(self._loss(y_true, y_pred), sample_weight)
+        losses = self._loss(y_true, y_pred)
+        super().update_state(losses, _keras_call.weights_of(losses, sample_weight))
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its metric back."""
         config = self._loss.get_config()
         del config["reduction"]
         return config
+
+
+def _kept(value: Any) -> Any:
+    """An option as a config holds it: sequences as lists of their own."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 class _SeenError(Exception):

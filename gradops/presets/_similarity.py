@@ -43,8 +43,9 @@ def variance(lumas: list[tf.Tensor], masking: float) -> tf.Tensor:
     )
     # Of taps that are not divided by 3: both sides times 9.
     constant = 9 * _CONSTANT / 255**2
-    masked = masking * m * n if masking else 0.0
-    difference = tf.square(m - n) / (tf.square(m) + tf.square(n) - masked + constant)
+    # m^2 + n^2 - a m n, without the cancellation of a near 2.
+    squares = tf.square(m - n)
+    difference = squares / (squares + (2 - masking) * m * n + constant)
     return tf.math.reduce_variance(difference, axis=[1, 2, 3])
 
 

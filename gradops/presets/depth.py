@@ -49,6 +49,7 @@ def dense_depth_edges(
     Source: Alhashim and Wonka, High Quality Monocular Depth Estimation via Transfer Learning, 2018;
     ialhashim/DenseDepth, loss.py (tf.image.image_gradients). The paper divides by n alike.
     """
+    _images.check_target(y_true)
     return functional.gradient_loss(
         y_true,
         y_pred,
@@ -140,7 +141,7 @@ def hu_loss(
     normal_weight = _images.check_weight("normal_weight", normal_weight)
     if depth_weight == gradient_weight == normal_weight == 0:
         raise ValueError("one of depth_weight, gradient_weight and normal_weight must be above 0")
-    epsilon = _images.check_positive("epsilon", epsilon)
+    epsilon = _images.check_epsilon(epsilon)
     data_format = _images.layout(data_format)
     with tf.name_scope("hu_loss"):
         given = _images.pair(y_true, y_pred, mask, data_format)

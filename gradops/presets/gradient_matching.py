@@ -70,6 +70,7 @@ def midas_gradient_matching(
     _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
     _images.check_flag("align", align)
     data_format = _images.layout(data_format)
+    _images.check_target(y_true)
     with tf.name_scope("midas_gradient_matching"):
         y_pred = _images.images("y_pred", y_pred, data_format)
         if align:

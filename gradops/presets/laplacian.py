@@ -51,7 +51,7 @@ def mprnet_edge(
     losses.py (EdgeLoss with CharbonnierLoss). The 4 makes up for the zeros; where they meet the
     border they do not, so L of a constant is not 0 there, as in that program.
     """
-    epsilon = _images.check_positive("epsilon", epsilon)
+    epsilon = _images.check_epsilon(epsilon)
     data_format = _images.layout(data_format)
     with tf.name_scope("mprnet_edge"):
         pair = _images.pair(y_true, y_pred, None, data_format)

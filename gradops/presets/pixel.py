@@ -97,6 +97,7 @@ def pixel_and_gradient(
         weights=tuple(gradient_weight * weight for weight in levels.weights),
         pixel_weight=pixel_weight,
     )
+    _images.check_target(y_true)
     with tf.name_scope("pixel_and_gradient"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
         return leading.unfold(_scales.loss(inputs, options, terms))

@@ -65,7 +65,10 @@ def gradient_difference(
     gradops.gradient_loss(stencil="forward", border="valid").
     """
     _options.check_choice("normalizer", normalizer, GDL_NORMALIZERS)
+    if alpha is None:  # for gradient_loss, another default
+        raise ValueError("alpha must be a finite number of at least 1, got None")
     _options.check(penalty="power", alpha=alpha)
+    _images.check_target(y_true)
     power = dict(penalty="l1") if alpha == 1 else dict(penalty="power", alpha=alpha)
     options: dict[str, Any] = dict(
         **power,
@@ -156,6 +159,7 @@ def spsr_gradient(
     if _options.as_finite(padding) not in (1, 2):
         raise ValueError(f"padding must be 1 or 2, got {padding!r}")
     data_format = _images.layout(data_format)
+    _images.check_target(y_true)
     with tf.name_scope("spsr_gradient"):
         if padding == 2:
             y_true, y_pred, mask = _with_ring(y_true, y_pred, mask, data_format)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _options, functional, images
+from gradops import _convert, _keras_call, _options, functional, images
 from gradops._convert import MaskLike, TensorLike
 from gradops._inputs import loss_dtype
 from gradops.presets import _images
@@ -169,6 +169,9 @@ def _of_prediction(
     return total_variation(y_pred, total=total, data_format=data_format)
 
 
+_of_prediction.__name__ = total_variation.__name__  # the name of the loss
+
+
 @keras.saving.register_keras_serializable(package="gradops.presets")
 class TotalVariationLoss(PresetLoss):
     """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
@@ -176,9 +179,12 @@ class TotalVariationLoss(PresetLoss):
     The Keras form of gradops.presets.total_variation; the target y_true is not looked at.
 
     Args:
+      mask: None: there is no target that could be invalid.
+      mask_value: None.
+      reduction: See gradops.presets.PresetLoss.
       name: See gradops.presets.PresetLoss.
-      **options: total and data_format of the function; reduction and dtype, see
-        gradops.presets.PresetLoss.
+      dtype: See gradops.presets.PresetLoss.
+      **options: total and data_format of the function.
 
     Raises:
       ValueError: As the function, for options at construction.
@@ -194,5 +200,6 @@ class TotalVariationLoss(PresetLoss):
 
     function = staticmethod(_of_prediction)
 
-    def __init__(self, *, name: str | None = "total_variation", **options: Any):
-        super().__init__(name=name, **options)
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Losses by example, of y_pred."""
+        return super().call(_keras_call.predicted(y_pred), y_pred)
