@@ -15,14 +15,14 @@ CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -n
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help demo test test-extended bench bench-peers docs lint format wheel \
-	wheel-test gpu-check clean distclean
+	wheel-test gpu-check clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo           train a super-resolution network, with the fused loss and without"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
-	@echo "make docs           the site, in build/site"
+	@echo "make docs           the site, in build/site         make gallery    its pictures, again"
 	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
@@ -73,6 +73,10 @@ bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.require
 
 bench-peers: $(VENV)/.built $(VENV)/.requirements-bench $(VENV)/.requirements-peers
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+# The pictures of the documentation, which are kept.
+gallery: $(VENV)/.built $(VENV)/.requirements-demo
+	$(PY) -m build_support.gallery
 
 # Into build/site, from the sources alone: nothing is imported or compiled.
 docs: $(VENV)/.requirements-docs

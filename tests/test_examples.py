@@ -8,10 +8,12 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
+    "anomaly_map": ["--steps", "150", "--size", "48"],
     "custom_training_loop": ["--steps", "40", "--size", "24"],
     "depth_masks": ["--epochs", "6", "--size", "24"],
     "mixed_precision": ["--epochs", "6", "--size", "16"],
     "optimize_image": ["--steps", "40", "--size", "32"],
+    "style_transfer": ["--steps", "25", "--size", "32"],
     "train_super_resolution": ["--epochs", "4", "--size", "32"],
 }
 
@@ -32,6 +34,19 @@ def test_training_examples_learn(name, capsys):
 def test_optimize_image_restores():
     heat = run("optimize_image")
     assert heat["result"] < 0.5 * heat["start"]
+
+
+def test_anomalies_are_where_the_map_is_hot():
+    heat, defect = run("anomaly_map")
+    assert heat[defect].mean() > 10 * heat[~defect].mean()
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert defect[row - 1 : row + 2, column - 1 : column + 2].any()
+
+
+def test_styles_are_transferred():
+    image, history = run("style_transfer")
+    assert history[-1] < 0.7 * history[0]
+    assert image.shape == (1, 32, 32, 3) and np.min(image) >= 0 and np.max(image) <= 1
 
 
 def test_every_example_is_run():

@@ -1,0 +1,1 @@
+"""The pictures of docs/gallery.md: what stencils, penalties, responses and borders look like."""

@@ -1,0 +1,108 @@
+"""The pictures of the documentation: those shown are those drawn; what pages say of them."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
+for module in ("matplotlib", "skimage"):
+    pytest.importorskip(module)
+
+from build_support.gallery import __main__ as gallery  # noqa: E402
+from build_support.gallery import choices, penalties, photographs, residuals, stencils  # noqa: E402
+
+PAGES = [ROOT / "docs" / name for name in ("gallery.md", "how-it-works.md")]
+
+
+def test_pages_show_what_is_drawn():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = re.findall(r"!\[[^]]{20,}\]\(images/gallery/([a-z-]+)\.png\)", text)
+    files = {path.stem for path in gallery.FOLDER.glob("*")}
+    assert sorted(shown) == sorted(gallery.PICTURES) == sorted(files)
+    assert sum(path.stat().st_size for path in gallery.FOLDER.glob("*")) < 1.6e6
+
+
+@pytest.mark.parametrize("name", ["borders", "memory", "penalties"])
+def test_drawing(name, tmp_path, capsys):
+    pixels = pytest.importorskip("PIL.Image")
+    assert gallery.main([name], tmp_path / "new") == 0
+    assert f"{name}.png" in capsys.readouterr().out
+    (path,) = (tmp_path / "new").iterdir()
+    drawn, kept = (pixels.open(each) for each in (path, gallery.FOLDER / path.name))
+    # Fonts may differ by version; the picture is of that size, and not blank.
+    np.testing.assert_allclose(drawn.size, kept.size, rtol=0.05)
+    assert np.std(np.asarray(drawn.convert("L"))) > 10
+
+
+def test_unknown_picture(capsys):
+    assert gallery.main(["none"]) == 2
+    assert "no picture none; there are stencils" in capsys.readouterr().err
+
+
+def test_taps_are_those_of_the_library():
+    gy, gx = stencils.taps("sobel")
+    np.testing.assert_array_equal(gx, [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    np.testing.assert_array_equal(gy, gx.T)
+
+
+def test_what_the_page_says_of_stencils():
+    waves = {name: next(stencils.gains(name, np.array([2.0]))) for name in stencils.STENCILS}
+    assert {name for name, gain in waves.items() if gain > 1e-6} == {"forward"}
+    angles = np.radians(np.linspace(0, 90, 31))
+    worst = {
+        name: np.abs(stencils.angle_errors(name, 4, angles)).max()
+        for name in stencils.STENCILS
+        if name != "forward"
+    }
+    assert min(worst, key=worst.get) == "scharr"
+
+
+@pytest.mark.parametrize("name", penalties.PENALTIES)
+def test_penalty_curves(name):
+    residuals = np.linspace(-2, 2, 9)
+    epsilon = delta = 0.5
+    size = np.abs(residuals)
+    wanted = {
+        "l1": size,
+        "l2": size**2,
+        "charbonnier": np.sqrt(size**2 + epsilon**2),
+        "huber": np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)),
+        "log": np.log1p(size / epsilon),
+        "power": size**1.5,
+    }[name.split(",")[0]]
+    found, slopes = penalties.curve(residuals, penalties.PENALTIES[name])
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(slopes, -slopes[::-1], atol=1e-12)
+
+
+def test_what_the_page_says_of_responses():
+    target = photographs.portrait()
+    found = {
+        (response, name): residuals.residual(target, make(target), response).mean()
+        for response in residuals.RESPONSES
+        for name, make in residuals.WRONG.items()
+    }
+    unseen = {key for key, value in found.items() if value < 1e-5}
+    assert {response for response, name in unseen if name == "brighter"} == set(residuals.RESPONSES)
+    assert {("magnitude", "negative"), ("absolute", "negative")} <= unseen
+    assert ("component", "negative") not in unseen and ("normal", "negative") not in unseen
+    assert found["direction", "half the contrast"] < 0.2 * found["direction", "blurred"]
+
+
+def test_what_the_page_says_of_choices():
+    target = photographs.portrait()
+    brighter = choices.SWEEPS[3][2](target, 0.2)
+    for name, loss in choices.LOSSES.items():
+        value = choices.value(loss, target, brighter)
+        assert (value < 1e-5) == name.startswith("sobel"), name
+
+
+def test_what_the_page_says_of_scratches():
+    found = {name: share for name, (_, share) in penalties.on_photograph()[1].items()}
+    wanted = {"l2": 2 / 3, "l1": 1 / 8, "log, epsilon 0.5": 1 / 14}
+    for name, share in wanted.items():
+        assert abs(found[name] / share - 1) < 0.1, name
