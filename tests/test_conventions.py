@@ -86,3 +86,26 @@ def test_scikit_image(image, stencil):
     found = [getattr(filters, f"{stencil}_{axis}")(channel) for axis in "hv"]
     ours = derivatives(image[..., :1], stencil=stencil, scale="unit", border="replicate")
     assert_equal(found, [2 * each[..., 0] for each in ours])
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("scale", ["raw", "unit"])
+def test_monai(image, scale):
+    torch = pytest.importorskip("torch")
+    transforms = pytest.importorskip("monai.transforms")
+    tensor = torch.from_numpy(np.moveaxis(image[0].numpy(), 2, 0).copy())
+    borders = {"reflect": "reflect", "replicate": "replicate", "zeros": "zero"}
+    for mode, border in {**borders, "circular": "circular"}.items():
+        call = transforms.SobelGradients(normalize_kernels=scale == "unit", padding_mode=mode)
+        found = np.moveaxis(np.asarray(call(tensor)), 0, 2)
+        ours = derivatives(image, scale=scale, border=border)
+        assert_equal((found[..., :3], found[..., 3:]), ours)
+
+
+@pytest.mark.extended
+def test_torchmetrics(image):
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    tensor = torch.from_numpy(np.moveaxis(image.numpy(), 3, 1).copy())
+    found = [np.moveaxis(x.numpy()[0], 0, 2) for x in functional.image_gradients(tensor)]
+    assert_equal(found, derivatives(image, stencil="forward"))

@@ -1,5 +1,8 @@
 """PerceptualGradientLoss in training: who gets a gradient, fit, mixed precision."""
 
+import re
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
@@ -105,3 +108,21 @@ def test_mixed_precision(rng, jit_compile):
         model.fit(x, y, batch_size=3, verbose=0)
         ends.append(model.get_weights()[0] - start)
     np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=0.03 * np.abs(ends[0]).max())
+
+
+def test_what_the_page_shows_runs(rng):
+    """Each snippet of docs/perceptual.md, with random weights and fewer steps."""
+    page = (Path(__file__).parents[1] / "docs" / "perceptual.md").read_text(encoding="utf-8")
+    target = tf.constant(rng.random((1, 32, 32, 3)), tf.float32)
+    names = {
+        "gradops": gradops,
+        "keras": keras,
+        "model": keras.Sequential([keras.layers.Conv2D(3, 3, padding="same")]),
+        "target": target,
+        "start": tf.zeros_like(target),
+    }
+    for snippet in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        snippet = snippet.replace('weights="imagenet"', "weights=None")
+        exec(snippet.replace("steps=200", "steps=3"), names)
+    assert names["history"][-1] < names["history"][0]
+    names["model"].fit(target, target, verbose=0)
