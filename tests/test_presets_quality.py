@@ -237,4 +237,5 @@ def test_masking_near_2_keeps_its_digits(rng):
         presets.ms_gmsd(*(tf.constant(x, dtype) for x in (target, prediction)), masking=2)
         for dtype in (tf.float64, tf.float32)
     )
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    # Magnitudes of 500 are rounded by 6e-5; differences of 0.15, the root of T, decide S.
+    np.testing.assert_allclose(found, expected, rtol=1e-3)

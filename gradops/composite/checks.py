@@ -108,6 +108,8 @@ def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tenso
     message = "y_true and y_pred must have the same shape"
     y_true = _with_rank_4("y_true", tf.cast(y_true, y_pred.dtype), channel_axis)
     y_true = same_shape(y_true, y_pred, message)
+    if y_pred.shape.is_fully_defined():  # ensure_shape has no forward mode
+        return y_true, y_pred
     return y_true, tf.ensure_shape(y_pred, y_true.shape)
 
 
