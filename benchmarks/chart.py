@@ -106,7 +106,8 @@ def _memory(rows: Sequence[report.Row]) -> list[report.Row]:
     steps = [
         row
         for row in rows
-        if (row.section, row.mode) == ("memory", TRAINING_STEP) and row.provider in _PROVIDERS
+        if (row.section, row.mode) == ("memory", TRAINING_STEP)
+        and row.provider in (*_PROVIDERS, *peers.PEERS)
         if isinstance(row.peak_extra_mib, float)
     ]
     return [row for row in steps if row.shape == steps[0].shape]

@@ -20,7 +20,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks import about, cases, report
+from benchmarks import about, cases, peers, report
 from benchmarks.problems import NAMED, Shape, label, make_problem
 from benchmarks.providers import LOSS_AND_GRADIENT, PROVIDERS, SECOND_ORDER, TRAINING_STEP
 from gradops import _measure
@@ -31,6 +31,7 @@ _PROCESSES = 2  # At a time; what they measure is no time.
 _REPEATS = 5
 _SHAPES = ((1, 64, 64, 3), (4, 512, 512, 3), (1, 2048, 2048, 3))
 _MIDDLE = _SHAPES[1]
+_OURS = ("kernel", "op-eager", "op-function")
 _TENSORFLOW = ("op-eager", "op-function", "tf-eager", "tf-function", "tf-xla")
 
 
@@ -73,7 +74,8 @@ def peak_of_call(job: Job) -> int | None:
     buffers are then new too.
     """
     problem = make_problem(job.shape, options=job.options, mask=job.mask, threads=job.threads)
-    call = PROVIDERS[job.provider][job.mode](problem)
+    builders = {**PROVIDERS, **peers.PEERS}
+    call = builders[job.provider][job.mode](problem)
 
     def run() -> None:
         thread = threading.Thread(target=call)
@@ -133,6 +135,11 @@ def _jobs(settings: cases.Settings) -> list[Job]:
     first = settings.shapes[0]
     jobs = [job("kernel", LOSS_AND_GRADIENT, first)]
     jobs += [job(name, TRAINING_STEP, first) for name in _TENSORFLOW]
+    jobs += [
+        dataclasses.replace(job(name, TRAINING_STEP, first), options=peers.options_of(name))
+        for name in peers.available()
+        if TRAINING_STEP in peers.PEERS[name]
+    ]
     for shape in _SHAPES:
         jobs.append(job("kernel", LOSS_AND_GRADIENT, shape))
         jobs += [job(name, TRAINING_STEP, shape) for name in ("op-function", "tf-function")]
@@ -157,7 +164,7 @@ def _row(job: Job, peak: int | None) -> report.Row:
         label(job.options, mask=job.mask),
         peak_extra_mib=beyond_inputs,
         beyond_outputs_kib=beyond_outputs,
-        floor=None if job.provider.startswith("tf-") else job.limit / 2**10,
+        floor=job.limit / 2**10 if job.provider in _OURS else None,
     )
 
 

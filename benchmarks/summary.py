@@ -77,10 +77,7 @@ def table(rows: Sequence[report.Row]) -> str:
     for (provider, section), name in NAMES.items():
         timed = step(rows, section, provider)
         times = "1" if provider == FUSED else number(timed.ratio_to_yardstick or 0)
-        try:
-            memory = f"{float(step(rows, 'memory', provider).peak_extra_mib or 0):.0f}"
-        except LookupError:
-            memory = "not measured"
+        memory = f"{float(step(rows, 'memory', provider).peak_extra_mib or 0):.0f}"
         cells = [name, number(timed.median_ms or 0), times, memory]
         if provider == FUSED:
             cells[1:] = [f"**{cell}**" for cell in cells[1:]]
