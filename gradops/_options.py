@@ -129,6 +129,13 @@ def finite(argument: str, value: object) -> float:
     return number
 
 
+def check_integer(argument: str, value: object, least: int = 1) -> int:
+    """An integer of at least that; raises ValueError, naming the argument, if it is none."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{argument} must be an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
 def check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raises ValueError, naming the argument, unless value is one of the allowed ones."""
     if not isinstance(value, str) or value not in allowed:

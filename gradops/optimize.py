@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -77,8 +76,7 @@ def optimize_image(
     start = _convert.tensor("initial", initial)
     if not start.dtype.is_floating:
         raise ValueError(f"initial must have a floating dtype, got {start.dtype.name}")
-    if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps must be an integer of at least 1, got {steps!r}")
+    steps = _options.check_integer("steps", steps)
     if not 0 <= _options.finite("tolerance", tolerance) < 1:
         raise ValueError(f"tolerance must be at least 0 and below 1, got {tolerance!r}")
     for argument, function in (("loss", loss), ("callback", callback)):

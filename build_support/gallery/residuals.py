@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
+from gradops.composite.responses import RESPONSES
+from gradops.composite.stencils import BORDERS
 
-BORDERS = ("reflect", "replicate", "zero", "circular", "valid")
-RESPONSES = ("component", "magnitude", "absolute", "direction", "normal")
 #: Ways to be wrong, of images [H, W, C].
 WRONG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "blurred": lambda image: photographs.blurred(image, 1.5),

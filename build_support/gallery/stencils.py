@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
+from gradops.composite.stencils import STENCILS
 
-STENCILS = ("sobel", "scharr", "prewitt", "central", "forward")
-_UNIT_DIVISORS = {"sobel": 8, "scharr": 32, "prewitt": 6, "central": 2, "forward": 1}
 _SIDE = 61
 
 
@@ -36,7 +35,7 @@ def draw_on_photograph() -> Figure:
     for row, stencil in zip(axes, STENCILS, strict=True):
         gradients = gradops.image_gradients(image, stencil=stencil, scale="unit").numpy()
         length = gradops.gradient_magnitude(image, stencil=stencil, scale="unit").numpy()
-        style.label_row(row[0], stencil, f"unit: / {_UNIT_DIVISORS[stencil]}")
+        style.label_row(row[0], stencil, f"unit: / {STENCILS[stencil].divisor}")
         for panel, weights in zip(row, taps(stencil), strict=False):
             _show_taps(panel, weights)
         style.show(row[2], gradients[0, :, :, 0, 0], 0.16)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class WorkerError(Exception):
@@ -35,3 +40,17 @@ def run_worker(
     if worker.returncode != 0:
         raise WorkerError(f"{title}: its process ended with status {worker.returncode}")
     return json.loads(worker.stdout.splitlines()[-1])
+
+
+def measure_each(
+    names: Iterable[str],
+    measure: Callable[[str, argparse.Namespace, Path], Result],
+    options: argparse.Namespace,
+) -> list[Result]:
+    """What measure(name, options, directory) finds of each provider, one after the other.
+
+    Raises:
+        WorkerError: A worker failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="gradops-") as directory:
+        return [measure(name, options, Path(directory)) for name in names]

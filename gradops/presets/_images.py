@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -161,13 +160,6 @@ def by_example(
         number = tf.cast(tf.size(counts), counts.dtype)
         counts, epsilon = tf.reduce_sum(counts) / number, epsilon / number
     return tf.math.divide_no_nan(sums, counts + epsilon)
-
-
-def check_count(argument: str, value: object, least: int = 1) -> int:
-    """An integer of at least that; raises ValueError, naming the argument, if it is none."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{argument} must be an integer of at least {least}, got {value!r}")
-    return int(value)
 
 
 def check_weight(argument: str, value: object) -> float:

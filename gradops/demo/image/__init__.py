@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from gradops.demo import arguments
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> int:
     # Only now: these import the extras.
     from gradops.demo import photographs
     from gradops.demo.image import providers, report, worker
-    from gradops.demo.processes import WorkerError
+    from gradops.demo.processes import WorkerError, measure_each
 
     if options.provider is not None:
         worker.run(options)
@@ -73,11 +72,7 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         return arguments.fail(f"IN: {error}")
     try:
-        with tempfile.TemporaryDirectory(prefix="gradops-optimize-") as directory:
-            results = [
-                providers.measure_in_subprocess(provider, options, Path(directory))
-                for provider in providers.PROVIDERS.values()
-            ]
+        results = measure_each(providers.PROVIDERS, providers.measure_in_subprocess, options)
     except WorkerError as error:
         return arguments.fail(str(error))
     print(report.format_table(results, options))

@@ -52,15 +52,13 @@ class Result:
     versions: str
 
 
-def measure_in_subprocess(
-    provider: Provider, options: argparse.Namespace, directory: Path
-) -> Result:
+def measure_in_subprocess(name: str, options: argparse.Namespace, directory: Path) -> Result:
     """Measure one provider in fresh processes, so that no other's heap or caches affect it.
 
     Raises:
         processes.WorkerError: A process failed; it has said why on standard error.
     """
-    name = next(name for name, value in PROVIDERS.items() if value == provider)
+    provider = PROVIDERS[name]
     image = directory / f"{name}.npy"
     command = ["optimize", options.input, str(options.output), "--provider", name]
     for option in ("steps", "tolerance", "size", "seed"):

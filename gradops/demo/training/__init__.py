@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from gradops.demo import arguments
@@ -66,7 +65,7 @@ def main(argv: list[str]) -> int:
     if not arguments.are_extras_installed("demo"):
         return 1
     # Only now: these import the extras.
-    from gradops.demo.processes import WorkerError
+    from gradops.demo.processes import WorkerError, measure_each
     from gradops.demo.training import data, providers, report, worker
 
     if options.provider is not None:
@@ -80,11 +79,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         return arguments.fail(f"--output: {error}")
     try:
-        with tempfile.TemporaryDirectory(prefix="gradops-demo-") as directory:
-            results = [
-                providers.measure_in_subprocess(name, options, Path(directory))
-                for name in providers.PROVIDERS
-            ]
+        results = measure_each(providers.PROVIDERS, providers.measure_in_subprocess, options)
     except WorkerError as error:
         return arguments.fail(str(error))
     table, picture = options.output / "table.txt", options.output / "crops.png"

@@ -24,7 +24,6 @@ class Provider:
 
     title: str
     loss: Callable[[float], Loss | keras.losses.Loss]
-    has_gradients: bool = True
 
 
 def _mean_absolute(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
@@ -42,7 +41,7 @@ def _composed(weight: float) -> Loss:
 
 
 PROVIDERS = {
-    "mae": Provider("MAE", lambda _: _mean_absolute, has_gradients=False),
+    "mae": Provider("MAE", lambda _: _mean_absolute),
     "gradops": Provider(
         "MAE + Sobel, gradops",
         lambda weight: gradops.presets.PixelGradientLoss(gradient_weight=weight),

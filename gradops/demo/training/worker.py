@@ -30,7 +30,7 @@ _WARM_UP = 5
 class _StepTimes(keras.callbacks.Callback):
     """Times of steps and their losses, with a bar of progress."""
 
-    def __init__(self, progress: tqdm | None = None) -> None:
+    def __init__(self, progress: tqdm) -> None:
         super().__init__()
         self._progress = progress
         self._begin = 0.0
@@ -50,9 +50,8 @@ class _StepTimes(keras.callbacks.Callback):
         total = mean * (batch + 1)
         self.losses.append(total - self._sum)
         self._sum = total
-        if self._progress is not None:
-            self._progress.set_postfix(loss=f"{mean:.5f}", refresh=False)
-            self._progress.update()
+        self._progress.set_postfix(loss=f"{mean:.5f}", refresh=False)
+        self._progress.update()
 
 
 def _fit(
