@@ -23,7 +23,7 @@ inline AxisSums TreeSum(std::vector<AxisSums> parts) {
 }
 
 template <class Thread, class S>
-AxisSums EmulateBlock(const StripArgs<S>& args, int64_t block) {
+AxisSums EmulateBlock(const StripArgs<S>& args, int block) {
   using T = ComputeType<S>;
   bool is_done = false;
   for (int i = 0; i < args.layout.threads; ++i) is_done = FinishWithMemo(args, block, i);
@@ -39,9 +39,16 @@ AxisSums EmulateBlock(const StripArgs<S>& args, int64_t block) {
   for (int i = 0; i < args.layout.threads; ++i) {
     threads.emplace_back(args, block, i, shared[0].numbers);
   }
-  for (int r = threads[0].FirstStep(); r < threads[0].EndStep(); ++r) {
-    for (Thread& thread : threads) thread.Stage(r);
-    for (Thread& thread : threads) thread.Consume(r);
+  for (int r = threads[0].FirstStep(); r < threads[0].EndStep(); r += Thread::kSteps) {
+    const bool are_steady = threads[0].AreSteady(r);
+    for (int k = r; k < r + Thread::kSteps; ++k) {
+      for (Thread& thread : threads) {
+        are_steady ? thread.template Stage<true>(k) : thread.template Stage<false>(k);
+      }
+      for (Thread& thread : threads) {
+        are_steady ? thread.template Consume<true>(k) : thread.template Consume<false>(k);
+      }
+    }
   }
   std::vector<AxisSums> sums;
   for (const Thread& thread : threads) sums.push_back(thread.Sums());
@@ -90,7 +97,7 @@ void EmulateSweep(StripArgs<S> args, ComputeType<S>* loss) {
   std::vector<AxisSums> sums(static_cast<size_t>(args.layout.Blocks()));
   VisitStripThread<S, kOrder>(args, [&](auto tag) {
     using Thread = typename decltype(tag)::Type;
-    for (int64_t block = 0; block < args.layout.Blocks(); ++block) {
+    for (int block = 0; block < args.layout.Blocks(); ++block) {
       sums[block] = EmulateBlock<Thread>(args, block);
     }
   });
@@ -112,7 +119,7 @@ template <class S>
 std::string CountOwners(const StripArgs<S>& args, int* owners) {
   const StripLayout& layout = args.layout;
   const auto is_in_row = [&](int position) { return position < layout.row_size; };
-  for (int64_t block_index = 0; block_index < layout.Blocks(); ++block_index) {
+  for (int block_index = 0; block_index < layout.Blocks(); ++block_index) {
     const StripBlock block = layout.Block(block_index);
     if (block.row_begin >= block.row_end) return "a strip without rows";
     for (int row = block.row_begin - 2; row < block.row_end + 2; ++row) {
@@ -157,7 +164,7 @@ template <class S>
 void EmulateMagnitudeGradient(const KernelParams& params, const S* images, const S* upstream,
                               S* gradient) {
   const StripArgs<S> args = MakeMagnitudeArgs(params, images, upstream, gradient);
-  for (int64_t block = 0; block < args.layout.Blocks(); ++block) {
+  for (int block = 0; block < args.layout.Blocks(); ++block) {
     EmulateBlock<MagnitudeThread<S>>(args, block);
   }
 }

@@ -27,16 +27,32 @@ size_t SharedBytes(const StripLayout& layout) {
   return math::Max(numbers, layout.threads * sizeof(AxisSums));
 }
 
+template <class Thread, bool kSteady, int kCount>
+__device__ __forceinline__ void RunSteps(Thread* thread, int r) {
+#pragma unroll
+  for (int k = 0; k < kCount; ++k) {
+    thread->template Stage<kSteady>(r + k);
+    __syncthreads();
+    thread->template Consume<kSteady>(r + k);
+  }
+}
+
 template <class S, class Thread>
 __global__ void __launch_bounds__(kMostThreads, Thread::kBlocks)
     SweepKernel(const __grid_constant__ StripArgs<S> args) {
   extern __shared__ __align__(16) unsigned char memory[];
-  if (FinishWithMemo(args, blockIdx.x, threadIdx.x)) return;
-  Thread thread(args, blockIdx.x, threadIdx.x, reinterpret_cast<ComputeType<S>*>(memory));
-  for (int r = thread.FirstStep(); r < thread.EndStep(); ++r) {
-    thread.Stage(r);
-    __syncthreads();
-    thread.Consume(r);
+  if (FinishWithMemo(args, static_cast<int>(blockIdx.x), threadIdx.x)) return;
+  Thread thread(args, static_cast<int>(blockIdx.x), threadIdx.x,
+                reinterpret_cast<ComputeType<S>*>(memory));
+  for (int r = thread.FirstStep(); r < thread.EndStep(); r += Thread::kSteps) {
+    if constexpr (Thread::kSteps > 1) {
+      if (thread.AreSteady(r)) {
+        RunSteps<Thread, true, Thread::kSteps>(&thread, r);
+        continue;
+      }
+    }
+#pragma unroll 1
+    for (int k = 0; k < Thread::kSteps; ++k) RunSteps<Thread, false, 1>(&thread, r + k);
   }
   if (args.sums == nullptr) return;
   __syncthreads();

@@ -10,7 +10,7 @@ namespace gradops::cuda {
 /// and returns true; false where the gradient must be recomputed. The decision falls here, on the
 /// device, and is the same for all threads of an example.
 template <class S>
-GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int64_t block_index, int thread) {
+GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int block_index, int thread) {
   if (args.memo == nullptr) return false;
   constexpr int kN = kVec<S>;
   const StripBlock block = args.layout.Block(block_index);
@@ -22,7 +22,8 @@ GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int64_t block_index, in
   const int64_t plane_begin = block.plane * args.layout.shape.PlaneSize();
   for (int row = block.row_begin; row < block.row_end; ++row) {
     const int64_t begin = plane_begin + int64_t{row} * args.layout.row_size;
-    Pack<S, kN> numbers = place.Load(args.memo + begin, args.is_aligned);
+    Pack<S, kN> numbers = {};
+    place.Load(args.memo + begin, args.is_aligned, &numbers);
     if (use == MemoUse::kScale) {
       GRADOPS_UNROLL
       for (int v = 0; v < kN; ++v) {

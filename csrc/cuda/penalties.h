@@ -45,12 +45,15 @@ GRADOPS_FN constexpr bool IsLight(PenaltyId id) {
 }
 template <class Visitor>
 GRADOPS_FN void VisitLightPenalty(PenaltyId id, double parameter, Visitor&& visitor) {
-#define GRADOPS_CASE(enumerator, name, Functor, ...)              \
-  if constexpr (IsLight(PenaltyId::enumerator)) {                 \
-    if (id == PenaltyId::enumerator) visitor(Functor(parameter)); \
+#define GRADOPS_CASE(enumerator, name, Functor, ...)                     \
+  if constexpr (IsLight(PenaltyId::enumerator)) {                        \
+    if (id == PenaltyId::enumerator) return visitor(Functor(parameter)); \
   }
   GRADOPS_PENALTIES(GRADOPS_CASE)
 #undef GRADOPS_CASE
+#if defined(__CUDA_ARCH__)
+  __builtin_unreachable();  // what a visitor makes needs no value beforehand
+#endif
 }
 
 }  // namespace gradops::cuda

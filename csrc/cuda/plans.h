@@ -2,6 +2,7 @@
 #define GRADOPS_CUDA_PLANS_H_
 
 #include <string>
+#include <type_traits>
 
 #include "cuda/image_pixels.h"
 #include "cuda/strip_thread.h"
@@ -18,6 +19,7 @@ StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inpu
   args.params = params;
   args.layout = MakeStripLayout(params, kVec<S>);
   args.taps = FindBorderTaps<ComputeType<S>>(params);
+  args.scale = static_cast<ComputeType<S>>(params.stencil.scale);
   args.inputs = inputs;
   return args;
 }
@@ -33,22 +35,59 @@ bool SetDenominatorByShape(StripArgs<S>* args) {
   return true;
 }
 
+/// Calls visitor(TypeTag<When>) with ChosenBefore if the arguments allow for it.
+template <class S, class Visitor>
+bool VisitFixed(const StripArgs<S>& args, Visitor&& visitor) {
+  using math::TapsKind;
+  const math::Stencil& stencil = args.params.stencil;
+  const StripLayout& layout = args.layout;
+  if (!args.is_aligned || !args.HasTarget() || stencil.IsForward() || !stencil.Smooths() ||
+      layout.row_size > kMostFixedNumbers)
+    return false;
+  const auto with_shift = [&](auto shift) {
+    constexpr int kShift = decltype(shift)::value;
+    if (stencil.smoothing[0] == 1) {
+      visitor(TypeTag<ChosenBefore<kShift, TapsKind::kUnit>>());
+    } else {
+      visitor(TypeTag<ChosenBefore<kShift, TapsKind::kSmoothing>>());
+    }
+    return true;
+  };
+  switch (layout.far - layout.step) {
+    case 0:
+      return with_shift(std::integral_constant<int, 0>());
+    case 1:
+      return layout.step == 3 && with_shift(std::integral_constant<int, 1>());
+    case 2:
+      return layout.step == 2 && with_shift(std::integral_constant<int, 2>());
+    default:
+      return layout.step == 1 && with_shift(std::integral_constant<int, 3>());
+  }
+}
+
 /// Calls visitor(TypeTag<StripThread>) for the program that finds `kOrder` of the arguments.
 template <class S, Order kOrder, class Visitor>
 void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
   const bool is_plain = !args.HasMaps() && args.is_contiguous && IsLight(args.params.penalty);
   VisitResponse(args.params.response, [&](auto tag) {
     using R = typename decltype(tag)::Type;
-    if constexpr (kOrder != Order::kSecond && !R::kIsLong) {
-      if (is_plain) return visitor(TypeTag<StripThread<S, R, kOrder, true>>());
+    if constexpr (kOrder != Order::kSecond && R::kDifference && sizeof(ComputeType<S>) == 4) {
+      if (is_plain && VisitFixed(args, [&](auto when) {
+            visitor(TypeTag<StripThread<S, R, kOrder, typename decltype(when)::Type>>());
+          })) {
+        return;
+      }
     }
-    visitor(TypeTag<StripThread<S, R, kOrder, false>>());
+    if constexpr (kOrder != Order::kSecond && !R::kIsLong) {
+      if (is_plain) return visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerRow>>());
+    }
+    visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerNumber>>());
   });
 }
 
 /// The sweep that finds gradient = upstream * d magnitude / d images, and its program.
 template <class S>
-using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, false>;
+using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerNumber>;
 template <class S>
 StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, const S* upstream,
                                S* gradient) {

@@ -19,6 +19,7 @@ struct StripArgs {
   KernelParams params;
   StripLayout layout;
   BorderTaps<T> taps;
+  T scale;  // of the stencil
   LossInputs<S> inputs;
   const S* pixel_weights;  // [B, H, W, C], of any sign, in place of inputs.weights; may be null
   const S* vector;
@@ -36,6 +37,7 @@ struct StripArgs {
   GRADOPS_FN double Denominator(int64_t example) const {
     return denominators == nullptr ? denominator : denominators[example];
   }
+  GRADOPS_FN bool HasTarget() const { return inputs.y_true != nullptr; }
   /// Plain sweeps weigh all residuals alike.
   bool HasMaps() const {
     return pixel_weights != nullptr || inputs.weights.data != nullptr ||

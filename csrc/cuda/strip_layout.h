@@ -21,6 +21,9 @@ inline constexpr int kMostThreads = 256;
 /// Rows of a strip: many, so that few rows are read by two strips; fewer where there would not be
 /// enough threads for the largest devices.
 inline constexpr int kMostRows = 64, kLeastRows = 8, kManyThreads = 1 << 17;
+/// Numbers between neighbours along a row, at most: of images with more channels, chunks of them
+/// are swept.
+inline constexpr int kMostStep = 64;
 /// Positions in a row, and rows, have 32 bits.
 inline constexpr int64_t kMostRowNumbers = int64_t{1} << 30;
 
@@ -40,7 +43,6 @@ struct StripLayout {
   int threads, size;                   // of a tile: threads, numbers
   int step, far, margin;               // in whole vectors: step, 2 * step
   int tiles, chunks;                   // of a row
-  int most_channels;                   // of a chunk, if there are several
   int height, row_size, rows, strips;  // of a plane
   bool wraps_down, wraps_along;
 
@@ -49,14 +51,17 @@ struct StripLayout {
   GRADOPS_FN int64_t Blocks() const { return shape.batch * BlocksPerExample(); }
   GRADOPS_FN int InnerSize() const { return size - 2 * margin; }
 
-  GRADOPS_FN StripBlock Block(int64_t index) const {
+  /// (By divisions of 32 bits: those of 64 take as long as some rows.)
+  GRADOPS_FN StripBlock Block(int index) const {
+    const int of_plane = static_cast<int>(BlocksPerPlane()), plane = index / of_plane;
     StripBlock block;
-    block.plane = index / BlocksPerPlane();
-    block.example = block.plane / shape.planes;
-    index %= BlocksPerPlane();
-    block.tile = static_cast<int>(index % tiles);
-    block.chunk = static_cast<int>(index / tiles % chunks);
-    block.row_begin = static_cast<int>(index / (int64_t{tiles} * chunks)) * rows;
+    block.plane = plane;
+    block.example = plane / static_cast<int>(shape.planes);
+    index -= plane * of_plane;
+    const int run = index / tiles;
+    block.tile = index - run * tiles;
+    block.chunk = run % chunks;
+    block.row_begin = run / chunks * rows;
     block.row_end = math::Min(block.row_begin + rows, height);
     return block;
   }
@@ -66,16 +71,13 @@ struct StripLayout {
   GRADOPS_FN int InRow(const StripBlock& block, int at) const {
     return block.tile * InnerSize() - (wraps_along ? margin : 0) + at;
   }
-  GRADOPS_FN int NumbersOfPixel() const {
-    return chunks == 1 ? static_cast<int>(shape.channels) : most_channels;
-  }
 
   /// Whether number `at` is the tile's own, if it is there.
   GRADOPS_FN bool IsOwn(const StripBlock& block, int at) const {
     const bool is_inner = at >= margin && at < size - margin;
     if (wraps_along) {
       const int in_row = InRow(block, at);
-      return is_inner && in_row >= 0 && in_row < static_cast<int>(shape.width) * NumbersOfPixel();
+      return is_inner && in_row >= 0 && in_row < static_cast<int>(shape.width) * step;
     }
     return is_inner || (block.tile == 0 && at < margin) ||
            (block.tile == tiles - 1 && at >= size - margin);
@@ -84,7 +86,7 @@ struct StripLayout {
   /// Where number `at` of a tile lies in the row; -1 if there is no such number.
   GRADOPS_FN int Position(const StripBlock& block, int at) const {
     const int channels = static_cast<int>(shape.channels), width = static_cast<int>(shape.width);
-    const int in_row = InRow(block, at), of_pixel = NumbersOfPixel();
+    const int in_row = InRow(block, at), of_pixel = step;
     int pixel = in_row >= 0 ? in_row / of_pixel : -((of_pixel - 1 - in_row) / of_pixel);
     const int channel = block.chunk * of_pixel + in_row - pixel * of_pixel;
     if (channel >= channels) return -1;
@@ -111,6 +113,26 @@ inline int64_t TilesOf(const StripLayout& layout, int64_t numbers, int64_t size)
   return math::CeilDiv(numbers - (layout.wraps_along ? 0 : 2 * layout.margin), inner);
 }
 
+/// Cuts the rows into chunks of so many channels, and those into the tiles that keep the fewest
+/// threads idle. Returns how many threads a row has then.
+inline int64_t CutRows(int channels, int vec, StripLayout* layout) {
+  layout->chunks = static_cast<int>(math::CeilDiv<int64_t>(layout->shape.channels, channels));
+  layout->step = channels;
+  layout->far = math::CeilDiv(layout->step, vec) * vec;
+  layout->margin = math::CeilDiv(2 * layout->step, vec) * vec;
+  int64_t fewest = 0;
+  for (int threads = kWarp; threads <= kMostThreads; threads += kWarp) {
+    const int64_t tiles =
+        TilesOf(*layout, layout->shape.width * layout->step, int64_t{threads} * vec);
+    if (tiles == 0 || (fewest != 0 && tiles * threads > fewest)) continue;
+    fewest = tiles * threads;
+    layout->threads = threads;
+    layout->size = threads * vec;
+    layout->tiles = static_cast<int>(tiles);
+  }
+  return layout->chunks * fewest;
+}
+
 /// By shape and stencil alone, so that sums are the same run after run. Of rows of at most
 /// kMostRowNumbers numbers.
 inline StripLayout MakeStripLayout(const KernelParams& params, int vec) {
@@ -120,26 +142,18 @@ inline StripLayout MakeStripLayout(const KernelParams& params, int vec) {
   layout.row_size = static_cast<int>(shape.RowSize());
   layout.wraps_down = math::Wraps(params.stencil, params.border, shape.height);
   layout.wraps_along = math::Wraps(params.stencil, params.border, shape.width);
-  layout.most_channels = 16 * vec;  // of which tiles hold enough pixels
-  const bool is_cut = shape.channels > layout.most_channels;
-  layout.chunks = is_cut ? static_cast<int>(math::CeilDiv<int64_t>(shape.channels, 16 * vec)) : 1;
-  layout.step =
-      is_cut ? layout.most_channels : static_cast<int>(math::Max<int64_t>(shape.channels, 1));
-  layout.far = math::CeilDiv(layout.step, vec) * vec;
-  layout.margin = math::CeilDiv(2 * layout.step, vec) * vec;
-  const int64_t numbers = shape.width * (is_cut ? layout.step : shape.channels);
-  // The tiles that keep the fewest threads idle.
-  int64_t fewest = 0;
-  for (int threads = kWarp; threads <= kMostThreads; threads += kWarp) {
-    const int64_t tiles = TilesOf(layout, numbers, int64_t{threads} * vec);
-    if (tiles == 0 || (fewest != 0 && tiles * threads > fewest)) continue;
-    fewest = tiles * threads;
-    layout.threads = threads;
-    layout.size = threads * vec;
-    layout.tiles = static_cast<int>(tiles);
+  // Chunks are narrow enough for tiles of many pixels, and whole vectors.
+  const int64_t most = 16 * vec;
+  int channels = static_cast<int>(math::Max<int64_t>(math::Min(shape.channels, most), 1));
+  int64_t threads = CutRows(channels, vec, &layout);
+  for (int chunk = channels / 2; shape.channels % vec == 0 && chunk % vec == 0 && chunk >= 4 * vec;
+       chunk /= 2) {
+    StripLayout cut = layout;
+    const int64_t threads_cut = CutRows(chunk, vec, &cut);
+    if (threads_cut < threads) layout = cut, threads = threads_cut;
   }
   layout.rows = kMostRows;
-  const int64_t per_row = shape.batch * shape.planes * layout.chunks * fewest;
+  const int64_t per_row = shape.batch * shape.planes * threads;
   while (layout.rows > kLeastRows &&
          per_row * math::CeilDiv(layout.height, layout.rows) < kManyThreads) {
     layout.rows /= 2;

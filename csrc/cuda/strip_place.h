@@ -53,15 +53,16 @@ class StripPlace {
   /// cuda::EdgeOf the pixel.
   GRADOPS_FN int EdgeOf(int v) const { return edges_ >> 4 * v & 15; }
 
-  /// 0 for those that are not there. `row`: of the image.
-  GRADOPS_FN Pack<S, kN> Load(const S* row, bool is_aligned) const {
-    Pack<S, kN> pack = {};
-    if (is_aligned) return IsThere(0) ? LoadPack<S, kN>(row + position_[0]) : pack;
+  /// Those that are not there stay as they are. `row`: of the image.
+  GRADOPS_FN void Load(const S* row, bool is_aligned, Pack<S, kN>* pack) const {
+    if (is_aligned) {
+      if (IsThere(0)) *pack = LoadPack<S, kN>(row + position_[0]);
+      return;
+    }
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      if (IsThere(v)) pack.numbers[v] = row[Position(v)];
+      if (IsThere(v)) pack->numbers[v] = row[Position(v)];
     }
-    return pack;
   }
   /// Those that are its own.
   GRADOPS_FN void Store(const Pack<S, kN>& pack, S* row, bool is_aligned) const {

@@ -3,6 +3,7 @@
 
 #include "cuda/strip_choices.h"
 #include "cuda/strip_memory.h"
+#include "cuda/strip_rows.h"
 #include "math/response.h"
 
 // One thread of a block that sweeps a strip. See strip_layout.h for the cut and math/stencil.h for
@@ -13,17 +14,15 @@
 //               of row r - 1, vertical adjoint of row r - 2, which goes to shared memory.
 // Shared memory has two buffers, so one barrier a step is enough. The kernel runs the threads at
 // once, an emulation on the host one after the other between barriers: the same functions.
+//
+// Most steps of a long strip are steady: every row that they touch is there and away from the
+// border. kSteady says so when the step is compiled.
 
 namespace gradops::cuda {
 
-/// Of the sweeps that most people run also the shift is chosen once a row.
-template <class S, class Response, bool kPlain>
-using ChoicesFor =
-    StripChoices<S, kPlain, kPlain && Response::kDifference && sizeof(ComputeType<S>) == 4>;
-
-template <class S, class Response, Order kOrder, bool kPlain>
-class StripThread : private ChoicesFor<S, Response, kPlain> {
-  using Choices = ChoicesFor<S, Response, kPlain>;
+template <class S, class Response, Order kOrder, class When>
+class StripThread : private StripChoices<S, When> {
+  using Choices = StripChoices<S, When>;
   using Choices::args_;
   using Choices::block_;
   using Choices::place_;
@@ -35,14 +34,20 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
   static constexpr int kImages = Response::kDifference ? 1 : 2;
   static constexpr int kSources = kImages + (kOrder == Order::kSecond ? 1 : 0);
   static constexpr int kOutputs = kOrder == Order::kValue ? 0 : (kOrder == Order::kSlope ? 1 : 2);
-  using Memory = StripMemory<T, kSources, kOutputs>;
+  using Memory = StripMemory<T, kSources, kOutputs, When::kMostFar>;
   /// Blocks that a multiprocessor should hold at least, where there are registers for that.
-  static constexpr int kBlocks = kPlain && kImages == 1 ? 2 : 1;
+  static constexpr int kBlocks = When::kPlain && kImages == 1 ? 2 : 1;
+  /// Steps that are done together: what is kept of three rows is then never moved.
+  static constexpr int kSteps = When::kFixed ? 3 : 1;
 
-  GRADOPS_FN StripThread(const StripArgs<S>& args, int64_t block_index, int thread, T* shared)
+  GRADOPS_FN StripThread(const StripArgs<S>& args, int block_index, int thread, T* shared)
       : Choices(args, block_index, thread),
         memory_(args.layout, shared, thread * kN),
-        scale_(static_cast<T>(args.params.stencil.scale)) {
+        rows_(args.layout, block_, kOutputs > 0, kAhead),
+        pred_(args.inputs.y_pred + this->First()),
+        target_(args.inputs.y_true + (args.HasTarget() ? this->First() : 0)),
+        gradient_(args.by_pred + (kOutputs > 0 ? this->First() : 0)),
+        scale_(args.scale) {
     if constexpr (kOutputs > 0) {
       const double denominator = args.Denominator(block_.example);
       const int last = args.params.normalizer == NormalizerId::kNone ? Response::kResiduals - 1 : 0;
@@ -51,19 +56,27 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
             args.upstream.data == nullptr ? T(1) : args.upstream.At(block_.example, axis);
         return GradientScale(args.params, upstream, denominator);
       };
-      factor_ = {factor(0), factor(last)};
       nothing_ = denominator == 0;
+      factor_ = {factor(0), factor(last)};
+      // All slopes are 0 then.
+      if (When::kPlain && nothing_) factor_ = {T(0), T(0)};
     }
     GRADOPS_UNROLL
-    for (int ahead = 0; ahead < kAhead; ++ahead) Fetch(FirstStep() + ahead, &next_[ahead]);
+    for (int ahead = 0; ahead < kAhead; ++ahead) Fetch<false>(FirstStep() + ahead, &next_[ahead]);
   }
 
-  GRADOPS_FN int FirstStep() const { return block_.row_begin - kReach; }
-  GRADOPS_FN int EndStep() const { return block_.row_end + (kOutputs > 0 ? 3 : 1); }
-  GRADOPS_FN AxisSums Sums() const { return sums_; }
+  GRADOPS_FN int FirstStep() const { return rows_.FirstStep(); }
+  GRADOPS_FN int EndStep() const { return rows_.EndStep(); }
+  /// Whether the next kSteps steps may be steady ones.
+  GRADOPS_FN bool AreSteady(int r) const { return When::kFixed && rows_.AreSteady(r, kSteps); }
+  GRADOPS_FN AxisSums Sums() const {
+    if (When::kFixed && !place_.IsOwn(0)) return {0, 0};
+    return sums_;
+  }
 
+  template <bool kSteady>
   GRADOPS_FN void Stage(int r) {
-    if (HasImageRow(r)) {
+    if (kSteady || rows_.HasImage(r)) {
       GRADOPS_UNROLL
       for (int v = 0; v < kN; ++v) {
         const T pred = math::Widen(next_[0].pred.numbers[v]);
@@ -75,52 +88,49 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
         }
       }
       GRADOPS_UNROLL
-      for (int s = 0; s < kSources; ++s) StorePack<T, kN>(own_[s], memory_.Source(r, s));
+      for (int s = 0; s < kSources; ++s) memory_.Source(r, s).Store(own_[s]);
     }
     GRADOPS_UNROLL
     for (int ahead = 1; ahead < kAhead; ++ahead) next_[ahead - 1] = next_[ahead];
-    Fetch(r + kAhead, &next_[kAhead - 1]);
+    Fetch<kSteady>(r + kAhead, &next_[kAhead - 1]);
   }
 
+  template <bool kSteady>
   GRADOPS_FN void Consume(int r) {
-    HorizontalPass(r);
+    HorizontalPass<kSteady>(r);
     if constexpr (kOutputs > 0) {
-      if (r - 3 >= block_.row_begin) WriteRow(r, r - 3);
+      if (kSteady || rows_.IsOwn(r - 3)) WriteRow(r, r - 3);
     }
-    ResidualPass(r - 1);
+    ResidualPass<kSteady>(r - 1);
     if constexpr (kOutputs > 0) {
-      if (r - 2 >= block_.row_begin && r - 2 < block_.row_end) VerticalAdjoint(r, r - 2);
+      if (kSteady || rows_.IsOwn(r - 2)) VerticalAdjoint<kSteady>(r, r - 2);
     }
   }
 
  private:
-  // Rows that are looked at beyond the strip, and rows that are fetched ahead: as many as keep
-  // enough bytes on their way from memory.
-  static constexpr int kReach = kOutputs > 0 ? 2 : 1;
-  static constexpr int kAhead = sizeof(S) == 2 || kOutputs == 0 ? 2 : 1;
+  // Rows that are fetched ahead: as many as keep enough bytes on their way from memory, and as
+  // there are registers for.
+  static constexpr int kAhead = (sizeof(S) == 2 || kOutputs == 0 ? 2 : 1) + (When::kFixed ? 1 : 0);
   static constexpr int kWritten = kOutputs > 0 ? kOutputs : 1;
 
   struct ImagePacks {
     Pack<S, kN> pred, target, vector;
   };
 
-  GRADOPS_FN bool HasImageRow(int r) const {
-    return r < block_.row_end + kReach && args_.layout.Row(r) >= 0;
-  }
+  template <bool kSteady>
   GRADOPS_FN void Fetch(int r, ImagePacks* packs) const {
-    if (!HasImageRow(r)) return;
-    const int64_t begin = this->RowBegin(args_.layout.Row(r));
-    packs->pred = place_.Load(args_.inputs.y_pred + begin, args_.is_aligned);
-    packs->target = args_.inputs.y_true == nullptr
-                        ? Pack<S, kN>{}
-                        : place_.Load(args_.inputs.y_true + begin, args_.is_aligned);
+    if (!kSteady && !rows_.HasImage(r)) return;
+    const int row = kSteady ? r : args_.layout.Row(r);
+    this->Load(pred_, row, &packs->pred);
+    if (When::kFixed || args_.HasTarget()) this->Load(target_, row, &packs->target);
     if constexpr (kOrder == Order::kSecond) {
-      packs->vector = place_.Load(args_.vector + begin, args_.is_aligned);
+      this->Load(args_.vector + this->First(), row, &packs->vector);
     }
   }
   /// U and V of row r; zeros where there is no such row.
+  template <bool kSteady>
   GRADOPS_FN void HorizontalPass(int r) {
-    if (!HasImageRow(r)) {
+    if (!kSteady && !rows_.HasImage(r)) {
       GRADOPS_UNROLL
       for (int s = 0; s < kSources; ++s) {
         GRADOPS_UNROLL
@@ -151,12 +161,13 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
   GRADOPS_FN static void Push(Rows* rows, T row) { *rows = {rows->here, rows->after, row}; }
 
   /// Values, slopes of the residuals of row i; zeros where there are none.
+  template <bool kSteady>
   GRADOPS_FN void ResidualPass(int i) {
-    constexpr int reach = kOutputs > 0 ? 1 : 0;
     G out[kWritten][kN] = {};
-    if (i >= block_.row_begin - reach && i < block_.row_end + reach && args_.layout.Row(i) >= 0) {
+    if (kSteady || rows_.HasResiduals(i)) {
+      const bool is_inside = kSteady || rows_.IsInside(i);
       G g[kSources][kN];
-      this->VisitRow(i, [&](const auto& taps) {
+      this->VisitRow(i, is_inside, [&](const auto& taps) {
         GRADOPS_UNROLL
         for (int s = 0; s < kSources; ++s) {
           GRADOPS_UNROLL
@@ -167,12 +178,17 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
           }
         }
       });
-      const bool adds = i >= block_.row_begin && i < block_.row_end;
-      if (kPlain && !this->DropsAny(i)) {
-        this->VisitPenalty([&](const auto& rho) { Compare<false>(rho, i, g, adds, out); });
-      } else {
-        this->VisitPenalty([&](const auto& rho) { Compare<true>(rho, i, g, adds, out); });
-      }
+      this->VisitPenalty([&](const auto& rho) {
+        G terms[kN];
+        Compare(rho, g, terms, out);
+        const bool adds = kSteady || rows_.IsOwn(i);
+        if (!When::kPlain || this->DropsAny(is_inside)) {
+          Weigh(i, is_inside, terms, out);
+          if (adds) AddTerms(terms);
+        } else if (adds) {
+          AddTerms(terms);
+        }
+      });
     }
     if constexpr (kOutputs > 0) {
       GRADOPS_UNROLL
@@ -182,44 +198,53 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
       }
     }
   }
-  /// The response and its penalty, of the gradients of row i. kWeighed: not all count alike.
-  template <bool kWeighed, class Penalty>
-  GRADOPS_FN void Compare(const Penalty& rho, int i, const G g[kSources][kN], bool adds,
-                          G out[kWritten][kN]) {
+  /// The response and its penalty, of the gradients of a row.
+  template <class Penalty>
+  GRADOPS_FN void Compare(const Penalty& rho, const G g[kSources][kN], G terms[kN],
+                          G out[kWritten][kN]) const {
     const Response response(args_.params.response_epsilon);
-    T sum_y = 0, sum_x = 0;
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      bool y = true, x = true;
-      T weight = 1;
-      if (kWeighed && place_.IsThere(v))
-        this->Count(i, v, Response::kResiduals == 1, &weight, &y, &x);
-      const auto weighed = [&](G values) {
-        if constexpr (!kWeighed) return values;
-        return G{y ? weight * values.y : T(0), x ? weight * values.x : T(0)};
-      };
       const G pred = g[0][v], target = g[kImages - 1][v];
-      G terms;
       if constexpr (kOrder == Order::kSecond) {
         const G vector = g[kImages][v], slopes = response.Slopes(rho, pred, target);
-        terms = weighed({slopes.y * vector.y, slopes.x * vector.x});
+        terms[v] = {slopes.y * vector.y, slopes.x * vector.x};
         const auto second = response.Second(rho, pred, target, vector);
-        out[0][v] = weighed(second.by_pred);
-        out[1][v] = weighed(second.by_true);
+        out[0][v] = second.by_pred;
+        out[1][v] = second.by_true;
       } else {
-        terms = weighed(response.Values(rho, pred, target));
-        if constexpr (kOutputs > 0) out[0][v] = weighed(response.Slopes(rho, pred, target));
+        terms[v] = response.Values(rho, pred, target);
+        if constexpr (kOutputs > 0) out[0][v] = response.Slopes(rho, pred, target);
       }
-      sum_y += place_.IsOwn(v) ? terms.y : T(0);
-      sum_x += place_.IsOwn(v) ? terms.x : T(0);
     }
-    if (!adds) return;
-    sums_.y += static_cast<double>(sum_y);
-    sums_.x += static_cast<double>(sum_x);
+  }
+  /// Weighs what was found of row i; 0 where it does not count.
+  GRADOPS_FN void Weigh(int i, bool is_inside, G terms[kN], G out[kWritten][kN]) const {
+    this->VisitCounts(i, is_inside, Response::kResiduals == 1,
+                      [&](int v, bool y, bool x, T weight) {
+                        const auto weigh = [&](G* values) {
+                          *values = {y ? weight * values->y : T(0), x ? weight * values->x : T(0)};
+                        };
+                        weigh(&terms[v]);
+                        GRADOPS_UNROLL
+                        for (int o = 0; o < kOutputs; ++o) weigh(&out[o][v]);
+                      });
+  }
+  /// Adds the terms of the thread's own numbers. (Fixed programs leave out the others at the end.)
+  GRADOPS_FN void AddTerms(const G terms[kN]) {
+    const auto own = [&](int v) {
+      return When::kFixed || place_.IsOwn(v) ? terms[v] : G{T(0), T(0)};
+    };
+    G sum = own(0);
+    GRADOPS_UNROLL
+    for (int v = 1; v < kN; ++v) sum = sum + own(v);
+    sums_.y += static_cast<double>(sum.y);
+    sums_.x += static_cast<double>(sum.x);
   }
   /// A and B of row i, of the slopes of the rows i - 1, i, i + 1; for step r + 1.
+  template <bool kSteady>
   GRADOPS_FN void VerticalAdjoint(int r, int i) {
-    this->VisitRow(i, [&](const auto& taps) {
+    this->VisitRow(i, kSteady || rows_.IsInside(i), [&](const auto& taps) {
       GRADOPS_UNROLL
       for (int o = 0; o < kOutputs; ++o) {
         Pack<T, kN> y, x;
@@ -229,8 +254,8 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
           y.numbers[v] = taps.DerivativeAdjoint(sy.before, sy.here, sy.after);
           x.numbers[v] = taps.SmoothAdjoint(sx.before, sx.here, sx.after);
         }
-        StorePack<T, kN>(y, memory_.AdjointY(r + 1, o));
-        StorePack<T, kN>(x, memory_.AdjointX(r + 1, o));
+        memory_.AdjointY(r + 1, o).Store(y);
+        memory_.AdjointX(r + 1, o).Store(x);
       }
     });
   }
@@ -240,10 +265,11 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
     this->VisitReader([&](const auto& read) {
       GRADOPS_UNROLL
       for (int o = 0; o < kOutputs; ++o) {
-        S* const image = o == 0 ? args_.by_pred : args_.by_true;
-        if (image == nullptr) continue;
-        const T *const at_y = memory_.AdjointY(r, o), *const at_x = memory_.AdjointX(r, o);
-        const Pack<T, kN> y = LoadPack<T, kN>(at_y), x = LoadPack<T, kN>(at_x);
+        S* image = o == 0 ? args_.by_pred : args_.by_true;
+        if (!When::kFixed && image == nullptr) continue;
+        image = When::kFixed ? gradient_ : image + this->First();
+        const SharedAt<T> at_y = memory_.AdjointY(r, o), at_x = memory_.AdjointX(r, o);
+        const Pack<T, kN> y = at_y.template Load<kN>(), x = at_x.template Load<kN>();
         T before_y[kN], after_y[kN], before_x[kN], after_x[kN];
         read(at_y, y, before_y, after_y);
         read(at_x, x, before_x, after_x);
@@ -251,15 +277,18 @@ class StripThread : private ChoicesFor<S, Response, kPlain> {
         this->VisitColumns([&](int v, const auto& taps) {
           const T down = taps.SmoothAdjoint(before_y[v], y.numbers[v], after_y[v]);
           const T along = taps.DerivativeAdjoint(before_x[v], x.numbers[v], after_x[v]);
-          const T sum = factor_.y * down + factor_.x * along;
-          math::Narrow(nothing_ ? T(0) : sum, &gradient.numbers[v]);
+          const T sum = math::MultiplyAdd(factor_.y, down, factor_.x * along);
+          math::Narrow(!When::kPlain && nothing_ ? T(0) : sum, &gradient.numbers[v]);
         });
-        place_.Store(gradient, image + this->RowBegin(i), args_.is_aligned);
+        this->Store(gradient, image, i);
       }
     });
   }
 
   const Memory memory_;
+  const StripRows rows_;
+  const S *const pred_, *const target_;
+  S* const gradient_;
   const T scale_;
   G factor_ = {};
   bool nothing_ = false;

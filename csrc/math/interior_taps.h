@@ -1,6 +1,7 @@
 #ifndef GRADOPS_MATH_INTERIOR_TAPS_H_
 #define GRADOPS_MATH_INTERIOR_TAPS_H_
 
+#include "math/scalar.h"
 #include "math/stencil.h"
 
 namespace gradops::math {
@@ -43,9 +44,9 @@ struct InteriorTaps {
   template <class Before, class Here, class After>
   GRADOPS_FN V Smooth(Before&& before, Here&& here, After&& after) const {
     if constexpr (kKind == TapsKind::kUnit) {
-      return (before() + after()) + center * here();
+      return MultiplyAdd(center, here(), before() + after());
     } else if constexpr (kKind == TapsKind::kSmoothing) {
-      return side * (before() + after()) + center * here();
+      return MultiplyAdd(center, here(), side * (before() + after()));
     } else {
       return center * here();
     }

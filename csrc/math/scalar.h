@@ -23,6 +23,22 @@ GRADOPS_FN double Select(bool condition, double yes, double no) { return conditi
 GRADOPS_FN float Sqrt(float x) { return ::sqrtf(x); }
 GRADOPS_FN double Sqrt(double x) { return ::sqrt(x); }
 
+/// a * b + c; on a device in one operation, which does not round the product.
+template <class V>
+GRADOPS_FN V MultiplyAdd(V a, V b, V c) {
+  return a * b + c;
+}
+#if defined(__CUDA_ARCH__)
+template <>
+GRADOPS_FN float MultiplyAdd(float a, float b, float c) {
+  return __fmaf_rn(a, b, c);
+}
+template <>
+GRADOPS_FN double MultiplyAdd(double a, double b, double c) {
+  return __fma_rn(a, b, c);
+}
+#endif
+
 // On the device, calls: their code is long, and a kernel has many of them.
 #if defined(__CUDACC__)
 __host__ __device__ __noinline__ inline double CalledLog1p(double x) { return ::log1p(x); }
