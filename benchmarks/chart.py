@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks import cases, peers, report
 from benchmarks.cases import Settings, Target, Timed
+from benchmarks.modes import TRAINING_STEP
 from benchmarks.problems import make_problem
-from benchmarks.providers import TRAINING_STEP
 from benchmarks.yardsticks import SUBTRACT
 
 SECTION = "chart"

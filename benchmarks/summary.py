@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import chart, report
+from benchmarks.modes import TRAINING_STEP
 from benchmarks.problems import Shape
-from benchmarks.providers import TRAINING_STEP
 from benchmarks.yardsticks import SUBTRACT
 
 ROOT = Path(__file__).resolve().parents[1]
