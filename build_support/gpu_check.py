@@ -2,7 +2,9 @@
 
 `make gpu-check` runs it with any Python that has NumPy, pytest, pybind11 and CuPy, beside nvcc and
 CMake; it downloads nothing. GPU_CHECK_ARGS="--sanitize" adds compute-sanitizer, `--archs 90` says
-for what to compile where nvidia-smi cannot, `--build-only` needs no GPU.
+for what to compile where nvidia-smi cannot, `--build-only` needs no GPU. What it does not know goes
+to the benchmark, `python -m benchmarks.gpu`, such as `--csv PATH`, `--chart PATH`, `--only peers`.
+Of a copy of the sources without git, the results name the commit in GRADOPS_COMMIT.
 """
 
 from __future__ import annotations
@@ -61,13 +63,22 @@ def build(archs: str) -> None:
 
 
 def main() -> None:
-    """Build, correctness, bandwidth; with --sanitize the sanitizer."""
+    """Build, correctness, benchmark; with --sanitize the sanitizer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archs", default="native")
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
-    parser.add_argument("--csv", default="", help="where to write the table of bandwidths")
-    arguments = parser.parse_args()
+    parser.add_argument("--bench-only", action="store_true", help="of what was built before")
+    parser.add_argument("--csv", type=Path, help="where the benchmark writes its table")
+    parser.add_argument("--chart", type=Path, help="where it draws its chart")
+    arguments, others = parser.parse_known_args()
+    benchmark = [sys.executable, "-m", "benchmarks.gpu", *others]
+    for name in ("csv", "chart"):
+        path = getattr(arguments, name)
+        benchmark += [f"--{name}", str(path.resolve())] if path else []
+    if arguments.bench_only:
+        call(*benchmark)
+        return
     BUILD.mkdir(parents=True, exist_ok=True)
     check_tools(arguments.build_only, arguments.sanitize)
     build(arguments.archs)
@@ -83,8 +94,7 @@ def main() -> None:
         for tool in TOOLS:
             call("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *pytest, "-k", SMALL,
                  "--every", "8", GRADOPS_TEST_CUDA="device")  # fmt: skip
-    table = ["--csv", str(Path(arguments.csv).resolve())] if arguments.csv else []
-    call(sys.executable, "-m", "benchmarks.gpu", *table)
+    call(*benchmark)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks.gpu.providers import Provider, Result
 NAME = "cupy slices"
 
 
-def cupy_slices(buffers: Buffers) -> Provider:
+def cupy_slices(buffers: Buffers) -> list[Provider]:
     """One array operation after another.
 
     Raises:
@@ -41,7 +41,7 @@ def cupy_slices(buffers: Buffers) -> Provider:
     def read(array: Any) -> np.ndarray:
         return device.get(array).astype("float32")
 
-    return Provider(NAME, modes.LOSS_AND_GRADIENT, call, read, device.cupy_peak)
+    return [Provider(NAME, modes.LOSS_AND_GRADIENT, call, read, device.cupy_peak)]
 
 
 def _adjoint(cupy: Any, signs: Any, axis: int, other: int) -> Any:

@@ -174,7 +174,7 @@ def open_device() -> Device:
 
 
 def _version(number: int) -> str:
-    """ "13.0" of 13000."""
+    """Such as 13.0 of 13000."""
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
@@ -184,5 +184,8 @@ def _driver() -> str:
     if program is None:
         return "unknown"
     command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
     return (said.stdout.split() or ["unknown"])[0]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks.gpu import cupy_peer, torch_peers, triton_peer
 from benchmarks.gpu.problems import Buffers
 from benchmarks.gpu.providers import Provider
 
-#: By name: the modules it needs and what makes it.
-PEERS: dict[str, tuple[tuple[str, ...], Callable[[Buffers], Provider]]] = {
+Builder = Callable[[Buffers], Sequence[Provider]]
+#: By name: the modules it needs, and what makes it, in variants of which the fastest counts.
+PEERS: dict[str, tuple[tuple[str, ...], Builder]] = {
     torch_peers.CONVOLUTION: (("torch",), torch_peers.convolution),
     torch_peers.PLANES_LAST: (("torch",), torch_peers.convolution_channels_last),
     torch_peers.SLICES: (("torch",), torch_peers.by_slices),
@@ -27,8 +28,8 @@ FLOORS = {
 }
 
 
-def build(name: str, buffers: Buffers) -> Provider:
-    """One peer.
+def build(name: str, buffers: Buffers) -> Sequence[Provider]:
+    """One peer, in all of its variants.
 
     Raises:
         ModuleNotFoundError: It is not installed.

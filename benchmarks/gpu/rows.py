@@ -18,7 +18,8 @@ from benchmarks.problems import NAMED, Shape, label
 from gradops import _measure
 
 LABEL = label(NAMED)
-_NOTE = 160  # Characters.
+_NOTE = 240  # Characters.
+_PATIENCE = 90
 T = TypeVar("T")
 
 
@@ -36,7 +37,10 @@ class Settings:
     working_set: int
     small_calls: int  # In a sample of calls so short that they are timed by the hundred.
     ends: float  # Of the host's clock: what has not begun by then is left out.
-    patience: int = 90  # Seconds that a provider may take to be made ready.
+
+    def patience(self) -> int:
+        """Seconds that a library may take to be made ready and checked."""
+        return max(1, min(_PATIENCE, int(self.ends - self.device.seconds())))
 
     def check_time(self) -> None:
         """Raises TimeoutError once there is none left."""

@@ -76,14 +76,14 @@ def _provider(
     return Provider(name, modes.LOSS_AND_GRADIENT, call, read, peak)
 
 
-def convolution(buffers: Buffers) -> Provider:
+def convolution(buffers: Buffers) -> list[Provider]:
     """`conv2d` of the padded difference, planes beside each other."""
-    return _convolution(CONVOLUTION, buffers, planes_last=False)
+    return [_convolution(CONVOLUTION, buffers, planes_last=False)]
 
 
-def convolution_channels_last(buffers: Buffers) -> Provider:
+def convolution_channels_last(buffers: Buffers) -> list[Provider]:
     """The same in PyTorch's memory format channels_last."""
-    return _convolution(PLANES_LAST, buffers, planes_last=True)
+    return [_convolution(PLANES_LAST, buffers, planes_last=True)]
 
 
 def _convolution(name: str, buffers: Buffers, planes_last: bool) -> Provider:
@@ -119,14 +119,14 @@ def _losses_by_slices(t: Any, p: Any) -> Any:
     return (gy.abs().sum(axes) + gx.abs().sum(axes)) / (2 * d[0].numel())
 
 
-def by_slices(buffers: Buffers) -> Provider:
+def by_slices(buffers: Buffers) -> list[Provider]:
     """Slices, eager."""
-    return _provider(SLICES, buffers, _losses_by_slices)
+    return [_provider(SLICES, buffers, _losses_by_slices)]
 
 
-def compiled(buffers: Buffers) -> Provider:
+def compiled(buffers: Buffers) -> list[Provider]:
     """Slices in `torch.compile`, forward and backward, for this shape."""
     import torch
 
     torch.compiler.reset()  # After some shapes of one function it would give up compiling.
-    return _provider(COMPILED, buffers, torch.compile(_losses_by_slices, dynamic=False))
+    return [_provider(COMPILED, buffers, torch.compile(_losses_by_slices, dynamic=False))]

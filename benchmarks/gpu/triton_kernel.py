@@ -40,11 +40,13 @@ def sobel_l1(
     channels: tl.constexpr,
     rows: tl.constexpr,
     block: tl.constexpr,
+    stages: tl.constexpr,
 ):
     """Of [B, H, W, C] images; the grid is (blocks of a row, strips of rows, B).
 
     gradient = upstream_b * inverse * d sum / d y_pred; sums has, for each program, the sum of |gy|
     and |gx| over its pixels. `inverse` is one over the residuals of an example.
+    Rows are loaded `stages` - 1 steps ahead.
     """
     tile, strip, example = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     numbers = width * channels
@@ -76,7 +78,7 @@ def sobel_l1(
     s_l1, s_c1, s_r1, s_l2, s_c2, s_r2 = zero, zero, zero, zero, zero, zero
     # Of the two residual rows before: their slopes, through the adjoint along the row.
     ax1, ax2, ay1, ay2 = zero, zero, zero, zero
-    for step in range(rows + 4):
+    for step in tl.range(rows + 4, num_stages=stages):
         row = first + step - 2
         line = _reflected(row, height) * numbers
         v = _difference(y_true, y_pred, line + a, inside)
