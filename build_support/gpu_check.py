@@ -31,11 +31,16 @@ def fail(message: str) -> None:
 
 def call(*command: str, **environment: str) -> None:
     """Runs a command in the build folder, where no checkout shadows what was built."""
+    if not succeeds(*command, **environment):
+        fail(f"{command[0]} failed; see above")
+
+
+def succeeds(*command: str, **environment: str) -> bool:
+    """The same, whatever comes of it."""
     print("+", *command, flush=True)
     paths = os.pathsep.join([str(SITE), str(ROOT)])
     settings = {**os.environ, "PYTHONPATH": paths, **environment}
-    if subprocess.run(command, cwd=BUILD, env=settings).returncode != 0:
-        fail(f"{command[0]} failed; see above")
+    return subprocess.run(command, cwd=BUILD, env=settings).returncode == 0
 
 
 def check_tools(build_only: bool, sanitize: bool) -> None:
@@ -69,6 +74,9 @@ def main() -> None:
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--bench-only", action="store_true", help="of what was built before")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="time the kernels also where their tests fail"
+    )
     parser.add_argument("--csv", type=Path, help="where the benchmark writes its table")
     parser.add_argument("--chart", type=Path, help="where it draws its chart")
     arguments, others = parser.parse_known_args()
@@ -77,6 +85,8 @@ def main() -> None:
         path = getattr(arguments, name)
         benchmark += [f"--{name}", str(path.resolve())] if path else []
     if arguments.bench_only:
+        if not (SITE / "gradops").exists():
+            fail("--bench-only, and nothing is built in build/gpu-check")
         call(*benchmark)
         return
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -89,12 +99,16 @@ def main() -> None:
     call(sys.executable, "-c", driver)
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     pytest += [str(ROOT / "tests" / "test_cuda_kernels.py")]
-    call(*pytest, GRADOPS_TEST_CUDA="device")
+    passed = succeeds(*pytest, GRADOPS_TEST_CUDA="device")
+    if not passed and not arguments.keep_going:
+        fail("the tests failed; see above")
     if arguments.sanitize:
         for tool in TOOLS:
             call("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *pytest, "-k", SMALL,
                  "--every", "8", GRADOPS_TEST_CUDA="device")  # fmt: skip
     call(*benchmark)
+    if not passed:
+        fail("the benchmark ran, but the tests before it failed; see above")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,13 @@ def mebibytes(rows: Sequence[report.Row], shape: Shape, dtype: str, provider: st
     return f"{peak:.0f}" if isinstance(peak, float) else report.NOT_AVAILABLE
 
 
+def _speed(row: report.Row | None) -> tuple[str, str]:
+    """Milliseconds, and terabytes a second."""
+    if row is None or row.median_ms is None or row.gb_per_s is None:
+        return report.NOT_AVAILABLE, report.NOT_AVAILABLE
+    return f"{row.median_ms:.4f}", f"{row.gb_per_s / 1e3:.2f}"
+
+
 def short_table(rows: Sequence[report.Row]) -> str:
     """A line for each shape and dtype, and one for each small shape."""
     names = (ceilings.COPY, ceilings.TRIAD, ceilings.READ)
@@ -83,14 +90,11 @@ def short_table(rows: Sequence[report.Row]) -> str:
     lines = [[*head, *(column for column, _ in NAMES.values()), "MiB", "compile's"]]
     groups = [row for row in rows if row.section in (bandwidth.SECTION, comparison.SECTION)]
     for shape, dtype in dict.fromkeys((row.shape, row.dtype) for row in groups):
-        where = {"shape": shape, "dtype": dtype}
-        step = find(rows, section=bandwidth.SECTION, provider=OURS, mode=STEP, **where)
-        step = step or find(rows, section=comparison.SECTION, provider=OURS, **where)
-        forward = find(rows, section=bandwidth.SECTION, provider=OURS, mode=modes.FORWARD, **where)
-        known = step is not None and step.median_ms is not None and step.gb_per_s is not None
-        cells = [f"{step.median_ms:.4f}", f"{step.gb_per_s / 1e3:.2f}"] if known else ["n/a"] * 2
-        in_bandwidth = step is not None and step.section == bandwidth.SECTION
-        cells += [_percent(step if in_bandwidth else None), _percent(forward)]
+        where = {"shape": shape, "dtype": dtype, "provider": OURS}
+        step = find(rows, section=bandwidth.SECTION, mode=STEP, **where)
+        forward = find(rows, section=bandwidth.SECTION, mode=modes.FORWARD, **where)
+        timed = step or find(rows, section=comparison.SECTION, **where)
+        cells = [*_speed(timed), _percent(step), _percent(forward)]
         cells += [_terabytes(rows, shape, dtype, name) for name in names]
         cells += [faster(rows, shape, dtype, peer) for peer in NAMES]
         cells += [mebibytes(rows, shape, dtype, who) for who in (OURS, torch_peers.COMPILED)]
