@@ -39,7 +39,7 @@ def draw(rows: Sequence[report.Row], about: dict[str, str], path: Path) -> None:
     title = "Sobel l1 loss and its gradient on a GPU"
     figure.suptitle(title, x=0.012, y=0.985, ha="left", fontsize=13, weight="bold")
     figure.text(0.988, 0.965, about["gpu"], ha="right", va="top", fontsize=9, color=GREY)
-    figure.subplots_adjust(left=0.02, right=0.985, top=0.85, bottom=0.24, wspace=0.2)
+    figure.subplots_adjust(left=0.02, right=0.985, top=0.85, bottom=0.13, wspace=0.2)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -96,10 +96,11 @@ def _draw_shares(axes: Any, rows: Sequence[report.Row]) -> None:
     for name, colour in _COLOURS.items():
         axes.plot([], [], "s", color=colour, label=name)
     axes.axhline(100, color=BLACK, linewidth=1, linestyle=":")
-    axes.set_xticks(range(len(shapes)), [_text(shape).replace(" ", "\n", 1) for shape in shapes])
+    names = ["{}x{}x\n{}x{}".format(*shape) for shape in shapes]
+    axes.set_xticks(range(len(shapes)), names)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(105, axes.get_ylim()[1]))
     axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
     axes.set_title("% of the bandwidth of a - b, or of reading a and b", loc="left", fontsize=10.5)
 

@@ -49,14 +49,19 @@ def _adjoint(cupy: Any, signs: Any, axis: int, other: int) -> Any:
     shape = list(signs.shape)
     shape[axis] += 2
     derivative = cupy.zeros(shape, signs.dtype)
-    _along(derivative, axis, 2, None)[...] += signs
-    _along(derivative, axis, 0, -2)[...] -= signs
+    part = _along(derivative, axis, 2, None)
+    part += signs
+    part = _along(derivative, axis, 0, -2)
+    part -= signs
     smooth = 2 * derivative
-    _along(smooth, other, 1, None)[...] += _along(derivative, other, 0, -1)
-    _along(smooth, other, 0, -1)[...] += _along(derivative, other, 1, None)
-    # The mirrored pixels.
-    _along(smooth, other, 1, 2)[...] += _along(derivative, other, 0, 1)
-    _along(smooth, other, -2, -1)[...] += _along(derivative, other, -1, None)
+    for to, of in (
+        ((1, None), (0, -1)),
+        ((0, -1), (1, None)),
+        ((1, 2), (0, 1)),  # The mirrored pixels.
+        ((-2, -1), (-1, None)),
+    ):
+        part = _along(smooth, other, *to)
+        part += _along(derivative, other, *of)
     return smooth
 
 
