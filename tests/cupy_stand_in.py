@@ -176,10 +176,7 @@ class Kernels:
     def triad(self, a, b, out, *, dtype="float32", stream=0):
         assert stream == current[-1].ptr and a.ndim == 4
         self._module(a, dtype)
-        if dtype == "bfloat16":
-            enqueue(lambda: np.subtract(a, b, out=out))  # Of the bits: nobody reads it.
-        else:
-            enqueue(lambda: np.subtract(a, b, out=out))
+        enqueue(lambda: np.subtract(a, b, out=out))  # Of bfloat16 the bits: nobody reads them.
 
     def sum_absolute_difference(self, a, b, sums, *, dtype="float32", stream=0):
         assert stream == current[-1].ptr and sums.shape == (1024,) and sums.dtype == "float32"
