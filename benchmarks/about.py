@@ -9,26 +9,30 @@ import platform
 import subprocess
 from pathlib import Path
 
-import tensorflow as tf
-
 import gradops
 from benchmarks.report import NOT_AVAILABLE
+
+#: For a copy of the sources without their history: the commit that they are of.
+COMMIT_VARIABLE = "GRADOPS_COMMIT"
+UNKNOWN = "unknown"
 
 _PEERS = ("torch", "kornia", "jax", "opencv-python-headless")
 
 
 def metadata(threads: int) -> dict[str, str]:
     """Date, machine, versions; peers that are not installed are "n/a"."""
+    import tensorflow as tf
+
     info = gradops.build_info()
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "cpu": _cpu_model(),
+        "date": now(),
+        "cpu": cpu_model(),
         "threads": str(threads or cores()),
         "cpu_target": info["cpu_target"],
         "tensorflow": tf.__version__,
         "gradops": info["version"],
-        "commit": _commit(),
-        "peers": ", ".join(f"{name} {_version(name)}" for name in _PEERS),
+        "commit": commit(),
+        "peers": ", ".join(f"{name} {version(name)}" for name in _PEERS),
     }
 
 
@@ -40,14 +44,21 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def _version(distribution: str) -> str:
+def now() -> str:
+    """Of UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def version(distribution: str) -> str:
+    """Of an installed package, or "n/a"."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return NOT_AVAILABLE
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """As the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -56,10 +67,13 @@ def _cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the sources: by COMMIT_VARIABLE, else by git; "unknown" where neither says."""
+    if os.environ.get(COMMIT_VARIABLE):
+        return os.environ[COMMIT_VARIABLE]
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
     except OSError:
-        return NOT_AVAILABLE
-    return git.stdout.strip() or NOT_AVAILABLE
+        return UNKNOWN
+    return git.stdout.strip() or UNKNOWN

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks import peers, report, timing, verify
+from benchmarks.modes import Builder, image_traffic
 from benchmarks.problems import Problem, Shape
-from benchmarks.providers import PROVIDERS, Builder, image_traffic
+from benchmarks.providers import PROVIDERS
 from benchmarks.yardsticks import YARDSTICKS, Yardstick
 from gradops import _measure
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cases, peers, report
+from benchmarks.bars import BLACK, GREY, HIGHLIGHT, Bar
+from benchmarks.bars import draw as draw_bars
 from benchmarks.cases import Settings, Target, Timed
+from benchmarks.modes import TRAINING_STEP
 from benchmarks.problems import make_problem
-from benchmarks.providers import TRAINING_STEP
 from benchmarks.yardsticks import SUBTRACT
 
 SECTION = "chart"
@@ -31,9 +33,7 @@ _NAMES = {
     SUBTRACT: "tf.function(p - t)",
     peers.OPENCV: "opencv, forward only",
 }
-_BLACK, _GREY = "#222222", "#888888"
 _COLOURS = ("#0072b2", "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#b8a800")
-_HIGHLIGHT = "#c1121f"
 
 
 def sweep(settings: Settings) -> list[report.Row]:
@@ -82,7 +82,7 @@ def draw(rows: Sequence[report.Row], about: dict[str, str], path: Path) -> None:
     title = "A training step: Sobel l1 loss and its gradient, float32, 3 channels"
     figure.suptitle(title, x=0.012, y=0.985, ha="left", fontsize=13, weight="bold")
     machine = f"{about['cpu']}, {about['threads']} threads"
-    figure.text(0.988, 0.965, machine, ha="right", va="top", fontsize=9, color=_GREY)
+    figure.text(0.988, 0.965, machine, ha="right", va="top", fontsize=9, color=GREY)
     right_edge = 0.985 if bars else 0.82
     figure.subplots_adjust(left=0.055, right=right_edge, top=0.85, bottom=0.115)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,11 +120,11 @@ def _draw_times(axes: Any, lines: dict[str, list[tuple[float, float]]]) -> dict[
     ends = []
     for name, points in lines.items():
         if name == _FUSED:
-            style: dict[str, Any] = dict(color=_HIGHLIGHT, linewidth=2.8, zorder=3)
+            style: dict[str, Any] = dict(color=HIGHLIGHT, linewidth=2.8, zorder=3)
         elif name == SUBTRACT:
-            style = dict(color=_BLACK, linewidth=1.6, linestyle="--")
+            style = dict(color=BLACK, linewidth=1.6, linestyle="--")
         else:
-            style = dict(color=next(unused, _GREY), linewidth=1.6)
+            style = dict(color=next(unused, GREY), linewidth=1.6)
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, **style)
         colours[name] = style["color"]
         ends.append((points[-1], _NAMES.get(name, name), style["color"]))
@@ -142,24 +142,15 @@ def _draw_times(axes: Any, lines: dict[str, list[tuple[float, float]]]) -> dict[
 
 def _draw_memory(axes: Any, bars: Sequence[report.Row], colours: dict[str, str]) -> None:
     """A bar of MiB for each provider, in the colours of the lines."""
-    bars = sorted(bars, key=lambda row: float(row.peak_extra_mib or 0))
-    for place, row in enumerate(bars):
-        mib = float(row.peak_extra_mib or 0)
+    drawn = []
+    for row in bars:
         is_fused = row.provider == _FUSED
-        colour = colours.get(row.provider, _HIGHLIGHT if is_fused else _GREY)
-        axes.barh(place, mib, color=colour, height=0.46)
-        text = dict(color=colour, weight="bold" if is_fused else "normal", fontsize=9)
+        colour = colours.get(row.provider, HIGHLIGHT if is_fused else GREY)
         name = _NAMES.get(row.provider, row.provider)
-        box = dict(facecolor="white", edgecolor="none", pad=1)
-        axes.text(0, place - 0.29, name, va="bottom", bbox=box, **text)
-        beside = dict(xytext=(5, 0), textcoords="offset points")
-        axes.annotate(f"{mib:.0f}", (mib, place), va="center", **beside, **text)
+        drawn.append(Bar(name, float(row.peak_extra_mib or 0), colour, is_fused))
+    draw_bars(axes, drawn)
     image = 4 * math.prod(bars[0].shape) / 2**20
-    axes.axvline(image, color=_BLACK, linewidth=1, linestyle=":", zorder=0)
-    axes.set_ylim(len(bars) - 0.6, -0.75)
-    axes.set_yticks([])
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.margins(x=0.12)
+    axes.axvline(image, color=BLACK, linewidth=1, linestyle=":", zorder=0)
     axes.set_title("MiB of memory beyond the two images", loc="left", fontsize=10.5)
     shape = report.format_shape(bars[0].shape)
     axes.set_xlabel(f"images {shape}; dotted: one of them", loc="left")

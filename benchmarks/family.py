@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks import cases, report, timing
 from benchmarks.cases import Settings, Target, Timed
+from benchmarks.modes import FORWARD, LOSS_AND_GRADIENT
 from benchmarks.problems import NAMED, Problem, make_problem
-from benchmarks.providers import FORWARD, LOSS_AND_GRADIENT
 from gradops import _measure, _options
 
 _FLOOR = 2.5

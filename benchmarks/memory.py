@@ -21,8 +21,9 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks import about, cases, peers, report
+from benchmarks.modes import LOSS_AND_GRADIENT, SECOND_ORDER, TRAINING_STEP
 from benchmarks.problems import NAMED, Shape, label, make_problem
-from benchmarks.providers import LOSS_AND_GRADIENT, PROVIDERS, SECOND_ORDER, TRAINING_STEP
+from benchmarks.providers import PROVIDERS
 from gradops import _measure
 
 BYTES_PER_THREAD, BYTES_PER_UNIT = 256 * 1024, 16

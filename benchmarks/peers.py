@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import slices
+from benchmarks.modes import FORWARD, TRAINING_STEP, Builder, Call
 from benchmarks.problems import NAMED, Problem
-from benchmarks.providers import FORWARD, TRAINING_STEP, Builder, Call
 
 TORCH, KORNIA, JAX, OPENCV = "torch.compile", "kornia", "jax.jit", "opencv"
 _MODULES = {TORCH: ("torch",), KORNIA: ("torch", "kornia"), JAX: ("jax",), OPENCV: ("cv2",)}
@@ -38,18 +39,9 @@ def options_of(peer: str) -> dict[str, str]:
 def _sobel_l1(
     t: Any, p: Any, concatenate: Callable[..., Any], absolute: Callable[[Any], Any] = abs
 ) -> Any:
-    """The loss by slices of [B, H, W, C] arrays of any library, with the border reflect.
-
-    Reflected, both taps of a derivative are the same pixel at the border: it is 0 there, and only
-    the smoothing needs the mirrored pixels.
-    """
+    """The loss by slices of [B, H, W, C] arrays of any library."""
     d = p - t
-    rows = concatenate([d[:, 1:2], d, d[:, -2:-1]], 1)
-    smooth_y = rows[:, :-2] + 2 * d + rows[:, 2:]
-    columns = concatenate([d[:, :, 1:2], d, d[:, :, -2:-1]], 2)
-    smooth_x = columns[:, :, :-2] + 2 * d + columns[:, :, 2:]
-    gx = smooth_y[:, :, 2:] - smooth_y[:, :, :-2]
-    gy = smooth_x[:, 2:] - smooth_x[:, :-2]
+    gy, gx = slices.sobel(d, concatenate)
     return (absolute(gy).sum() + absolute(gx).sum()) / (2 * np.prod(d.shape))
 
 

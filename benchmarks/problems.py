@@ -7,13 +7,15 @@ import functools
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Shape = tuple[int, ...]
-Tensors = tuple[tf.Tensor, tf.Tensor, "tf.Tensor | None", "tf.Tensor | None"]
+Tensors = tuple["tf.Tensor", "tf.Tensor", "tf.Tensor | None", "tf.Tensor | None"]
 
 #: The options that a problem's label always names, with their defaults.
 NAMED = MappingProxyType({"stencil": "sobel", "response": "component", "penalty": "l1"})
@@ -64,6 +66,8 @@ class Problem:
     @functools.cached_property
     def tensors(self) -> Tensors:
         """(y_true, y_pred, weights, mask)."""
+        import tensorflow as tf
+
         maps = (None if m is None else tf.constant(m) for m in (self.weights, self.mask))
         weights, mask = maps
         return tf.constant(self.y_true), tf.constant(self.y_pred), weights, mask
@@ -107,7 +111,7 @@ def make_problem(
     """
     options = {**NAMED, **options}
     generator = np.random.default_rng(20240229)
-    number = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
+    number = _number(dtype)
 
     def image() -> np.ndarray:
         image = _aligned_empty(shape, number)
@@ -134,6 +138,14 @@ def label(options: Mapping[str, Any], weights: bool = False, mask: bool = False)
 def format_shape(shape: Shape) -> str:
     """Such as 16x512x512x3."""
     return "x".join(map(str, shape))
+
+
+def _number(dtype: str) -> np.dtype:
+    if dtype == "bfloat16":
+        import ml_dtypes  # TensorFlow's own bfloat16.
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(dtype)
 
 
 def _aligned_empty(shape: Shape, dtype: np.dtype) -> np.ndarray:

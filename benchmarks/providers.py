@@ -14,48 +14,31 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 import gradops
+from benchmarks.modes import (
+    FACTORS,
+    FORWARD,
+    FUNCTION_STEP,
+    LOSS_AND_GRADIENT,
+    LOSS_SCALED_FUNCTION_STEP,
+    LOSS_SCALED_STEP,
+    SCALED_STEP,
+    SECOND_ORDER,
+    TRAINING_STEP,
+    WEIGHTED_STEP,
+    Builder,
+    Call,
+    sample_weights,
+    upstream,
+)
 from benchmarks.problems import Problem
 from gradops import _library, _options
 
-FORWARD, LOSS_AND_GRADIENT = "forward", "loss+gradient"
-TRAINING_STEP = "training step"  # With a loss of Keras.
-FUNCTION_STEP = "training step, function"  # With a function, the mean of its losses.
-SCALED_STEP = "training step, loss x 0.1"
-WEIGHTED_STEP = "training step, sample weights"
-LOSS_SCALED_STEP = "training step, loss x 32768"
-LOSS_SCALED_FUNCTION_STEP = "training step, function, loss x 32768"
-SECOND_ORDER = "second order"
-
-# The loss scale is the one that Keras' mixed precision begins with.
-_FACTORS = {SCALED_STEP: 0.1, LOSS_SCALED_STEP: 32768.0, LOSS_SCALED_FUNCTION_STEP: 32768.0}
 _FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP)
 
 _kernels = _library.kernels()
-
-Call = Callable[[], tuple[Any, Any]]
-Builder = Callable[[Problem], Call]
-
-
-def upstream(mode: str, batch: int) -> np.ndarray:
-    """How each example's loss enters the reduced loss of a mode, [B]."""
-    mean = np.full(batch, 1 / batch)
-    if mode == WEIGHTED_STEP:
-        return mean * sample_weights(batch)
-    return mean * _FACTORS.get(mode, 1.0)
-
-
-def sample_weights(batch: int) -> np.ndarray:
-    """The weights of `WEIGHTED_STEP`, [B]."""
-    return np.linspace(0.5, 1.5, batch)
-
-
-def image_traffic(mode: str) -> int:
-    """Image tensors read and written, at least."""
-    return 2 if mode == FORWARD else 3
 
 
 def _kernel_options(problem: Problem) -> dict[str, Any]:
@@ -120,7 +103,7 @@ def _mean_loss(library: Any, problem: Problem, mode: str) -> Callable[..., tf.Te
 
 
 def _step(loss_function: Callable[..., tf.Tensor], mode: str) -> Callable[..., Any]:
-    factor = _FACTORS.get(mode)
+    factor = FACTORS.get(mode)
 
     def step(t: tf.Tensor, p: tf.Tensor, *maps: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:

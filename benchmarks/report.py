@@ -49,6 +49,7 @@ class Row:
     beyond_outputs_kib: float | str | None = None
     floor: float | None = None  # The ratio, or the KiB beyond the outputs, must not exceed it.
     aim: float | None = None
+    note: str = ""  # Why there is no figure.
 
     @property
     def measured(self) -> float | None:
@@ -60,9 +61,12 @@ class Row:
 
     @property
     def met(self) -> str:
-        """One of "yes", "no", "aim" (yes, and that is reached too), "" where there is no floor."""
+        """One of "yes", "no", "aim" (yes, and that is reached too), "" where nothing is judged.
+
+        A figure that could not be had, with a note why, is a "no".
+        """
         if self.floor is None or self.measured is None:
-            return ""
+            return "no" if self.floor is not None and self.note else ""
         if self.aim is not None and self.measured <= self.aim:
             return "aim"
         return "yes" if self.measured <= self.floor else "no"
@@ -91,7 +95,7 @@ def read_csv(path: Path) -> tuple[list[Row], dict[str, str]]:
     for cells in csv.DictReader(lines[len(comments) :]):
         values: dict[str, Any] = {}
         for field in dataclasses.fields(Row):
-            cell = cells[field.name]
+            cell = cells.get(field.name) or ""  # A table written before the column was added.
             if field.name == "shape":
                 values[field.name] = tuple(map(int, cell.split("x")))
             elif "float" not in str(field.type):
@@ -114,19 +118,19 @@ def _csv_cell(value: float | str | None) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def format_tables(rows: Sequence[Row]) -> str:
-    """A block for each section and shape, and what the columns mean."""
+def format_tables(rows: Sequence[Row], notes: str = _NOTES, memory: str = _MEMORY_NOTES) -> str:
+    """A block for each section and shape, and what the columns mean: of times and of memory."""
     blocks = []
     for section in dict.fromkeys(row.section for row in rows):
         members = [row for row in rows if row.section == section]
-        if members[0].median_ms is None:
-            blocks.append(_block(section, members, _MEMORY_COLUMNS) + f"\n\n{_MEMORY_NOTES}")
+        if members[0].peak_extra_mib is not None:
+            blocks.append(_block(section, members, _MEMORY_COLUMNS) + f"\n\n{memory}")
             continue
         for shape in dict.fromkeys(row.shape for row in members):
             title = f"{section}, {list(shape)}"
             block = [row for row in members if row.shape == shape]
             blocks.append(_block(title, block, _TIME_COLUMNS))
-    return "\n\n".join([*blocks, _NOTES])
+    return "\n\n".join([*blocks, notes])
 
 
 def format_floors(rows: Sequence[Row]) -> str:
@@ -165,6 +169,8 @@ def _what(row: Row) -> str:
 
 
 def _times(row: Row) -> str:
+    if row.median_ms is None:
+        return NOT_AVAILABLE
     return f"{_digits(row.median_ms)} ({_digits(row.p20_ms)}-{_digits(row.p80_ms)})"
 
 
@@ -186,6 +192,7 @@ _TIME_COLUMNS = {
     "GB/s": lambda row: _number(row.gb_per_s),
     "ratio": lambda row: _number(row.ratio_to_yardstick),
     **_JUDGEMENT,
+    "note": lambda row: row.note,
 }
 _MEMORY_COLUMNS = {
     "provider": lambda row: row.provider,
@@ -196,6 +203,7 @@ _MEMORY_COLUMNS = {
     "beyond outputs, KiB": lambda row: _number(row.beyond_outputs_kib, 0),
     "limit": lambda row: _number(row.floor, 0),
     "met": lambda row: row.met,
+    "note": lambda row: row.note,
 }
 _FLOOR_COLUMNS = {
     "section": lambda row: row.section,
@@ -207,10 +215,12 @@ _FLOOR_COLUMNS = {
     "measured": lambda row: _number(row.measured),
     **_JUDGEMENT,
 }
-_TEXT_COLUMNS = ("section", "provider", "mode", "shape", "what", "against", "met")
+_TEXT_COLUMNS = ("section", "provider", "mode", "shape", "what", "against", "met", "note")
 
 
 def _block(title: str, rows: Sequence[Row], columns: Mapping) -> str:
+    if not any(row.note for row in rows):
+        columns = {name: cell for name, cell in columns.items() if name != "note"}
     cells = [tuple(columns), *(tuple(cell(row) for cell in columns.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmarks import cases, peers, report, yardsticks
 from benchmarks.cases import Settings, Target, Timed
 from benchmarks.family import family, product
-from benchmarks.problems import NAMED, Problem, make_problem
-from benchmarks.providers import (
+from benchmarks.modes import (
     FORWARD,
     FUNCTION_STEP,
     LOSS_AND_GRADIENT,
@@ -18,6 +17,7 @@ from benchmarks.providers import (
     TRAINING_STEP,
     WEIGHTED_STEP,
 )
+from benchmarks.problems import NAMED, Problem, make_problem
 from benchmarks.yardsticks import KERAS, READ_FLOOR, SUBTRACT, TAPE, TRIADS
 
 _FUSED, _COMPILED = "op-function", "op-xla"

@@ -7,23 +7,20 @@ python -m benchmarks.summary --write    puts it into README.md and draws the cha
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks import chart, report
+from benchmarks import chart, page, report
+from benchmarks.modes import TRAINING_STEP
 from benchmarks.problems import Shape
-from benchmarks.providers import TRAINING_STEP
 from benchmarks.yardsticks import SUBTRACT
 
-ROOT = Path(__file__).resolve().parents[1]
-CSV = ROOT / "benchmarks" / "results" / "cpu.csv"
-PAGE = ROOT / "README.md"
-PICTURE = ROOT / "docs" / "images" / "performance.png"
+CSV = page.ROOT / "benchmarks" / "results" / "cpu.csv"
+PAGE = page.PAGE
+PICTURE = page.ROOT / "docs" / "images" / "performance.png"
 SHAPE: Shape = (16, 512, 512, 3)
-BEGIN = "<!-- made by benchmarks/summary.py: begin -->"
-END = "<!-- end -->"
+BLOCK = "benchmarks/summary.py"
+BEGIN, END = page.begin(BLOCK), page.END
 FUSED = "op-function"
 #: By provider and the section where it was timed: how the table names it.
 NAMES = {
@@ -94,12 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     made = table(rows)
     print(made)
     if options.write:
-        text = PAGE.read_text(encoding="utf-8")
-        block = f"{BEGIN}\n{made}\n{END}"
-        text, count = re.subn(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL)
-        if count != 1:
-            raise SystemExit(f"benchmarks.summary: {PAGE.name} must have one block {BEGIN}")
-        PAGE.write_text(text, encoding="utf-8")
+        page.write(BLOCK, made)
         chart.draw(rows, about, PICTURE)
     return 0
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.modes import FORWARD, Builder, upstream
 from benchmarks.problems import Problem, make_problem
-from benchmarks.providers import FORWARD, Builder, upstream
-from gradops import composite, reference
+from gradops import reference
 
 # Of gradients, relative to the largest expected value.
 TOLERANCES = {"bfloat16": 1e-2, "float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
@@ -46,18 +46,34 @@ def check_small(provider: str, mode: str, builder: Builder, like: Problem) -> No
     key = (builder, mode, like.dtype, problem.key)
     if key in _passed:
         return
+    check_whole(provider, mode, problem, builder(problem)())
+    _passed.add(key)
+
+
+def check_whole(
+    provider: str,
+    mode: str,
+    problem: Problem,
+    result: tuple[Any, Any],
+    dtype: str = "",
+    factors: np.ndarray | None = None,
+) -> None:
+    """Compare every number of the (loss, gradient) of a small problem; see `Oracle.check`.
+
+    Raises:
+        VerificationError: One of them is wrong.
+    """
+    loss, actual = result
+    dtype = dtype or problem.dtype
     arguments = {**problem.options, **problem.maps}
     losses = reference.gradient_loss(problem.y_true, problem.y_pred, **arguments)
-    factors = upstream(mode, len(losses))
-    _, gradient = reference.loss_gradients(problem.y_true, problem.y_pred, factors, **arguments)
-    loss, actual = builder(problem)()
-    what = f"{provider}, {mode}, {_describe(problem)}"
-    _check_loss(what, loss, losses, factors, LOSS_TOLERANCES[like.dtype])
+    factors = upstream(mode, len(losses)) if factors is None else factors
+    what = _describe(provider, mode, problem, dtype)
+    _check_loss(what, loss, losses, factors, LOSS_TOLERANCES[dtype])
     if _has_gradient(what, mode, actual):
-        _check_equal(
-            f"{what}: gradient", np.asarray(actual), gradient, _gradient_tolerance(problem)
-        )
-    _passed.add(key)
+        _, gradient = reference.loss_gradients(problem.y_true, problem.y_pred, factors, **arguments)
+        tolerance = _gradient_tolerance(problem, dtype)
+        _check_equal(f"{what}: gradient", np.asarray(actual), gradient, tolerance)
 
 
 class Oracle:
@@ -102,16 +118,30 @@ class Oracle:
         _, count = _totals_of(problem, example)
         return gradient[tuple(inner)] / count
 
-    def check(self, provider: str, mode: str, result: tuple[Any, Any]) -> None:
+    def check(
+        self,
+        provider: str,
+        mode: str,
+        result: tuple[Any, Any],
+        dtype: str = "",
+        factors: np.ndarray | None = None,
+    ) -> None:
         """Check the (loss, gradient) that a call returned.
+
+        Args:
+            provider: Its name.
+            mode: One of its modes.
+            result: The gradient is None where the mode has none.
+            dtype: What the call computed in, if that is not the problem's, whose numbers it holds.
+            factors: The upstream gradient, [B], if it is not that of the mode.
 
         Raises:
             VerificationError: One of them is wrong.
         """
         loss, actual = result
-        what = f"{provider}, {mode}, {_describe(self._problem)}"
-        dtype = self._problem.dtype
-        factors = upstream(mode, len(self._problem.y_pred))
+        dtype = dtype or self._problem.dtype
+        what = _describe(provider, mode, self._problem, dtype)
+        factors = upstream(mode, len(self._problem.y_pred)) if factors is None else factors
         if np.ndim(loss):
             loss = np.asarray(loss)[self._examples.start :]
         _check_loss(what, loss, self._losses, factors, LOSS_TOLERANCES_AT_SIZE[dtype])
@@ -120,7 +150,8 @@ class Oracle:
         for window, expected in self._gradients:
             values = np.asarray(actual[window])
             expected = factors[window[0]] * expected
-            _check_equal(f"{what}: gradient", values, expected, _gradient_tolerance(self._problem))
+            tolerance = _gradient_tolerance(self._problem, dtype)
+            _check_equal(f"{what}: gradient", values, expected, tolerance)
 
 
 def _middle(width: int) -> slice:
@@ -144,6 +175,8 @@ def _totals_of(problem: Problem, example: int) -> tuple[float, float]:
             t, p = t.astype(np.float64), p.astype(np.float64)
             if maps["weights"] is not None:
                 maps["weights"] = maps["weights"].astype(np.float64)
+            from gradops import composite  # Not in a build without TensorFlow.
+
             sums, counts = composite.gradient_sums(
                 t, p, **problem.options, **maps, data_format="channels_last"
             )
@@ -151,15 +184,15 @@ def _totals_of(problem: Problem, example: int) -> tuple[float, float]:
     return _totals[key]
 
 
-def _gradient_tolerance(problem: Problem) -> float:
+def _gradient_tolerance(problem: Problem, dtype: str) -> float:
     """Charbonnier's slope turns within 1e-3 of 0, and magnitudes are rounded by up to 1e-4."""
     steep = (problem.options["response"], problem.options["penalty"])
     factor = 100 if steep == ("magnitude", "charbonnier") else 1
-    return factor * TOLERANCES[problem.dtype]
+    return factor * TOLERANCES[dtype]
 
 
-def _describe(problem: Problem) -> str:
-    return f"{list(problem.shape)} {problem.dtype} {problem.label}"
+def _describe(provider: str, mode: str, problem: Problem, dtype: str) -> str:
+    return f"{provider}, {mode}, {list(problem.shape)} {dtype} {problem.label}"
 
 
 def _has_gradient(what: str, mode: str, gradient: Any) -> bool:

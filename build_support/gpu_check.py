@@ -2,7 +2,9 @@
 
 `make gpu-check` runs it with any Python that has NumPy, pytest, pybind11 and CuPy, beside nvcc and
 CMake; it downloads nothing. GPU_CHECK_ARGS="--sanitize" adds compute-sanitizer, `--archs 90` says
-for what to compile where nvidia-smi cannot, `--build-only` needs no GPU.
+for what to compile where nvidia-smi cannot, `--build-only` needs no GPU. What it does not know goes
+to the benchmark, `python -m benchmarks.gpu`, such as `--csv PATH`, `--chart PATH`, `--only peers`.
+Of a copy of the sources without git, the results name the commit in GRADOPS_COMMIT.
 """
 
 from __future__ import annotations
@@ -29,11 +31,16 @@ def fail(message: str) -> None:
 
 def call(*command: str, **environment: str) -> None:
     """Runs a command in the build folder, where no checkout shadows what was built."""
+    if not succeeds(*command, **environment):
+        fail(f"{command[0]} failed; see above")
+
+
+def succeeds(*command: str, **environment: str) -> bool:
+    """The same, whatever comes of it."""
     print("+", *command, flush=True)
     paths = os.pathsep.join([str(SITE), str(ROOT)])
     settings = {**os.environ, "PYTHONPATH": paths, **environment}
-    if subprocess.run(command, cwd=BUILD, env=settings).returncode != 0:
-        fail(f"{command[0]} failed; see above")
+    return subprocess.run(command, cwd=BUILD, env=settings).returncode == 0
 
 
 def check_tools(build_only: bool, sanitize: bool) -> None:
@@ -61,13 +68,27 @@ def build(archs: str) -> None:
 
 
 def main() -> None:
-    """Build, correctness, bandwidth; with --sanitize the sanitizer."""
+    """Build, correctness, benchmark; with --sanitize the sanitizer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archs", default="native")
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
-    parser.add_argument("--csv", default="", help="where to write the table of bandwidths")
-    arguments = parser.parse_args()
+    parser.add_argument("--bench-only", action="store_true", help="of what was built before")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="time the kernels also where their tests fail"
+    )
+    parser.add_argument("--csv", type=Path, help="where the benchmark writes its table")
+    parser.add_argument("--chart", type=Path, help="where it draws its chart")
+    arguments, others = parser.parse_known_args()
+    benchmark = [sys.executable, "-m", "benchmarks.gpu", *others]
+    for name in ("csv", "chart"):
+        path = getattr(arguments, name)
+        benchmark += [f"--{name}", str(path.resolve())] if path else []
+    if arguments.bench_only:
+        if not (SITE / "gradops").exists():
+            fail("--bench-only, and nothing is built in build/gpu-check")
+        call(*benchmark)
+        return
     BUILD.mkdir(parents=True, exist_ok=True)
     check_tools(arguments.build_only, arguments.sanitize)
     build(arguments.archs)
@@ -78,13 +99,16 @@ def main() -> None:
     call(sys.executable, "-c", driver)
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     pytest += [str(ROOT / "tests" / "test_cuda_kernels.py")]
-    call(*pytest, GRADOPS_TEST_CUDA="device")
+    passed = succeeds(*pytest, GRADOPS_TEST_CUDA="device")
+    if not passed and not arguments.keep_going:
+        fail("the tests failed; see above")
     if arguments.sanitize:
         for tool in TOOLS:
             call("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *pytest, "-k", SMALL,
                  "--every", "8", GRADOPS_TEST_CUDA="device")  # fmt: skip
-    table = ["--csv", str(Path(arguments.csv).resolve())] if arguments.csv else []
-    call(sys.executable, "-m", "benchmarks.gpu", *table)
+    call(*benchmark)
+    if not passed:
+        fail("the benchmark ran, but the tests before it failed; see above")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ COLUMNS = [
     "beyond_outputs_kib",
     "floor",
     "aim",
+    "note",
     "met",
 ]
 MODES = ("forward", "loss+gradient", "training step")
