@@ -11,8 +11,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from benchmarks import about, chart, memory, report, sections, verify
+from benchmarks.arguments import names_of, shapes_of
 from benchmarks.cases import Settings
-from benchmarks.problems import Shape
 from benchmarks.providers import PROVIDERS
 from gradops import composite
 
@@ -28,25 +28,6 @@ SECTIONS: dict[str, Callable[[Settings], list[report.Row]]] = {
     **sections.SECTIONS,
     chart.SECTION: chart.sweep,
 }
-
-
-def _split(text: str, argument: str, allowed: tuple[str, ...]) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in allowed:
-            raise SystemExit(f"{argument}: got {name!r}, expected some of {', '.join(allowed)}")
-    return names
-
-
-def _shapes(text: str) -> list[Shape]:
-    shapes: list[Shape]
-    try:
-        shapes = [tuple(map(int, shape.split("x"))) for shape in text.split(",")]
-    except ValueError:
-        shapes = [()]
-    if any(len(shape) != 4 or min(shape) < 1 or min(shape[1:3]) < 2 for shape in shapes):
-        raise SystemExit(f"--shapes: got {text!r}, expected such as 16x512x512x3,1x64x64x3")
-    return shapes
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -74,7 +55,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     only = options.only
-    options.only = _split(only or ",".join(SECTIONS), "--only", tuple(SECTIONS))
+    options.only = names_of(only or ",".join(SECTIONS), "--only", tuple(SECTIONS))
     if options.quick and not only:
         options.only.remove(_PEERS)
     options.settings = _settings(options)
@@ -87,15 +68,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    dtypes = _split(options.dtypes, "--dtypes", ("float32", "float64"))
-    penalties = _split(options.penalties, "--penalties", tuple(composite.PENALTIES))
+    dtypes = names_of(options.dtypes, "--dtypes", ("float32", "float64"))
+    penalties = names_of(options.penalties, "--penalties", tuple(composite.PENALTIES))
     if options.rounds is None:
         options.rounds = 3 if options.quick else 20
     if min(options.rounds, options.slow_rounds) < 1:
         raise SystemExit("--rounds and --slow-rounds: expected at least 1")
     return Settings(
-        shapes=_shapes(options.shapes or (_QUICK_SHAPES if options.quick else _SHAPES)),
-        providers=_split(
+        shapes=shapes_of(options.shapes or (_QUICK_SHAPES if options.quick else _SHAPES)),
+        providers=names_of(
             options.providers or ",".join(_STEP_PROVIDERS), "--providers", _STEP_PROVIDERS
         ),
         variants=[(dtype, penalty) for penalty in penalties for dtype in dtypes],

@@ -54,9 +54,7 @@ def check_small(provider: str, mode: str, builder: Builder, like: Problem) -> No
     what = f"{provider}, {mode}, {_describe(problem)}"
     _check_loss(what, loss, losses, factors, LOSS_TOLERANCES[like.dtype])
     if _has_gradient(what, mode, actual):
-        _check_equal(
-            f"{what}: gradient", np.asarray(actual), gradient, _gradient_tolerance(problem)
-        )
+        check_equal(f"{what}: gradient", np.asarray(actual), gradient, _gradient_tolerance(problem))
     _passed.add(key)
 
 
@@ -102,6 +100,16 @@ class Oracle:
         _, count = _totals_of(problem, example)
         return gradient[tuple(inner)] / count
 
+    def check_loss(self, provider: str, mode: str, loss: Any) -> None:
+        """Check a mean of the losses alone.
+
+        Raises:
+            VerificationError: It is wrong.
+        """
+        what = f"{provider}, {mode}, {_describe(self._problem)}: loss"
+        tolerance = LOSS_TOLERANCES_AT_SIZE[self._problem.dtype]
+        check_equal(what, loss, np.mean(self._losses), tolerance)
+
     def check(self, provider: str, mode: str, result: tuple[Any, Any]) -> None:
         """Check the (loss, gradient) that a call returned.
 
@@ -120,7 +128,7 @@ class Oracle:
         for window, expected in self._gradients:
             values = np.asarray(actual[window])
             expected = factors[window[0]] * expected
-            _check_equal(f"{what}: gradient", values, expected, _gradient_tolerance(self._problem))
+            check_equal(f"{what}: gradient", values, expected, _gradient_tolerance(self._problem))
 
 
 def _middle(width: int) -> slice:
@@ -175,10 +183,16 @@ def _check_loss(
     actual = np.asarray(loss)
     if actual.ndim == 0:
         expected = np.sum(factors * expected)
-    _check_equal(f"{what}: loss", actual, expected, tolerance)
+    check_equal(f"{what}: loss", actual, expected, tolerance)
 
 
-def _check_equal(what: str, actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+def check_equal(what: str, actual: Any, expected: Any, tolerance: float) -> None:
+    """Compare values, relative to the largest expected one.
+
+    Raises:
+        VerificationError: They differ by more than the tolerance, or in shape.
+    """
+    actual = np.asarray(actual)
     if actual.shape != np.shape(expected):
         raise VerificationError(f"{what} has shape {actual.shape}, not {np.shape(expected)}")
     largest = np.max(np.abs(expected)) or 1.0  # At 2 x 2 pixels every residual is 0.

@@ -33,8 +33,9 @@ TESTS = ROOT / "tests"
 STAGES = ["build", "tests", "sanitize", "bench"]
 TOOLS = {"memcheck": ["--report-api-errors", "no"], "racecheck": [], "initcheck": []}
 TOOLS["synccheck"] = []
-TOOL_SECONDS = 100.0
+BUILD_SECONDS, TOOL_SECONDS = 3600.0, 100.0
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+ON_DEVICE = {"GRADOPS_TEST_CUDA": "device", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 INFO = "import sys; from gradops import _kernels; print(_kernels.build_info()); "
 DRIVER = INFO + "sys.exit(_kernels.cuda.check_driver() or 0)"
 
@@ -55,25 +56,25 @@ def copy_package(site: Path) -> None:
     shutil.copytree(ROOT / "gradops", site / "gradops", ignore=ignored)
 
 
-def configure(check: Check, tree: Path, site: Path, *options: str) -> bool:
-    """Has CMake prepare a build into the package in `site`."""
+def compile_package(check: Check, tree: Path, options: list[str], targets: list[str]) -> bool:
+    """Builds by CMake into a copy of the package in `tree`/site; no targets: all."""
+    copy_package(tree / "site")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    return check.call(
+    is_configured = check.call(
         "configure", "cmake", "-S", str(ROOT), "-B", str(tree), *generator,
         f"-DPython_EXECUTABLE={sys.executable}", "-DGRADOPS_CUDA=ON", *options,
-        f"-DGRADOPS_OUTPUT_DIR={site / 'gradops'}")  # fmt: skip
+        f"-DGRADOPS_OUTPUT_DIR={tree / 'site' / 'gradops'}")  # fmt: skip
+    command = ["cmake", "--build", str(tree), "--parallel", str(os.cpu_count() or 1)]
+    command += ["--target", *targets] if targets else []
+    return is_configured and check.call("compile", *command, limit=BUILD_SECONDS)
 
 
 def build(check: Check, arguments: argparse.Namespace) -> None:
     """The pybind11 module, next to a copy of the package's Python files."""
     if not has_tools(check, ["nvcc", "cmake"], ["numpy", "pybind11"]):
         return
-    copy_package(SITE)
     options = ["-DGRADOPS_TF=OFF", f"-DGRADOPS_CUDA_ARCHS={arguments.archs}"]
-    jobs = str(os.cpu_count() or 1)
-    if not configure(check, BUILD, SITE, *options):
-        return
-    if check.call("compile", "cmake", "--build", str(BUILD), "--parallel", jobs):
+    if compile_package(check, BUILD, options, []):
         only = arguments.stages == ["build"]
         check.call("import" if only else "driver", sys.executable, "-c", INFO if only else DRIVER)
 
@@ -82,12 +83,12 @@ def tests(check: Check, arguments: argparse.Namespace) -> None:
     """What the kernels compute on the device, against the oracle."""
     if not has_tools(check, [], ["numpy", "pytest", "cupy"]):
         return
-    for name in ["kernels", "sanitize", "device", "large", "product"]:
+    for name in ["kernels", "sanitize", "memory", "device", "large", "product"]:
         command = [*PYTEST, str(TESTS / f"test_cuda_{name}.py")]
         if not arguments.full:
             command += ["-m", "not extended"]
         if arguments.full or name != "product":  # whose tests are all extended
-            check.call(f"tests-{name}", *command, GRADOPS_TEST_CUDA="device")
+            check.call(f"tests-{name}", *command, **ON_DEVICE)
 
 
 def sanitize(check: Check, arguments: argparse.Namespace) -> None:
@@ -95,7 +96,7 @@ def sanitize(check: Check, arguments: argparse.Namespace) -> None:
     if not has_tools(check, ["compute-sanitizer"], ["numpy", "pytest", "cupy"]):
         return
     # Arrays of their own memory: in that of a pool there is no telling what lies beyond one.
-    variables = {"GRADOPS_TEST_CUDA": "device", "GRADOPS_TEST_CUDA_POOL": "off"}
+    variables = {**ON_DEVICE, "GRADOPS_TEST_CUDA_POOL": "off"}
     for tool, options in TOOLS.items():
         check.call(
             tool, "compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *options,

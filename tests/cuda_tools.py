@@ -33,7 +33,7 @@ class DeviceKernels:
         return cupy.asarray(array)
 
     def _blank(self, shape, dtype):
-        """Memory for an output, full of ones: a NaN of every dtype, so what is not written shows."""
+        """Memory for an output, of NaN in every dtype, so that what is not written shows."""
         array = cupy.empty(shape, dtype)
         array.view("uint8").fill(255)
         return array
