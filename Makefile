@@ -15,7 +15,7 @@ CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -n
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help demo test test-extended bench bench-peers docs lint format wheel \
-	wheel-test gpu-check clean distclean gallery
+	wheel-test gpu-check gpu-check-tensorflow clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
 	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow"
+	@echo "make gpu-check-tensorflow   the ops under TensorFlow's GPU build: tests, times and memory"
 	@echo "make clean, distclean"
 
 # What a build depends on besides files; rewritten only when it changes.
@@ -107,6 +108,10 @@ wheel-test: $(VENV)/.created
 # On a machine with a GPU, and with PYTHON's NumPy, pytest, pybind11 and CuPy: no .venv, no network.
 gpu-check:
 	$(PYTHON) build_support/gpu_check.py $(GPU_CHECK_ARGS)
+
+# The same, with PYTHON's TensorFlow for GPUs instead of CuPy.
+gpu-check-tensorflow:
+	$(PYTHON) build_support/gpu_check_tensorflow.py $(GPU_CHECK_ARGS)
 
 clean:
 	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built .pytest_cache .ruff_cache .hypothesis

@@ -129,7 +129,7 @@ def _second_order(library: Any, problem: Problem) -> Callable[..., Any]:
     return step
 
 
-def _tensorflow_modes(library: Any, wrap: Callable[[Callable], Callable]) -> dict[str, Builder]:
+def tensorflow_modes(library: Any, wrap: Callable[[Callable], Callable]) -> dict[str, Builder]:
     """Builders for the modes of gradops or gradops.composite; `wrap` makes a tf.function or not."""
 
     def forward(problem: Problem) -> Call:
@@ -178,7 +178,12 @@ def _eager(function: Callable) -> Callable:
     return function
 
 
-_xla = functools.partial(tf.function, jit_compile=True)
+# What makes a step of each mode.
+WRAPS: dict[str, Callable[[Callable], Callable]] = {
+    "eager": _eager,
+    "function": tf.function,
+    "xla": functools.partial(tf.function, jit_compile=True),
+}
 
 # Provider -> mode -> builder.
 PROVIDERS: dict[str, dict[str, Builder]] = {
@@ -187,10 +192,6 @@ PROVIDERS: dict[str, dict[str, Builder]] = {
         LOSS_AND_GRADIENT: _kernel_loss_and_gradient,
         SECOND_ORDER: _kernel_second_order,
     },
-    "op-eager": _tensorflow_modes(gradops, _eager),
-    "op-function": _tensorflow_modes(gradops, tf.function),
-    "op-xla": _tensorflow_modes(gradops, _xla),
-    "tf-eager": _tensorflow_modes(gradops.composite, _eager),
-    "tf-function": _tensorflow_modes(gradops.composite, tf.function),
-    "tf-xla": _tensorflow_modes(gradops.composite, _xla),
+    **{f"op-{mode}": tensorflow_modes(gradops, wrap) for mode, wrap in WRAPS.items()},
+    **{f"tf-{mode}": tensorflow_modes(gradops.composite, wrap) for mode, wrap in WRAPS.items()},
 }

@@ -73,7 +73,7 @@ def check_whole(
     if _has_gradient(what, mode, actual):
         _, gradient = reference.loss_gradients(problem.y_true, problem.y_pred, factors, **arguments)
         tolerance = _gradient_tolerance(problem, dtype)
-        _check_equal(f"{what}: gradient", np.asarray(actual), gradient, tolerance)
+        check_equal(f"{what}: gradient", np.asarray(actual), gradient, tolerance)
 
 
 class Oracle:
@@ -118,6 +118,17 @@ class Oracle:
         _, count = _totals_of(problem, example)
         return gradient[tuple(inner)] / count
 
+    def check_loss(self, provider: str, mode: str, loss: Any) -> None:
+        """Check a mean of the losses alone.
+
+        Raises:
+            VerificationError: It is wrong.
+        """
+        dtype = self._problem.dtype
+        what = f"{_describe(provider, mode, self._problem, dtype)}: loss"
+        tolerance = LOSS_TOLERANCES_AT_SIZE[dtype]
+        check_equal(what, loss, np.mean(self._losses), tolerance)
+
     def check(
         self,
         provider: str,
@@ -151,7 +162,7 @@ class Oracle:
             values = np.asarray(actual[window])
             expected = factors[window[0]] * expected
             tolerance = _gradient_tolerance(self._problem, dtype)
-            _check_equal(f"{what}: gradient", values, expected, tolerance)
+            check_equal(f"{what}: gradient", values, expected, tolerance)
 
 
 def _middle(width: int) -> slice:
@@ -208,10 +219,16 @@ def _check_loss(
     actual = np.asarray(loss)
     if actual.ndim == 0:
         expected = np.sum(factors * expected)
-    _check_equal(f"{what}: loss", actual, expected, tolerance)
+    check_equal(f"{what}: loss", actual, expected, tolerance)
 
 
-def _check_equal(what: str, actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+def check_equal(what: str, actual: Any, expected: Any, tolerance: float) -> None:
+    """Compare values, relative to the largest expected one.
+
+    Raises:
+        VerificationError: They differ by more than the tolerance, or in shape.
+    """
+    actual = np.asarray(actual)
     if actual.shape != np.shape(expected):
         raise VerificationError(f"{what} has shape {actual.shape}, not {np.shape(expected)}")
     largest = np.max(np.abs(expected)) or 1.0  # At 2 x 2 pixels every residual is 0.

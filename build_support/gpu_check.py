@@ -1,10 +1,19 @@
 """Builds the CUDA kernels without TensorFlow, checks them on this machine's GPU and times them.
 
 `make gpu-check` runs it with any Python that has NumPy, pytest, pybind11 and CuPy, beside nvcc and
-CMake; it downloads nothing. GPU_CHECK_ARGS="--sanitize" adds compute-sanitizer, `--archs 90` says
-for what to compile where nvidia-smi cannot, `--build-only` needs no GPU. What it does not know goes
-to the benchmark, `python -m benchmarks.gpu`, such as `--csv PATH`, `--chart PATH`, `--only peers`.
-Of a copy of the sources without git, the results name the commit in GRADOPS_COMMIT.
+CMake; it downloads nothing. Its stages (--stages, by default build,tests,bench):
+
+    build      the pybind11 module, in build/gpu-check/site
+    tests      the kernels on the device; --full: every combination of the options and images of
+               more than 2^31 numbers as well
+    sanitize   a part of the tests under compute-sanitizer's memcheck, racecheck, initcheck and
+               synccheck
+    bench      bandwidths, small shapes and other libraries: `python -m benchmarks.gpu`
+
+Each stage is run though one before it failed, unless there is no build; the last lines say how each
+ended, and the exit status is 0 if all are well. `--archs 90` says for what to compile where
+nvidia-smi cannot, `--build-only` needs no GPU. What it does not know goes to the benchmark, such as
+`--only peers`. Of a copy of the sources without git, the results name the commit in GRADOPS_COMMIT.
 """
 
 from __future__ import annotations
@@ -13,103 +22,130 @@ import argparse
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from check_stages import Check, choose
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "gpu-check"
 SITE = BUILD / "site"
-TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
-SMALL = "penalties or memo or image_functions or counts or layouts_of_vectors"
+TESTS = ROOT / "tests"
+STAGES = ["build", "tests", "sanitize", "bench"]
+TOOLS = {"memcheck": ["--report-api-errors", "no"], "racecheck": [], "initcheck": []}
+TOOLS["synccheck"] = []
+BUILD_SECONDS, TOOL_SECONDS = 3600.0, 100.0
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+ON_DEVICE = {"GRADOPS_TEST_CUDA": "device", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+INFO = "import sys; from gradops import _kernels; print(_kernels.build_info()); "
+DRIVER = INFO + "sys.exit(_kernels.cuda.check_driver() or 0)"
 
 
-def fail(message: str) -> None:
-    """Ends with an error."""
-    raise SystemExit(f"gpu-check: {message}")
+def has_tools(check: Check, programs: list[str], modules: list[str]) -> bool:
+    """Whether all of these are here; notes what is not."""
+    lacks = [f"there is no {name} on PATH" for name in programs if shutil.which(name) is None]
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            lacks.append(f"{sys.executable} has no {name}: install it, or set PYTHON")
+    return not lacks or check.note(f"{check.stage} needs", False, "; ".join(lacks))
 
 
-def call(*command: str, **environment: str) -> None:
-    """Runs a command in the build folder, where no checkout shadows what was built."""
-    if not succeeds(*command, **environment):
-        fail(f"{command[0]} failed; see above")
+def copy_package(site: Path) -> None:
+    """The Python files of the package, without what was built before."""
+    shutil.rmtree(site, ignore_errors=True)
+    ignored = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "gradops", site / "gradops", ignore=ignored)
 
 
-def succeeds(*command: str, **environment: str) -> bool:
-    """The same, whatever comes of it."""
-    print("+", *command, flush=True)
-    paths = os.pathsep.join([str(SITE), str(ROOT)])
-    settings = {**os.environ, "PYTHONPATH": paths, **environment}
-    return subprocess.run(command, cwd=BUILD, env=settings).returncode == 0
-
-
-def check_tools(build_only: bool, sanitize: bool) -> None:
-    """Says what is missing before anything is built."""
-    for program in ["nvcc", "cmake"] + (["compute-sanitizer"] if sanitize else []):
-        if shutil.which(program) is None:
-            fail(f"there is no {program} on PATH")
-    for module in ["numpy", "pybind11"] + ([] if build_only else ["pytest", "cupy"]):
-        if importlib.util.find_spec(module) is None:
-            fail(f"{sys.executable} has no {module}: install it, or set PYTHON to one that has it")
-
-
-def build(archs: str) -> None:
-    """The pybind11 module, next to a copy of the package's Python files."""
-    shutil.rmtree(SITE, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "gradops", SITE / "gradops", ignore=shutil.ignore_patterns("*.so", "__pycache__")
-    )
+def compile_package(check: Check, tree: Path, options: list[str], targets: list[str]) -> bool:
+    """Builds by CMake into a copy of the package in `tree`/site; no targets: all."""
+    copy_package(tree / "site")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    call("cmake", "-S", str(ROOT), "-B", str(BUILD), *generator,
-         f"-DPython_EXECUTABLE={sys.executable}", "-DGRADOPS_TF=OFF",
-         "-DGRADOPS_CUDA=ON", f"-DGRADOPS_CUDA_ARCHS={archs}",
-         f"-DGRADOPS_OUTPUT_DIR={SITE / 'gradops'}")  # fmt: skip
-    call("cmake", "--build", str(BUILD), "--parallel", str(os.cpu_count() or 1))
+    is_configured = check.call(
+        "configure", "cmake", "-S", str(ROOT), "-B", str(tree), *generator,
+        f"-DPython_EXECUTABLE={sys.executable}", "-DGRADOPS_CUDA=ON", *options,
+        f"-DGRADOPS_OUTPUT_DIR={tree / 'site' / 'gradops'}")  # fmt: skip
+    command = ["cmake", "--build", str(tree), "--parallel", str(os.cpu_count() or 1)]
+    command += ["--target", *targets] if targets else []
+    return is_configured and check.call("compile", *command, limit=BUILD_SECONDS)
 
 
-def main() -> None:
-    """Build, correctness, benchmark; with --sanitize the sanitizer."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--archs", default="native")
-    parser.add_argument("--build-only", action="store_true")
-    parser.add_argument("--sanitize", action="store_true")
-    parser.add_argument("--bench-only", action="store_true", help="of what was built before")
-    parser.add_argument(
-        "--keep-going", action="store_true", help="time the kernels also where their tests fail"
-    )
-    parser.add_argument("--csv", type=Path, help="where the benchmark writes its table")
-    parser.add_argument("--chart", type=Path, help="where it draws its chart")
-    arguments, others = parser.parse_known_args()
-    benchmark = [sys.executable, "-m", "benchmarks.gpu", *others]
+def build(check: Check, arguments: argparse.Namespace) -> None:
+    """The pybind11 module, next to a copy of the package's Python files."""
+    if not has_tools(check, ["nvcc", "cmake"], ["numpy", "pybind11"]):
+        return
+    options = ["-DGRADOPS_TF=OFF", f"-DGRADOPS_CUDA_ARCHS={arguments.archs}"]
+    if compile_package(check, BUILD, options, []):
+        only = arguments.stages == ["build"]
+        check.call("import" if only else "driver", sys.executable, "-c", INFO if only else DRIVER)
+
+
+def tests(check: Check, arguments: argparse.Namespace) -> None:
+    """What the kernels compute on the device, against the oracle."""
+    if not has_tools(check, [], ["numpy", "pytest", "cupy"]):
+        return
+    for name in ["kernels", "sanitize", "memory", "device", "large", "product"]:
+        command = [*PYTEST, str(TESTS / f"test_cuda_{name}.py")]
+        if not arguments.full:
+            command += ["-m", "not extended"]
+        if arguments.full or name != "product":  # whose tests are all extended
+            check.call(f"tests-{name}", *command, **ON_DEVICE)
+
+
+def sanitize(check: Check, arguments: argparse.Namespace) -> None:
+    """One step for each tool, of the same few tests."""
+    if not has_tools(check, ["compute-sanitizer"], ["numpy", "pytest", "cupy"]):
+        return
+    # Arrays of their own memory: in that of a pool there is no telling what lies beyond one.
+    variables = {**ON_DEVICE, "GRADOPS_TEST_CUDA_POOL": "off"}
+    for tool, options in TOOLS.items():
+        check.call(
+            tool, "compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *options,
+            *PYTEST, str(TESTS / "test_cuda_sanitize.py"),
+            limit=TOOL_SECONDS, tail=8, **variables)  # fmt: skip
+
+
+def bench(check: Check, arguments: argparse.Namespace) -> None:
+    """The benchmark, which writes its tables."""
+    command = [sys.executable, "-m", "benchmarks.gpu", *arguments.others]
     for name in ("csv", "chart"):
         path = getattr(arguments, name)
-        benchmark += [f"--{name}", str(path.resolve())] if path else []
-    if arguments.bench_only:
-        if not (SITE / "gradops").exists():
-            fail("--bench-only, and nothing is built in build/gpu-check")
-        call(*benchmark)
-        return
-    BUILD.mkdir(parents=True, exist_ok=True)
-    check_tools(arguments.build_only, arguments.sanitize)
-    build(arguments.archs)
-    driver = "import sys; from gradops import _kernels; sys.exit(_kernels.cuda.check_driver() or 0)"
-    if arguments.build_only:
-        call(sys.executable, "-c", "from gradops import _kernels; print(_kernels.build_info())")
-        return
-    call(sys.executable, "-c", driver)
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    pytest += [str(ROOT / "tests" / "test_cuda_kernels.py")]
-    passed = succeeds(*pytest, GRADOPS_TEST_CUDA="device")
-    if not passed and not arguments.keep_going:
-        fail("the tests failed; see above")
-    if arguments.sanitize:
-        for tool in TOOLS:
-            call("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *pytest, "-k", SMALL,
-                 "--every", "8", GRADOPS_TEST_CUDA="device")  # fmt: skip
-    call(*benchmark)
-    if not passed:
-        fail("the benchmark ran, but the tests before it failed; see above")
+        command += [f"--{name}", str(path.resolve())] if path else []
+    check.call("bench", *command)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    how = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=how)
+    parser.add_argument("--archs", default="native")
+    parser.add_argument("--stages", default="build,tests,bench", help=",".join(STAGES))
+    parser.add_argument("--full", action="store_true", help="the long tests too")
+    parser.add_argument("--build-only", action="store_true", help="as --stages build")
+    parser.add_argument("--sanitize", action="store_true", help="the stage sanitize too")
+    parser.add_argument("--csv", type=Path, help="where the benchmark writes its table")
+    parser.add_argument("--chart", type=Path, help="where it draws its chart")
+    parser.add_argument("--logs", default=str(BUILD / "logs"), help="what each step printed")
+    options, options.others = parser.parse_known_args(arguments)
+    chosen = options.stages + (",sanitize" if options.sanitize else "")
+    options.stages = choose("build" if options.build_only else chosen, STAGES)
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the stages; returns the exit status."""
+    options = parse(arguments)
+    # Commands run in the build folder, where no checkout shadows what was built.
+    check = Check("gpu-check", BUILD, Path(options.logs).resolve(), [SITE, ROOT])
+    stages = {"build": build, "tests": tests, "sanitize": sanitize, "bench": bench}
+    for name in options.stages:
+        check.stage = name
+        if name != "build" and not list((SITE / "gradops").glob("_kernels*.so")):
+            check.note(name, False, "not run: there is no build")
+            continue
+        stages[name](check, options)
+    return check.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,6 +24,15 @@ list(GET _tensorflow_config 2 _tensorflow_library)
 list(GET _tensorflow_config 3 _tensorflow_cc_library)
 list(SUBLIST _tensorflow_config 4 -1 _tensorflow_flags)
 message(STATUS "Found TensorFlow ${TensorFlow_VERSION}: ${_tensorflow_include}")
+set(_tensorflow_headers "${_tensorflow_include}")
+set(_tensorflow_xla_headers "${_tensorflow_include}/external/highwayhash"
+  "${_tensorflow_include}/external/farmhash_archive/src")
+if(NOT IS_DIRECTORY "${_tensorflow_include}")
+  # A package may have been stripped of them. The target _kernels needs none.
+  message(WARNING "gradops: this TensorFlow has no headers, so the op library cannot be built")
+  set(_tensorflow_headers "")
+  set(_tensorflow_xla_headers "")
+endif()
 
 add_library(TensorFlow::Framework SHARED IMPORTED)
 set_target_properties(TensorFlow::Framework PROPERTIES
@@ -32,11 +41,10 @@ set_target_properties(TensorFlow::Framework PROPERTIES
     "${_tensorflow_flags};-ffile-prefix-map=${_tensorflow_include}=tensorflow/include"
   INTERFACE_COMPILE_DEFINITIONS NDEBUG
   # System headers, as those of every imported target are: no warnings from them.
-  INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_include}")
+  INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_headers}")
 
 add_library(TensorFlow::Xla SHARED IMPORTED)
 set_target_properties(TensorFlow::Xla PROPERTIES
   IMPORTED_LOCATION "${_tensorflow_cc_library}"
   INTERFACE_LINK_LIBRARIES TensorFlow::Framework
-  INTERFACE_INCLUDE_DIRECTORIES
-    "${_tensorflow_include}/external/highwayhash;${_tensorflow_include}/external/farmhash_archive/src")
+  INTERFACE_INCLUDE_DIRECTORIES "${_tensorflow_xla_headers}")

@@ -1,7 +1,8 @@
 """The CUDA kernels as `gradops._kernels` offers those of the CPU: NumPy arrays in and out.
 
 They run as an emulation on the host or, with GRADOPS_TEST_CUDA=device, on the device (make
-gpu-check), by CuPy, of a build without TensorFlow.
+gpu-check), by CuPy, of a build without TensorFlow. GRADOPS_TEST_CUDA_POOL=off gives each array
+memory of its own, so that compute-sanitizer sees who reads or writes beyond.
 """
 
 import os
@@ -13,6 +14,12 @@ from gradops import _kernels
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
 JOINT = ["magnitude", "direction", "normal"]
 
+if ON_DEVICE:
+    import cupy
+
+    if os.environ.get("GRADOPS_TEST_CUDA_POOL") == "off":
+        cupy.cuda.set_allocator(None)
+
 
 class DeviceKernels:
     """`_kernels.cuda` for images of one dtype, with arrays copied there and back."""
@@ -21,23 +28,27 @@ class DeviceKernels:
         self.dtype = dtype
         self.compute = COMPUTE[dtype]
 
-    def _run(self, function, inputs, outputs, options):
-        """Calls with outputs (shape, dtype) full of NaN or ones; returns them as NumPy arrays."""
-        import cupy
+    def _upload(self, array):
+        """An input on the device."""
+        return cupy.asarray(array)
 
+    def _blank(self, shape, dtype):
+        """Memory for an output, of NaN in every dtype, so that what is not written shows."""
+        array = cupy.empty(shape, dtype)
+        array.view("uint8").fill(255)
+        return array
+
+    def _run(self, function, inputs, outputs, options):
+        """Calls with outputs of these (shape, dtype); returns them as NumPy arrays."""
         options = dict(options)
         options.pop("threads", None)
         if self.dtype in NARROW:
             options["dtype"] = self.dtype
         for name in ("weights", "mask"):
             if options.get(name) is not None:
-                options[name] = cupy.asarray(options[name])
-        made = []
-        for shape, dtype in outputs:
-            array = cupy.empty(shape, dtype)
-            array.view("uint8").fill(255)  # a NaN of every dtype: what is not written is seen
-            made.append(array)
-        given = [None if x is None else cupy.asarray(x) for x in inputs]
+                options[name] = self._upload(options[name])
+        made = [self._blank(shape, dtype) for shape, dtype in outputs]
+        given = [None if x is None else self._upload(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr
         getattr(_kernels.cuda, function)(*given, *made, stream=stream, **options)
         return [cupy.asnumpy(array) for array in made]

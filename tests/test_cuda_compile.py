@@ -1,6 +1,7 @@
 """What nvcc makes of the sweeps that most people run: float32, sobel, component.
 
-No registers that spill, no stack, and 16-byte accesses to global memory, on every architecture.
+No registers that spill, no stack (but for a little on Blackwell), and 16-byte accesses to global
+memory, on every architecture.
 (That all sources compile without warnings shows whenever gradops is built where there is an nvcc.)
 """
 
@@ -20,12 +21,20 @@ ORDERS = ["kValue", "kSlope"]
 SOURCE = """
 #include "cuda/kernels.cuh"
 namespace gradops::cuda {
-template <Order kOrder>
+template <Order kOrder, int kShift, math::TapsKind kTaps>
 void Launch(const StripArgs<float>& args) {
-  SweepKernel<float, StripThread<float, math::ComponentResponse, kOrder, true>><<<1, 1>>>(args);
+  using Thread =
+      StripThread<float, math::ComponentResponse, kOrder, ChosenBefore<kShift, kTaps>>;
+  SweepKernel<float, Thread><<<1, 1>>>(args);
 }
 """
-SOURCE += "".join(f"template void Launch<Order::{o}>(const StripArgs<float>&);\n" for o in ORDERS)
+# Of RGB images, and of many channels with a stencil whose weights are no powers of two.
+KINDS = ["1, math::TapsKind::kUnit", "0, math::TapsKind::kSmoothing"]
+SOURCE += "".join(
+    f"template void Launch<Order::{order}, {kind}>(const StripArgs<float>&);\n"
+    for order in ORDERS
+    for kind in KINDS
+)
 SOURCE += "}  // namespace gradops::cuda\n"
 WANTED = [75, 80, 86, 89, 90, 100, 120]
 EVERY_DAY = [75, 90]
@@ -56,13 +65,15 @@ def compiled(tmp_path, architectures):
 def check_resources(tmp_path, architectures):
     target, reports = compiled(tmp_path, architectures)
     sweeps = {key: text for key, text in reports.items() if "SweepKernel" in key[1]}
-    assert len(sweeps) == len(ORDERS) * len(architectures)
+    assert len(sweeps) == len(ORDERS) * len(KINDS) * len(architectures)
     for (architecture, name), text in sweeps.items():
         used = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill st\D*(\d+) bytes spill", text)
-        assert used and used.groups() == ("0", "0", "0"), (architecture, name, text)
+        # On Blackwell some values wait in local memory, a few for every three rows.
+        allowed = 0 if architecture < 100 else 64
+        assert used and max(map(int, used.groups())) <= allowed, (architecture, name, text)
         registers = int(re.search(r"Used (\d+) registers", text)[1])
         assert registers <= 128, (architecture, name, registers)  # two blocks of 256 threads
-        print(f"sm_{architecture} {registers} registers, no stack, no spills: {name[:60]}...")
+        print(f"sm_{architecture} {registers} registers, {used[0]}: ...{name[70:180]}...")
     return target
 
 
@@ -87,7 +98,7 @@ def test_every_architecture_has_them_in_registers_and_16_byte_accesses(tmp_path)
         sass = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         functions = re.split(r"Function : ", sass)[1:]
         sweeps = [text for text in functions if "SweepKernel" in text.split("\n")[0]]
-        assert len(sweeps) == len(ORDERS)
+        assert len(sweeps) == len(ORDERS) * len(KINDS)
         for text in sweeps:
             loads, stores = (len(re.findall(rf"\b{op}\.E\.128\b", text)) for op in ("LDG", "STG"))
             # One of each copies a memo; rows of two images are fetched ahead and in the loop.

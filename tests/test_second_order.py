@@ -60,7 +60,7 @@ def test_second_derivatives_with_watched_weights(rng):
         outer.watch(weights)
         with tf.GradientTape() as inner:
             inner.watch(y_pred)
-            loss = tf.tensordot(gradops.gradient_loss(y_true, y_pred, penalty="l2"), weights, 1)
+            loss = tf.reduce_sum(gradops.gradient_loss(y_true, y_pred, penalty="l2") * weights)
         gradient = inner.gradient(loss, y_pred)
     by_weights = outer.gradient(gradient, weights, output_gradients=tf.constant(vector))
     plain = reference.loss_gradients(y_true, y_pred, penalty="l2")[1]

@@ -90,12 +90,10 @@ class StripChoices {
   template <class Visitor>
   GRADOPS_FN void VisitColumns(Visitor&& visitor) const {
     if (!When::kPlain || place_.IsAtEdge()) {
+      int edges = place_.Edges();
+      GRADOPS_OPAQUE(edges);
       GRADOPS_UNROLL
-      for (int v = 0; v < kN; ++v) {
-        int edge = place_.EdgeOf(v);
-        GRADOPS_OPAQUE(edge);
-        visitor(v, AtEdge(args_.taps.along, edge));
-      }
+      for (int v = 0; v < kN; ++v) visitor(v, AtEdge(args_.taps.along, EdgeAt(edges, v)));
       return;
     }
     VisitInside(args_.taps.along, [&](auto taps) {
@@ -128,19 +126,22 @@ class StripChoices {
   template <class Visitor>
   GRADOPS_FN void VisitCounts(int i, bool is_inside, bool is_joint, Visitor&& visitor) const {
     const Taps<T>& down = args_.taps.down.forward[is_inside ? kInside : RowEdge(i)];
+    int smoothing = place_.SmoothingCounts(), derivative = place_.DerivativeCounts();
+    GRADOPS_OPAQUE(smoothing);
+    GRADOPS_OPAQUE(derivative);
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
       bool y = true, x = true;
       T weight = 1;
       if constexpr (When::kPlain) {
-        y = down.derivative_counts && place_.SmoothingCounts(v);
-        x = down.smoothing_counts && place_.DerivativeCounts(v);
+        y = down.derivative_counts && (smoothing >> v & 1);
+        x = down.smoothing_counts && (derivative >> v & 1);
         if (is_joint) x = y = x && y;
       } else if (place_.IsThere(v)) {
         const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
         const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
-        MapsHere().Counted(down, args_.taps.along.forward[place_.EdgeOf(v)], is_joint, row, pixel,
-                           channel, &y, &x);
+        MapsHere().Counted(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint, row,
+                           pixel, channel, &y, &x);
         weight = WeightAt(row, v);
       }
       visitor(v, y, x, weight);
@@ -157,6 +158,7 @@ class StripChoices {
     const int bytes = size * static_cast<int>(sizeof(S));
     return reinterpret_cast<Number*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
   }
+  GRADOPS_FN static int EdgeAt(int edges, int v) { return edges >> 4 * v & 15; }
   GRADOPS_FN int RowEdge(int i) const {
     return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);
   }

@@ -38,9 +38,9 @@ class StripPlace {
   GRADOPS_FN bool IsOwn(int v) const { return is_own_[kContiguous ? 0 : v] && IsThere(v); }
   /// Whether the border touches the weights along the row of any number.
   GRADOPS_FN bool IsAtEdge() const { return is_at_edge_; }
-  /// Taps::derivative_counts, smoothing_counts along the row at number v.
-  GRADOPS_FN bool DerivativeCounts(int v) const { return derivative_counts_ >> v & 1; }
-  GRADOPS_FN bool SmoothingCounts(int v) const { return smoothing_counts_ >> v & 1; }
+  /// Taps::derivative_counts, smoothing_counts along the row, a bit for each number.
+  GRADOPS_FN int DerivativeCounts() const { return derivative_counts_; }
+  GRADOPS_FN int SmoothingCounts() const { return smoothing_counts_; }
   /// Number v in the row, if it is there, and its pixel.
   GRADOPS_FN int Position(int v) const { return kContiguous ? position_[0] + v : position_[v]; }
   GRADOPS_FN int Pixel(int v) const {
@@ -50,8 +50,8 @@ class StripPlace {
     if constexpr (!kContiguous) return position_[v] >= 0;
     return position_[0] >= 0 && position_[0] + v < layout_.row_size;
   }
-  /// cuda::EdgeOf the pixel.
-  GRADOPS_FN int EdgeOf(int v) const { return edges_ >> 4 * v & 15; }
+  /// cuda::EdgeOf the pixels, four bits for each number.
+  GRADOPS_FN int Edges() const { return edges_; }
 
   /// Those that are not there stay as they are. `row`: of the image.
   GRADOPS_FN void Load(const S* row, bool is_aligned, Pack<S, kN>* pack) const {

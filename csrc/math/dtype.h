@@ -35,29 +35,43 @@ GRADOPS_FN To BitCast(From from) {
 }
 
 // Widening is exact. Narrowing rounds to the nearest, ties to even; a NaN stays one. Integer
-// arithmetic only (and one exact subtraction), so a flush-to-zero mode changes nothing.
+// arithmetic only (and one exact subtraction), so a flush-to-zero mode changes nothing; on a device
+// the instructions that do the same, where it has them.
 
 GRADOPS_FN float Widen(float x) { return x; }
 GRADOPS_FN double Widen(double x) { return x; }
 GRADOPS_FN float Widen(BFloat16 x) { return BitCast<float>(uint32_t{x.bits} << 16); }
 GRADOPS_FN float Widen(Half x) {
+#if defined(__CUDA_ARCH__)
+  float wide;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(x.bits));
+  return wide;
+#else
   const uint32_t sign = (x.bits & 0x8000u) << 16, magnitude = (x.bits & 0x7fffu) << 13;
   if (magnitude >= 0x7c00u << 13) return BitCast<float>(sign | 0x7f800000u | magnitude);
   const uint32_t rebased = magnitude + (112u << 23);
   if (magnitude >= 0x0400u << 13) return BitCast<float>(sign | rebased);
   const float subnormal = BitCast<float>(rebased + (1u << 23)) - BitCast<float>(113u << 23);
   return BitCast<float>(sign | BitCast<uint32_t>(subnormal));
+#endif
 }
 
 GRADOPS_FN void Narrow(float x, float* to) { *to = x; }
 GRADOPS_FN void Narrow(double x, double* to) { *to = x; }
 GRADOPS_FN void Narrow(float x, BFloat16* to) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to->bits) : "f"(x));
+#else
   const uint32_t bits = BitCast<uint32_t>(x);
   const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
   const uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
   to->bits = static_cast<uint16_t>(is_nan ? bits >> 16 | 0x40u : rounded >> 16);
+#endif
 }
 GRADOPS_FN void Narrow(float x, Half* to) {
+#if defined(__CUDA_ARCH__)
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to->bits) : "f"(x));
+#else
   const uint32_t bits = BitCast<uint32_t>(x), sign = bits >> 16 & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;
   uint32_t narrow;
@@ -71,6 +85,7 @@ GRADOPS_FN void Narrow(float x, Half* to) {
     narrow = BitCast<uint32_t>(BitCast<float>(magnitude) + 0.5f) - (126u << 23);
   }
   to->bits = static_cast<uint16_t>(sign | narrow);
+#endif
 }
 
 }  // namespace gradops::math

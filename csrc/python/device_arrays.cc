@@ -43,6 +43,7 @@ bool IsDense(const std::vector<int64_t>& shape, const std::vector<int64_t>& stri
 std::string NameOfTypestr(const std::string& typestr) {
   if (typestr == "|b1") return "bool";
   if (typestr == "<f2") return "float16";
+  if (typestr == "<V2") return "bfloat16";  // as PyTorch and ml_dtypes have it
   if (typestr == "<f4") return "float32";
   if (typestr == "<f8") return "float64";
   if (typestr == "<u2") return "uint16";
