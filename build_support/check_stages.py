@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 # What pytest and compute-sanitizer end with.
@@ -90,6 +90,21 @@ class Check:
         self.results.append(Result(self.stage, step, ok, said, seconds))
         print(f"[{step}] {'ok' if ok else 'FAILED'}: {said} ({seconds:.1f} s)", flush=True)
         return ok
+
+    def run(
+        self,
+        chosen: Iterable[str],
+        stages: Mapping[str, Callable[[], None]],
+        is_built: Callable[[], bool],
+    ) -> int:
+        """Runs the chosen stages, those after "build" only of what is built; see `finish`."""
+        for name in chosen:
+            self.stage = name
+            if name != "build" and not is_built():
+                self.note(name, False, "not run: there is no build")
+                continue
+            stages[name]()
+        return self.finish()
 
     def finish(self) -> int:
         """Prints a line for each stage and step; returns the exit status of the program."""

@@ -23,6 +23,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from check_stages import Check, choose
@@ -138,13 +139,11 @@ def main(arguments: list[str] | None = None) -> int:
     # Commands run in the build folder, where no checkout shadows what was built.
     check = Check("gpu-check", BUILD, Path(options.logs).resolve(), [SITE, ROOT])
     stages = {"build": build, "tests": tests, "sanitize": sanitize, "bench": bench}
-    for name in options.stages:
-        check.stage = name
-        if name != "build" and not list((SITE / "gradops").glob("_kernels*.so")):
-            check.note(name, False, "not run: there is no build")
-            continue
-        stages[name](check, options)
-    return check.finish()
+    return check.run(
+        options.stages,
+        {name: partial(stage, check, options) for name, stage in stages.items()},
+        lambda: any((SITE / "gradops").glob("_kernels*.so")),
+    )
 
 
 if __name__ == "__main__":

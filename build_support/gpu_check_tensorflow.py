@@ -21,6 +21,7 @@ import argparse
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from check_stages import Check, choose
@@ -127,13 +128,11 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.update(environment())
     check = Check("gpu-check-tensorflow", BUILD, Path(options.logs).resolve(), [SITE, ROOT])
     stages = {"build": build, "tests": tests, "modes": modes}
-    for name in options.stages:
-        check.stage = name
-        if name != "build" and not (SITE / "gradops" / OP_LIBRARY).exists():
-            check.note(name, False, "not run: there is no build")
-            continue
-        stages[name](check, options)
-    return check.finish()
+    return check.run(
+        options.stages,
+        {name: partial(stage, check, options) for name, stage in stages.items()},
+        lambda: (SITE / "gradops" / OP_LIBRARY).exists(),
+    )
 
 
 if __name__ == "__main__":
