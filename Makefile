@@ -6,21 +6,21 @@ PY := $(VENV)/bin/python
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-# What `make test` and the like compile CUDA kernels for; wheels are for every architecture.
-DEVELOPER_ARCHS := $(or $(GRADOPS_CUDA_ARCHS),80-real;90-real)
-
 BACKEND := build_support/gradops_build_backend.py
 SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pyproject.toml
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
-.PHONY: FORCE help demo test test-extended bench bench-peers docs lint format wheel \
-	wheel-test gpu-check gpu-check-tensorflow clean distclean gallery
+.PHONY: FORCE help build demo test test-extended mutants cuda-check bench bench-peers docs lint \
+	format wheel wheel-test gpu-check gpu-check-tensorflow clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           train a super-resolution network, with the fused loss and without"
+	@echo "make demo           train a small network, with the fused loss and without"
+	@echo "make build          compile; GRADOPS_DEV=1: for this machine's instruction set alone"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
+	@echo "make mutants        what the tests catch: hours"
+	@echo "make cuda-check     compile the CUDA kernels and look at them, without a GPU"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
 	@echo "make docs           the site, in build/site         make gallery    its pictures, again"
 	@echo "make lint, format   style"
@@ -32,7 +32,8 @@ help:
 
 # What a build depends on besides files; rewritten only when it changes.
 CHOICES := TF=$(GRADOPS_TF) TF_VERSION=$(GRADOPS_TF_VERSION) CMAKE_ARGS=$(GRADOPS_CMAKE_ARGS) CXX=$(CXX) \
-	CUDA=$(GRADOPS_CUDA) ARCHS=$(DEVELOPER_ARCHS) NVCC=$(or $(CUDACXX),$(shell command -v nvcc))
+	CUDA=$(GRADOPS_CUDA) ARCHS=$(GRADOPS_CUDA_ARCHS) DEV=$(GRADOPS_DEV) \
+	NVCC=$(or $(CUDACXX),$(shell command -v nvcc))
 $(VENV)/.choices: $(VENV)/.created FORCE
 	@echo '$(CHOICES)' | cmp -s - $@ || echo '$(CHOICES)' > $@
 FORCE:
@@ -50,23 +51,43 @@ $(VENV)/.requirements-%: $(BACKEND) $(VENV)/.choices
 
 # An editable install without isolation, so that rebuilding compiles only what changed.
 $(VENV)/.built: $(SOURCES) $(VENV)/.requirements-build $(VENV)/.requirements-cpu
-	GRADOPS_CUDA_ARCHS='$(DEVELOPER_ARCHS)' \
-		$(PY) -m pip install --quiet --no-build-isolation --no-deps --editable .
+	$(PY) -m pip install --quiet --no-build-isolation --no-deps --editable .
 	touch $@
+
+# For tests alone: the CUDA kernels' programs on the host.
+EMULATION := build/emulation
+$(VENV)/.emulation: $(wildcard csrc/core/* csrc/cuda/* csrc/math/* csrc/python/*) \
+		CMakeLists.txt $(VENV)/.requirements-build
+	cmake -S . -B $(EMULATION) -G Ninja -DPython_EXECUTABLE=$(abspath $(PY)) \
+		-DGRADOPS_TF=OFF -DGRADOPS_CUDA=OFF -DGRADOPS_DEV=ON > /dev/null
+	cmake --build $(EMULATION) --target cuda_emulation
+	touch $@
+
+build: $(VENV)/.built
 
 demo: $(VENV)/.built $(VENV)/.requirements-demo
 	$(PY) -m gradops demo
 
-# Then the tests of the public functions on the composition, of each a tenth of its cases.
-test: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
-	$(PY) -m pytest -m "not extended" $(PYTEST_ARGS)
-	GRADOPS_BACKEND=composite $(PY) -m pytest -m "not extended" --every 10 -q $(PYTEST_ARGS)
+TEST_NEEDS := $(VENV)/.built $(VENV)/.emulation \
+	$(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
+# Two processes; each limits the threads of its TensorFlow (tests/conftest.py).
+PYTEST := $(PY) -m pytest -n 2 --dist worksteal
+
+test: $(TEST_NEEDS)
+	$(PYTEST) -m "not extended" $(PYTEST_ARGS)
 
 # PEERS=1 installs the other libraries too, whose conventions docs/conventions.md maps: about 1 GiB.
-test-extended: $(VENV)/.built $(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench \
-		$(if $(PEERS),$(VENV)/.requirements-peers)
-	$(PY) -m pytest $(PYTEST_ARGS)
-	GRADOPS_BACKEND=composite $(PY) -m pytest $(PYTEST_ARGS)
+test-extended: $(TEST_NEEDS) $(if $(PEERS),$(VENV)/.requirements-peers)
+	$(PYTEST) $(PYTEST_ARGS)
+
+# Small faults, one at a time, each of which must fail the suite: tests/mutants/.
+mutants: $(TEST_NEEDS)
+	$(PY) tests/mutants/run.py $(MUTANT_ARGS)
+
+# Without a GPU: compiles for two architectures, looks at what ptxas made of the kernels, and runs
+# their programs on the host. What needs an nvcc is skipped where there is none.
+cuda-check: $(TEST_NEEDS)
+	$(PYTEST) tests/test_cuda_*.py $(PYTEST_ARGS)
 
 # PEERS=1 installs the other libraries that are compared with; once there, they always are.
 bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.requirements-peers)
@@ -114,7 +135,7 @@ gpu-check-tensorflow:
 	$(PYTHON) build_support/gpu_check_tensorflow.py $(GPU_CHECK_ARGS)
 
 clean:
-	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built $(VENV)/.emulation .pytest_cache .ruff_cache .hypothesis
 	find gradops tests benchmarks build_support -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean

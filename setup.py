@@ -1,8 +1,9 @@
 """Builds the native libraries with CMake and declares them to setuptools.
 
-Two libraries are built into the package (see CMakeLists.txt): the pybind11 module
-``gradops._kernels`` and, unless GRADOPS_TF=OFF, the TensorFlow op library
-``gradops/libgradops_ops.so``. Both are setuptools extensions, so wheels and editable installs have
+Three libraries are built into the package (see CMakeLists.txt): the kernels,
+``gradops/libgradops_kernels.so``, which the other two link; the pybind11 module
+``gradops._kernels``; and, unless GRADOPS_TF=OFF, the TensorFlow op library
+``gradops/libgradops_ops.so``. All are setuptools extensions, so wheels and editable installs have
 them. Static metadata is in pyproject.toml.
 """
 
@@ -24,8 +25,8 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "build_support"))
 import gradops_build_backend as backend  # noqa: E402
 
-OP_LIBRARY = "gradops.libgradops_ops"
-CUDA_CHOICES = ("GRADOPS_CUDA", "GRADOPS_CUDA_ARCHS")
+KERNEL_LIBRARY, OP_LIBRARY = "gradops.libgradops_kernels", "gradops.libgradops_ops"
+CHOICES = ("GRADOPS_CUDA", "GRADOPS_CUDA_ARCHS", "GRADOPS_DEV")
 
 
 class FreshBuild(build):
@@ -41,8 +42,8 @@ class CMakeBuild(build_ext):
     """Runs CMake once and copies each extension to where setuptools wants it."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """The op library is no Python module: one name for every Python version."""
-        if fullname.endswith(OP_LIBRARY.rpartition(".")[2]):
+        """Two are no Python modules: one name for every Python version."""
+        if fullname.rpartition(".")[2].startswith("lib"):
             return os.path.join(*fullname.split(".")) + ".so"
         return super().get_ext_filename(fullname)
 
@@ -81,7 +82,7 @@ class CMakeBuild(build_ext):
             [cmake, "-S", str(ROOT), "-B", str(tree), *generator,
              f"-DPython_EXECUTABLE={sys.executable}",
              f"-DGRADOPS_TF={'ON' if backend.tensorflow_enabled() else 'OFF'}",
-             *(f"-D{name}={os.environ[name]}" for name in CUDA_CHOICES if os.environ.get(name)),
+             *(f"-D{name}={os.environ[name]}" for name in CHOICES if os.environ.get(name)),
              *os.environ.get("GRADOPS_CMAKE_ARGS", "").split()],
         )  # fmt: skip
         _check_cuda(tree, toolkit)
@@ -131,7 +132,8 @@ def _fail(message: str) -> None:
     raise SystemExit(f"gradops: {message}")
 
 
-extensions = ["gradops._kernels"] + ([OP_LIBRARY] if backend.tensorflow_enabled() else [])
+extensions = [KERNEL_LIBRARY, "gradops._kernels"]
+extensions += [OP_LIBRARY] if backend.tensorflow_enabled() else []
 setup(
     version=(ROOT / "VERSION").read_text().strip() + backend.version_label(),
     ext_modules=[Extension(name, sources=[]) for name in extensions],

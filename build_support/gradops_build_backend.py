@@ -4,8 +4,9 @@ Environment variables
     GRADOPS_TF_VERSION  TensorFlow minor version to build against, such as "2.21" (the default).
     GRADOPS_TF          "OFF" builds the pybind11 module alone, without TensorFlow.
     GRADOPS_CUDA        "ON" or "OFF": with CUDA kernels or without; by default with them if
-                        there is an nvcc on PATH or in CUDACXX.
+                        there are a device and an nvcc, on PATH or in CUDACXX.
     GRADOPS_CUDA_ARCHS  GPU architectures to compile for, such as "80;90": see docs/wheels.md.
+    GRADOPS_DEV         "ON": CPU kernels for this machine's instruction set alone.
     GRADOPS_CMAKE_ARGS  More arguments for CMake.
 
 A build with CUDA kernels has a local version that names the toolkit, such as 0.1.0+cu130.
@@ -38,7 +39,7 @@ def cuda_toolkit() -> str:
 
     What cmake/Cuda.cmake will find, asked before CMake runs, because it is part of the version.
     """
-    if _is_off("GRADOPS_CUDA"):
+    if _is_off("GRADOPS_CUDA") or not (_is_on("GRADOPS_CUDA") or _has_cuda_device()):
         return ""
     compiler = shutil.which((shlex.split(os.environ.get("CUDACXX", "")) or ["nvcc"])[0])
     if compiler is None:
@@ -54,8 +55,21 @@ def version_label() -> str:
     return f"+cu{toolkit.replace('.', '')}" if toolkit else ""
 
 
+def _has_cuda_device() -> bool:
+    try:
+        query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+        found = subprocess.run(query, capture_output=True, text=True)
+    except OSError:
+        return False
+    return found.returncode == 0 and re.search(r"\d\.\d", found.stdout) is not None
+
+
 def _is_off(variable: str) -> bool:
     return os.environ.get(variable, "").upper() in ("OFF", "0", "FALSE", "NO")
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in ("ON", "1", "TRUE", "YES")
 
 
 def tensorflow_minor_version() -> str:
@@ -93,7 +107,8 @@ def extras() -> dict[str, list[str]]:
         # tf2onnx: what becomes of the ops in an export is tested.
         # cuobjdump and nvdisasm: what nvcc made of the CUDA kernels is looked at.
         "test": [
-            *["pytest>=8", "hypothesis>=6.100", "tf2onnx>=1.17", "onnx>=1.19"],
+            *["pytest>=8.1", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+            *["tf2onnx>=1.17", "onnx>=1.19"],
             f"nvidia-cuda-cuobjdump>=13; {small}",
             f"nvidia-cuda-nvdisasm>=13; {small}",
         ],

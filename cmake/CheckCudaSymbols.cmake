@@ -16,6 +16,6 @@ if(found)
   list(JOIN found "\n  " found)
   message(FATAL_ERROR
     "gradops: ${LIBRARY} leaves symbols of CUDA undefined, so they would be those of whatever is "
-    "loaded, such as TensorFlow's stand-ins for another CUDA. CUDA::cudart_static must come before "
-    "TensorFlow on the link line, and every launcher must be defined in csrc/cuda:\n  ${found}")
+    "loaded, such as TensorFlow's stand-ins for another CUDA. CUDA::cudart_static must be linked, "
+    "and every launcher must be defined in csrc/cuda:\n  ${found}")
 endif()

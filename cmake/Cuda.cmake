@@ -7,9 +7,11 @@
 
 include("${CMAKE_CURRENT_LIST_DIR}/CudaArchitectures.cmake")
 
-set(GRADOPS_CUDA AUTO CACHE STRING "CUDA kernels: ON, OFF, or AUTO, where there is a CUDA compiler")
+set(GRADOPS_CUDA AUTO CACHE STRING
+  "CUDA kernels: ON, OFF, or AUTO, where there are a CUDA compiler and a device")
 set_property(CACHE GRADOPS_CUDA PROPERTY STRINGS AUTO ON OFF)
-set(GRADOPS_CUDA_ARCHS "" CACHE STRING "GPU architectures, such as 80;90; empty: a default list")
+set(GRADOPS_CUDA_ARCHS "" CACHE STRING
+  "GPU architectures, such as 80;90; empty: a default list, or with AUTO those of the devices here")
 set(GRADOPS_CUDA_OLDEST 12.4)
 
 # What setup.py compares with what it named the wheel for.
@@ -21,6 +23,20 @@ if(NOT _cuda MATCHES "^(AUTO|ON|1|YES|TRUE|OFF|0|NO|FALSE)$")
 elseif(_cuda MATCHES "^(OFF|0|NO|FALSE)$")
   message(STATUS "CUDA kernels: none, by GRADOPS_CUDA=${GRADOPS_CUDA}")
   return()
+endif()
+
+# Kernels that no device here can run are compiled on request only: they take most of a build's time.
+# build_support/gradops_build_backend.py asks the same.
+if(_cuda STREQUAL "AUTO")
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+    OUTPUT_VARIABLE _devices ERROR_QUIET RESULT_VARIABLE _status)
+  if(NOT _status EQUAL 0 OR NOT _devices MATCHES "[0-9]\\.[0-9]")
+    message(STATUS "CUDA kernels: none, nvidia-smi finds no device here (GRADOPS_CUDA=ON compiles them)")
+    return()
+  endif()
+  if(NOT GRADOPS_CUDA_ARCHS)
+    set(GRADOPS_CUDA_ARCHS native)
+  endif()
 endif()
 
 # As CMake looks for it, but on PATH alone. build_support/gradops_build_backend.py does the same.
@@ -82,7 +98,7 @@ function(gradops_add_cuda)
   file(GLOB sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
   add_library(gradops_cuda STATIC ${sources})
   # Headers alone: the options of the C++ sources are not nvcc's.
-  target_link_libraries(gradops_cuda PRIVATE gradops_core)
+  target_link_libraries(gradops_cuda PRIVATE gradops_options)
   target_compile_features(gradops_cuda PRIVATE cuda_std_17)
   # No contraction of a * b + c, as on the CPU; all warnings are errors.
   target_compile_options(gradops_cuda PRIVATE
@@ -106,21 +122,20 @@ function(gradops_add_cuda)
   list(TRANSFORM text REPLACE "-real$" "")
   list(TRANSFORM text REPLACE "-virtual$" "-ptx")
   list(JOIN text " " text)
-  target_compile_definitions(gradops_cuda PUBLIC
-    GRADOPS_CUDA
-    GRADOPS_CUDA_ARCHITECTURES="${text}"
-    GRADOPS_CUDA_TOOLKIT="${GRADOPS_CUDA_VERSION}")
+  foreach(target gradops_cuda gradops_kernels)
+    target_compile_definitions(${target} PUBLIC
+      GRADOPS_CUDA
+      GRADOPS_CUDA_ARCHITECTURES="${text}"
+      GRADOPS_CUDA_TOOLKIT="${GRADOPS_CUDA_VERSION}")
+  endforeach()
   set_target_properties(gradops_cuda PROPERTIES
     CUDA_ARCHITECTURES "${GRADOPS_CUDA_ARCHITECTURES}"
     CUDA_EXTENSIONS OFF
-    CUDA_VISIBILITY_PRESET hidden
     CUDA_RUNTIME_LIBRARY None)  # gradops_link_cuda links it, in the right place
 endfunction()
 
 function(gradops_link_cuda target)
-  # Before TensorFlow on the link line, so call this first: the framework library of the package
-  # tensorflow exports stand-ins for the whole CUDA runtime, and whoever comes first is bound to.
-  target_link_libraries(${target} PRIVATE gradops_cuda gradops_core CUDA::cudart_static)
+  target_link_libraries(${target} PRIVATE gradops_cuda CUDA::cudart_static)
   add_custom_command(TARGET ${target} POST_BUILD VERBATIM
     COMMAND "${CMAKE_COMMAND}" "-DNM=${CMAKE_NM}" "-DLIBRARY=$<TARGET_FILE:${target}>"
             -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/CheckCudaSymbols.cmake")

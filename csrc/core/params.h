@@ -62,9 +62,13 @@ inline KernelParams MagnitudeParams(const ImageShape& shape, LossOptions options
 template <class S>
 using ComputeType = typename math::ComputeTypeOf<S>::Type;
 
-/// Calls DO(S) for the type of every image dtype.
+/// Calls DO(S) for the type of every image dtype: of those that are computed in float, or in
+/// double.
+#define GRADOPS_DTYPES_COMPUTED_IN_float(DO) \
+  DO(float) DO(::gradops::math::Half) DO(::gradops::math::BFloat16)
+#define GRADOPS_DTYPES_COMPUTED_IN_double(DO) DO(double)
 #define GRADOPS_FOR_EACH_DTYPE(DO) \
-  DO(float) DO(double) DO(::gradops::math::Half) DO(::gradops::math::BFloat16)
+  GRADOPS_DTYPES_COMPUTED_IN_float(DO) GRADOPS_DTYPES_COMPUTED_IN_double(DO)
 
 }  // namespace gradops
 

@@ -90,10 +90,10 @@ struct KernelTable {
 /// One instruction set.
 struct Target {
   const char* name;
-  KernelTable<float> float_kernels;
-  KernelTable<double> double_kernels;
-  KernelTable<math::Half> half_kernels;
-  KernelTable<math::BFloat16> bfloat16_kernels;
+  const KernelTable<float>& float_kernels;
+  const KernelTable<double>& double_kernels;
+  const KernelTable<math::Half>& half_kernels;
+  const KernelTable<math::BFloat16>& bfloat16_kernels;
 
   const KernelTable<float>& Of(const float*) const { return float_kernels; }
   const KernelTable<double>& Of(const double*) const { return double_kernels; }

@@ -1,5 +1,7 @@
-// The kernels of one instruction set. Compiled once per target with GRADOPS_TARGET (a namespace)
-// and GRADOPS_VECTOR_BYTES defined and that target's compiler flags; see CMakeLists.txt.
+// The kernels of one instruction set for the images that are computed in one type. Compiled once
+// for each with GRADOPS_TARGET (a namespace), GRADOPS_VECTOR_BYTES, GRADOPS_COMPUTE (float or
+// double) and the instruction set's compiler flags: see cmake/CpuTargets.cmake. What happens
+// between the stencil's passes is in target_rows.cc.
 
 #include "cpu/coarser_rows.h"
 #include "cpu/counts_sweep.h"
@@ -7,9 +9,6 @@
 #include "cpu/loss_units.h"
 #include "cpu/targets.h"
 #include "cpu/yardsticks.h"
-
-#define GRADOPS_STRING_(text) #text
-#define GRADOPS_STRING(text) GRADOPS_STRING_(text)
 
 namespace gradops::cpu::GRADOPS_TARGET {
 namespace {
@@ -24,28 +23,28 @@ void Scale(const S* in, ComputeType<S> factor, S* out, int64_t size) {
   for (; x < size; ++x) math::Narrow(factor * math::Widen(in[x]), out + x);
 }
 
-template <class S>
-constexpr KernelTable<S> MakeTable() {
-  return {LossUnit<S>,
-          SecondUnit<S>,
-          CountsUnit<S>,
-          CoarserRow<S>,
-          ImageGradientsUnit<S>,
-          ImageGradientsAdjointUnit<S>,
-          MagnitudeUnit<S>,
-          MagnitudeGradientUnit<S>,
-          Scale<S>,
-          Triad<S>,
-          SumAbsoluteDifference<S>};
-}
-
 }  // namespace
 
-const Target& GetTarget() {
-  static constexpr Target kTarget = {GRADOPS_STRING(GRADOPS_TARGET), MakeTable<float>(),
-                                     MakeTable<double>(), MakeTable<math::Half>(),
-                                     MakeTable<math::BFloat16>()};
-  return kTarget;
+/// A constant: finding it must not run an instruction of this set.
+template <class S>
+const KernelTable<S>& Kernels() {
+  static constexpr KernelTable<S> kTable = {LossUnit<S>,
+                                            SecondUnit<S>,
+                                            CountsUnit<S>,
+                                            CoarserRow<S>,
+                                            ImageGradientsUnit<S>,
+                                            ImageGradientsAdjointUnit<S>,
+                                            MagnitudeUnit<S>,
+                                            MagnitudeGradientUnit<S>,
+                                            Scale<S>,
+                                            Triad<S>,
+                                            SumAbsoluteDifference<S>};
+  return kTable;
 }
+
+#define GRADOPS_INSTANTIATE(S) template const KernelTable<S>& Kernels<S>();
+#define GRADOPS_DTYPES_(type) GRADOPS_DTYPES_COMPUTED_IN_##type
+#define GRADOPS_DTYPES(type) GRADOPS_DTYPES_(type)
+GRADOPS_DTYPES(GRADOPS_COMPUTE)(GRADOPS_INSTANTIATE)
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,25 +1,55 @@
 #include "cpu/targets.h"
 
 #include <cstdlib>
-#include <new>
+#include <string>
+#include <vector>
 
 #include "core/cpu_target.h"
 
 namespace gradops {
+namespace cpu {
+
+// Defined by target_kernels.cc, which is compiled for each instruction set. GRADOPS_CPU_<NAME> says
+// which ones there are: see cmake/CpuTargets.cmake.
+#define GRADOPS_DECLARE_KERNELS(name) \
+  namespace name {                    \
+  template <class S>                  \
+  const KernelTable<S>& Kernels();    \
+  }
+#if defined(GRADOPS_CPU_BASELINE)
+GRADOPS_DECLARE_KERNELS(baseline)
+#endif
+#if defined(GRADOPS_CPU_AVX2)
+GRADOPS_DECLARE_KERNELS(avx2)
+#endif
+#if defined(GRADOPS_CPU_AVX512)
+GRADOPS_DECLARE_KERNELS(avx512)
+#endif
+
+}  // namespace cpu
+
 namespace {
 
 struct TargetRow {
-  const cpu::Target& (*get)();
+  cpu::Target target;
   bool runnable;
 };
+
+#define GRADOPS_TARGET_OF(name)                                      \
+  {#name, cpu::name::Kernels<float>(), cpu::name::Kernels<double>(), \
+   cpu::name::Kernels<math::Half>(), cpu::name::Kernels<math::BFloat16>()}
 
 /// Narrowest first.
 const std::vector<TargetRow>& AllTargets() {
   static const auto* const rows = new std::vector<TargetRow>{
-      {cpu::baseline::GetTarget, true},
-#if defined(GRADOPS_X86_TARGETS)
-      {cpu::avx2::GetTarget, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-      {cpu::avx512::GetTarget,
+#if defined(GRADOPS_CPU_BASELINE)
+      {GRADOPS_TARGET_OF(baseline), true},
+#endif
+#if defined(GRADOPS_CPU_AVX2)
+      {GRADOPS_TARGET_OF(avx2), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+#endif
+#if defined(GRADOPS_CPU_AVX512)
+      {GRADOPS_TARGET_OF(avx512),
        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")},
 #endif
@@ -38,7 +68,7 @@ Choice Choose() {
   bool found = wanted == nullptr || *wanted == '\0';
   for (const TargetRow& row : AllTargets()) {
     if (!row.runnable) continue;
-    choice.target = &row.get();
+    choice.target = &row.target;
     if (!found && std::string(wanted) == choice.target->name) return choice;
   }
   if (found) return choice;
@@ -60,7 +90,7 @@ const Choice& TheChoice() {
 std::vector<std::string> Names(bool only_runnable) {
   std::vector<std::string> names;
   for (const TargetRow& row : AllTargets()) {
-    if (row.runnable || !only_runnable) names.push_back(row.get().name);
+    if (row.runnable || !only_runnable) names.push_back(row.target.name);
   }
   return names;
 }

@@ -1,7 +1,5 @@
 // The programs of the CUDA kernels, run on the host and on NumPy arrays: see cuda/emulate.h.
 
-#include "python/emulation.h"
-
 #include <algorithm>
 
 #include "cuda/emulate.h"
@@ -156,7 +154,9 @@ void Define(py::module_ m) {
 
 }  // namespace
 
-void DefineEmulation(py::module_ m) {
+PYBIND11_MODULE(cuda_emulation, m) {
+  m.doc() =
+      "The losses by the CUDA kernels' programs, run on the host: for tests without a device.";
   Define<float>(m);
   Define<double>(m);
   Define<math::Half>(m.def_submodule("float16", "Images of float16, given as their bits."));

@@ -2,7 +2,6 @@
 
 #include "core/cpu_target.h"
 #include "python/cuda_functions.h"
-#include "python/emulation.h"
 #include "python/image_functions.h"
 #include "python/loss_functions.h"
 
@@ -89,8 +88,7 @@ PYBIND11_MODULE(_kernels, m) {
   Define<double>(m);
   Define<math::Half>(m.def_submodule("float16", "Images of float16, given as their bits."));
   Define<math::BFloat16>(m.def_submodule("bfloat16", "Images of bfloat16, given as their bits."));
-  DefineEmulation(m.def_submodule("cuda_emulation", "The CUDA kernels' programs on the host."));
-#ifdef GRADOPS_CUDA_MODULE
+#ifdef GRADOPS_CUDA
   DefineCuda(m.def_submodule("cuda", "The CUDA kernels on arrays of a device."));
 #endif
   m.def("options", &Options, "The allowed names of every option; the first is the default.");
