@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     if not arguments.are_extras_installed("demo"):
         return 1
     # Only now: these import the extras.
-    from gradops.demo.processes import WorkerError
+    from gradops.demo.measuring import WorkerError, memory_in_subprocess
     from gradops.demo.training import measure, report
 
     if options.memory:
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         return arguments.fail(f"--output: {error}")
     try:
-        memory = measure.memory_in_subprocess(options, argv)
+        memory = memory_in_subprocess("demo", argv)
     except WorkerError as error:
         return arguments.fail(str(error))
     results, test = measure.train(options)

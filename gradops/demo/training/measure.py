@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 import gradops
 from gradops import _measure, composite
-from gradops.demo.processes import run_worker
+from gradops.demo.measuring import after_warm_up, time_in_turns
 from gradops.demo.training import scenes
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -29,7 +30,6 @@ _GRADIENTS = {"penalty": "log", "epsilon": 0.5, "scales": 4}
 _TRAINING, _TEST = (96, 1), (12, 2)  # number of scenes, and their seed
 _LEARNING_RATE = 4e-3
 _FILTERS = 24
-_WARM_UP = 5  # untimed: the first calls trace, plan the graph and fault memory in
 #: The first steps, whose times and losses are compared.
 COMPARED = 40
 _LOSS_CALLS = 30
@@ -130,7 +130,12 @@ def train(options: argparse.Namespace) -> tuple[dict[str, Result], scenes.Scenes
         trainers = {name: _Trainer(name, options) for name in LIBRARIES}
         ours, theirs = trainers[GRADOPS], trainers[TENSORFLOW]
         batches = _batches(options)
-        loss_ms = _time_losses(*next(batches), options)
+        measured, targets = next(batches)
+        losses = {
+            name: functools.partial(_loss_and_gradient(name, options), targets, measured)
+            for name in LIBRARIES
+        }
+        loss_ms = time_in_turns(losses, _LOSS_CALLS)
         progress = tqdm(range(options.steps), desc="training", unit="step")
         for number, batch in zip(progress, batches, strict=False):
             if number < COMPARED:
@@ -142,17 +147,13 @@ def train(options: argparse.Namespace) -> tuple[dict[str, Result], scenes.Scenes
         results = {
             name: Result(
                 trainer.losses,
-                _after_warm_up(trainer.milliseconds[:COMPARED]),
-                _after_warm_up(loss_ms[name]),
+                after_warm_up(trainer.milliseconds[:COMPARED]),
+                loss_ms[name],
                 None if name == TENSORFLOW else trainer.restore(test.measured),
             )
             for name, trainer in trainers.items()
         }
     return results, test
-
-
-def _after_warm_up(milliseconds: list[float]) -> tuple[float, float, float]:
-    return _measure.median_and_percentiles(milliseconds[min(_WARM_UP, len(milliseconds) - 1) :])
 
 
 def _loss_and_gradient(name: str, options: argparse.Namespace) -> Callable[..., tuple]:
@@ -169,35 +170,8 @@ def _loss_and_gradient(name: str, options: argparse.Namespace) -> Callable[..., 
     return loss_and_gradient
 
 
-def _time_losses(
-    y_pred: tf.Tensor, y_true: tf.Tensor, options: argparse.Namespace
-) -> dict[str, list[float]]:
-    """Milliseconds of calls of each loss and its gradient alone, in turns."""
-    functions = {name: _loss_and_gradient(name, options) for name in LIBRARIES}
-    milliseconds: dict[str, list[float]] = {name: [] for name in LIBRARIES}
-    for _ in range(_WARM_UP + _LOSS_CALLS):
-        for name, function in functions.items():
-            begin = time.perf_counter()
-            value, gradient = function(y_true, y_pred)
-            float(value)  # waits for it
-            milliseconds[name].append(1e3 * (time.perf_counter() - begin))
-            del value, gradient
-    return milliseconds
-
-
-def memory_in_subprocess(options: argparse.Namespace, argv: list[str]) -> dict[str, int | None]:
-    """Bytes that each loss and its gradient need at their peak, beyond the images.
-
-    In a process of its own, because exact peaks make allocations slow.
-
-    Raises:
-        processes.WorkerError: The process failed; it has said why on standard error.
-    """
-    return run_worker("memory", ["demo", *argv, "--memory"], _measure.EXACT_PEAKS)
-
-
 def print_memory(options: argparse.Namespace) -> None:
-    """Prints the JSON that memory_in_subprocess returns."""
+    """Prints JSON: of each of LIBRARIES, the bytes of its loss at their peak beyond the images."""
     measured, targets = next(_batches(options))
     found = {}
     for name in LIBRARIES:
