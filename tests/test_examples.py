@@ -1,6 +1,6 @@
 """Every example runs, at a tiny size, and does what it says.
 
-In the quick suite those of a second or two. distributed.py in several processes: test_multi_worker.
+Those of more than a second are extended. distributed.py in several processes: test_multi_worker.
 """
 
 import runpy
@@ -19,7 +19,6 @@ ARGUMENTS = {
     "style_transfer": ["--steps", "25", "--size", "32"],
     "train_super_resolution": ["--epochs", "4", "--size", "32"],
 }
-SLOW = ["depth_masks", "mixed_precision", "train_super_resolution"]
 
 
 def run(name):
@@ -30,7 +29,9 @@ def run(name):
     "name",
     [
         "custom_training_loop",
-        *(pytest.param(name, marks=pytest.mark.extended) for name in SLOW),
+        "depth_masks",
+        "mixed_precision",
+        pytest.param("train_super_resolution", marks=pytest.mark.extended),
     ],
 )
 def test_training_examples_learn(name, capsys):
