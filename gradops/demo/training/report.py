@@ -39,7 +39,9 @@ def _titles(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def _quality_cells(restored: np.ndarray, depths: np.ndarray) -> tuple[str, ...]:
+def _quality_cells(restored: np.ndarray | None, depths: np.ndarray) -> tuple[str, ...]:
+    if restored is None:
+        return ("as above", "", "")
     found = scenes.quality(restored, depths)
     return tuple(f"{found[key]:.3f}" for key in _QUALITY)
 
@@ -56,10 +58,7 @@ def format_table(
     for name, title in _titles(options).items():
         result = results[name]
         cost = (times(result.step_ms), times(result.loss_ms), mebibytes(memory[name]))
-        quality = ("as above", "", "")
-        if result.restored is not None:
-            quality = _quality_cells(result.restored, test.depths)
-        rows.append((title, *cost, *quality))
+        rows.append((title, *cost, *_quality_cells(result.restored, test.depths)))
     plain, ours, theirs = (results[name] for name in (PLAIN, GRADOPS, TENSORFLOW))
     beyond = [result.step_ms[0] - plain.step_ms[0] for result in (ours, theirs)]
     pairs = list(zip(ours.losses, theirs.losses, strict=False))  # of theirs there are fewer
@@ -101,7 +100,10 @@ def write_picture(
     """One scene as lit surfaces, above the edges of each."""
     titles = _titles(options)
     shown = {"Measured": test.measured}
-    shown |= {titles[name].split(",")[0]: results[name].restored for name in (PLAIN, GRADOPS)}
+    for name in (PLAIN, GRADOPS):
+        restored = results[name].restored
+        assert restored is not None
+        shown[titles[name].split(",")[0]] = restored
     shown["Truth"] = test.depths
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.06)
     figure, axes = plt.subplots(2, len(shown), figsize=(16, 8.8), dpi=100, layout=layout)
