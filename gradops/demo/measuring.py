@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gradops import _measure
 
@@ -18,8 +19,8 @@ class WorkerError(Exception):
     """A worker did not finish."""
 
 
-def memory_in_subprocess(command: str, argv: Sequence[str]) -> dict:
-    """The JSON object that `python -m gradops COMMAND ARGV --memory` prints in its last line.
+def memory_in_subprocess(*arguments: str) -> Any:
+    """The JSON that `python -m gradops` with these arguments prints in its last line.
 
     In a process of its own, because exact peaks make allocations slow.
 
@@ -34,8 +35,8 @@ def memory_in_subprocess(command: str, argv: Sequence[str]) -> dict:
         "CUDA_VISIBLE_DEVICES": "-1",
         **_measure.EXACT_PEAKS,
     }
-    arguments = [sys.executable, "-m", "gradops", command, *argv, "--memory"]
-    worker = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "gradops", *arguments]
+    worker = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     if worker.returncode != 0:
         raise WorkerError(f"measuring memory: the process ended with status {worker.returncode}")
     return json.loads(worker.stdout.splitlines()[-1])

@@ -35,8 +35,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=arguments.integer_from(0), default=0, help="of the added noise"
     )
-    # A worker: measures the memory of each provider and prints JSON.
-    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
+    # A worker: measures the memory of the provider with this title and prints JSON.
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     options.path = None if options.input == "-" else Path(options.input)
     return options
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     from gradops.demo.image import measure, report
     from gradops.demo.measuring import WorkerError, memory_in_subprocess
 
-    if options.memory:
+    if options.memory is not None:
         measure.print_memory(options)
         return 0
     if options.output.suffix.lower() != ".png":
@@ -71,7 +71,11 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         return arguments.fail(f"IN: {error}")
     try:
-        memory = memory_in_subprocess("optimize", argv)
+        # Each in a process of its own: what another one has freed would hide its peak.
+        memory = {
+            provider.title: memory_in_subprocess("optimize", *argv, "--memory", provider.title)
+            for provider in measure.PROVIDERS
+        }
     except WorkerError as error:
         return arguments.fail(str(error))
     results = measure.restore(options)

@@ -143,23 +143,21 @@ def restore(options: argparse.Namespace) -> list[Result]:
 
 
 def print_memory(options: argparse.Namespace) -> None:
-    """Prints JSON: of each title, the bytes of the loss alone and of a run at their peaks.
+    """Prints JSON: the bytes of the loss alone and of a run at their peaks, of `options.memory`.
 
     Beyond the photographs. In the run that counts the image variable and Adam's two moments, too.
     """
+    (provider,) = [each for each in PROVIDERS if each.title == options.memory]
+    # What a process pays once whatever the image is paid here.
     tiny = argparse.Namespace(**{**vars(options), "size": _WARM_UP_SIZE, "path": None})
-    found = {}
-    for provider in PROVIDERS:
-        # What a process pays once whatever the image is paid here.
-        warm_up = _Problem(provider, tiny)
-        warm_up.sobel_loss_and_gradient()()
-        warm_up.optimize(1)
-        problem = _Problem(provider, options)
-        with _measure.peak_extra_memory() as memory:
-            run = problem.sobel_loss_and_gradient()
-            for _ in range(_MEMORY_CALLS):
-                run()
-            of_loss = memory.extra_bytes
-            problem.optimize(_MEMORY_CALLS)
-        found[provider.title] = of_loss, memory.extra_bytes
-    print(json.dumps(found))
+    warm_up = _Problem(provider, tiny)
+    warm_up.sobel_loss_and_gradient()()
+    warm_up.optimize(1)
+    problem = _Problem(provider, options)
+    with _measure.peak_extra_memory() as memory:
+        run = problem.sobel_loss_and_gradient()
+        for _ in range(_MEMORY_CALLS):
+            run()
+        of_loss = memory.extra_bytes
+        problem.optimize(_MEMORY_CALLS)
+    print(json.dumps([of_loss, memory.extra_bytes]))

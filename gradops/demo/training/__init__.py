@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         return arguments.fail(f"--output: {error}")
     try:
-        memory = memory_in_subprocess("demo", argv)
+        memory = memory_in_subprocess("demo", *argv, "--memory")
     except WorkerError as error:
         return arguments.fail(str(error))
     results, test = measure.train(options)
