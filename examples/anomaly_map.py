@@ -65,8 +65,10 @@ def main(argv: list[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
     options = parser.parse_args(argv)
     heat, defect = find(options.steps, options.size)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
-    print(f"hottest pixel: {row}, {column}; the scratch: {heat[defect].mean():.4f} on average,")
-    print(f"the rest: {heat[~defect].mean():.4f}")
+    print(
+        f"the scratch is {heat[defect].mean() / heat[~defect].mean():.0f} times as hot as the rest;"
+    )
+    print(f"the hottest pixel is in row {row}, column {column}")
     if options.output:
         keras.utils.save_img(options.output, heat[..., None])
     return heat, defect

@@ -34,13 +34,13 @@ def train(epochs: int, size: int) -> list[float]:
 
 
 def main(argv: list[str] | None = None) -> list[float]:
-    """Prints the loss of each epoch."""
+    """Prints the first and the last loss."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--size", type=int, default=96, help="height and width")
     options = parser.parse_args(argv)
     losses = train(options.epochs, options.size)
-    print("loss by epoch:", ", ".join(f"{loss:.3f}" for loss in losses))
+    print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} after {len(losses)} epochs")
     return losses
 
 

@@ -1,4 +1,4 @@
-"""The two jobs: the optimisation loop, the measurements, wrong options, and small runs of both."""
+"""The two jobs: their measurements, wrong options, and small runs of both."""
 
 import gc
 import re
@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradops import _measure
+from gradops import _measure, reference
 from gradops.demo import arguments, image, training
-from gradops.demo.training import model
-from gradops.demo.training.providers import PROVIDERS as TRAINED
-from gradops.optimize import WINDOW, optimize_image
 
 TITLES = [
     "gradops, eager",
@@ -23,45 +20,7 @@ TITLES = [
     "TensorFlow, tf.function",
 ]
 MEGABYTE = 10**6
-
-
-def mean_square(image):
-    return tf.reduce_mean(tf.square(image))
-
-
-def descend(loss=mean_square, steps=20, initial=None, **options):
-    if initial is None:
-        initial = np.random.default_rng(0).normal(size=(2, 3, 4, 1)).astype(np.float32)
-    # The factor undoes the mean's 1/24 in the slope, so that a step shrinks the image by 0.9.
-    optimizer = keras.optimizers.SGD(0.05 * initial.size)
-    return optimize_image(initial, loss, optimizer=optimizer, steps=steps, **options)
-
-
-@pytest.mark.parametrize("graph", [False, True])
-def test_loss_decreases(graph):
-    initial = np.full((1, 2, 2, 1), 2.0, np.float32)
-    image, losses = descend(initial=initial, steps=8, graph=graph)
-    np.testing.assert_allclose(losses, [4.0 * 0.9 ** (2 * step) for step in range(8)], rtol=1e-5)
-    np.testing.assert_allclose(image, initial * 0.9**8, rtol=1e-5)
-    assert (initial == 2.0).all()
-
-
-def test_step_limit_and_callback():
-    seen = []
-    _, losses = descend(steps=4, callback=lambda number, loss: seen.append((number, loss)))
-    assert seen == list(enumerate(losses, start=1)) and len(losses) == 4
-
-
-def test_tolerance_stops_early():
-    # Each step multiplies the loss by 0.81.
-    over_window = 1 - 0.81**WINDOW
-    assert len(descend(steps=30, tolerance=over_window + 0.01)[1]) == WINDOW + 1
-    assert len(descend(steps=30, tolerance=over_window - 0.01)[1]) == 30
-
-
-def test_tolerance_of_zero_takes_every_step():
-    _, losses = descend(loss=lambda image: 0.0 * mean_square(image) + 1.0, steps=2 * WINDOW)
-    assert losses == [1.0] * 2 * WINDOW
+TINY = ["--steps", "3", "--batch", "2", "--size", "32"]
 
 
 def test_median_and_percentiles():
@@ -135,11 +94,12 @@ def test_missing_extra(job, monkeypatch, capsys):
         (image, "--tolerance=1"),
         (image, "--seed=-1"),
         (training, "--steps=0"),
-        (training, "--patch=21"),
-        (training, "--patch=25"),
+        (training, "--size=30"),
+        (training, "--size=33"),
         (training, "--gradient-weight=-1"),
         (training, "--gradient-weight=nan"),
         (training, "--batch=many"),
+        (training, "--pixels=l3"),
     ],
 )
 def test_wrong_option(job, argument, capsys):
@@ -175,13 +135,11 @@ def test_wrong_files_of_optimize(source, output, named, tmp_path, capsys):
     assert error.count("\n") == 1 and error.startswith(f"error: {named}")
 
 
-def test_wrong_output_and_patch_of_the_training(tmp_path, capsys):
+def test_wrong_output_of_the_training(tmp_path, capsys):
     require_extras()
     (tmp_path / "file").write_text("in the way")
     assert training.main(["--output", str(tmp_path / "file")]) == 1
     assert "--output" in capsys.readouterr().err
-    assert training.main(["--patch", "3000", "--output", str(tmp_path / "out")]) == 1
-    assert "--patch" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def run(*command):
@@ -203,6 +161,7 @@ def check_picture(path):
     assert picture[..., :3].std() > 0.1  # Not blank.
 
 
+@pytest.mark.extended
 @pytest.mark.fused
 def test_optimize(tmp_path):
     require_extras()
@@ -225,45 +184,73 @@ def test_optimize(tmp_path):
     np.testing.assert_allclose(final_losses, final_losses[0], rtol=1e-4)
 
 
+def check_table(table):
+    """The table of a tiny training: of every network, and the same loss by both libraries."""
+    assert "3 steps of 2 depth maps, 32 x 32" in table
+    for title in ("(measured)", "L2 alone", "L2 + gradients, gradops"):
+        (line,) = [line for line in table.splitlines() if line.startswith(title + "  ")]
+        f_score, gradient_error, rmse = map(float, line.split()[-3:])
+        assert 0.1 < f_score < 0.9 and 0.1 < gradient_error < 3 and 0.05 < rmse < 1
+    assert "L2 + gradients, TensorFlow" in table
+    difference = re.search(r"in 3 steps, they differ by (\S+) at most", table)
+    assert float(difference[1]) < 1e-4
+
+
+@pytest.mark.fused
+def test_training_in_this_process(tmp_path):
+    require_extras()
+    from gradops.demo.training import measure, report
+
+    options = training._parse(TINY)
+    results, test = measure.train(options)
+    memory = {name: 2**20 for name in measure.LIBRARIES}
+    check_table(report.format_table(results, memory, test, options))
+    report.write_picture(results, test, options, tmp_path / "depths.png")
+    check_picture(tmp_path / "depths.png")
+
+
+@pytest.mark.extended
 @pytest.mark.fused
 def test_training(tmp_path):
     require_extras()
     output = tmp_path / "new" / "folder"
-    options = ["--steps", 4, "--batch", 2, "--patch", 48, "--patches", 12]
-    finished = run("demo", *options, "--output", output)
+    finished = run("demo", *TINY, "--output", output)
     table = (output / "table.txt").read_text()
-    assert table in finished.stdout and "4 steps of 2 patches, 48 x 48" in table
-    check_picture(output / "crops.png")
-
-    psnr = {}
-    for title in ("(bicubic)", *(provider.title for provider in TRAINED.values())):
-        (line,) = [line for line in table.splitlines() if line.startswith(title + "  ")]
-        psnr[title], gmsd = map(float, line.split()[-2:])
-        assert 15 < psnr[title] < 40 and 0.01 < gmsd < 0.2
-    ours, theirs = (psnr[TRAINED[name].title] for name in ("gradops", "tensorflow"))
-    assert abs(ours - theirs) < 0.05
-    difference = re.search(r"Loss at the end: .*, (\S+) apart", table)
-    assert float(difference[1]) < 1e-4
-    logs = {path.parent.parent.name for path in (output / "logs").rglob("events.*")}
-    assert logs >= set(TRAINED)
+    assert table in finished.stdout
+    check_table(table)
+    check_picture(output / "depths.png")
 
 
-def test_subpixel_network_begins_as_interpolation():
-    keras.utils.set_random_seed(3)
-    small = np.random.default_rng(0).uniform(size=(2, 5, 7, 3)).astype(np.float32)
-    image = model.build()(small)
-    assert image.shape == (2, 15, 21, 3)
-    np.testing.assert_allclose(image, model.bicubic(small), atol=0.02)
+def test_quality_of_depths():
+    require_extras()
+    from gradops.demo.training import scenes
+
+    step = np.zeros((1, 8, 8, 1), np.float32)
+    step[:, :, 4:] = 1  # a Sobel magnitude of 4 in columns 3 and 4
+    moved = np.roll(step, 1, axis=2)  # in 4 and 5, and in 0 and 1
+    assert scenes.quality(step, step) == {"f_score": 1, "gradient_error": 0, "rmse": 0}
+    found = scenes.quality(moved[:, :, 1:], step[:, :, 1:])
+    assert found["f_score"] == pytest.approx(0.5)
+    assert found["gradient_error"] == pytest.approx(8 / 7)
+    assert found["rmse"] == pytest.approx(np.sqrt(1 / 7))
 
 
-def test_losses_of_the_training_agree():
-    rng = np.random.default_rng(1)
-    y_true, y_pred = (tf.constant(rng.uniform(size=(2, 9, 8, 3)), tf.float32) for _ in range(2))
-    pixels = np.abs(y_true - y_pred).mean(axis=(1, 2, 3))
-    edges = np.abs(tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)).mean(
-        axis=(1, 2, 3, 4)
-    )
-    expected = {"mae": pixels, "gradops": pixels + 0.3 * edges, "tensorflow": pixels + 0.3 * edges}
-    for name, provider in TRAINED.items():
-        loss = provider.loss(0.3)(y_true, y_pred)
-        np.testing.assert_allclose(np.mean(loss), expected[name].mean(), rtol=1e-5)
+@pytest.mark.parametrize("pixels, power", [("l1", 1), ("l2", 2)])
+def test_losses_of_the_training(pixels, power, rng):
+    require_extras()
+    from gradops.demo.training import measure
+
+    y_true, y_pred = rng.random((2, 1, 16, 16, 1), np.float32)
+    y_true[0, 3, 4] = np.nan
+    options = training._parse(["--pixels", pixels, "--gradient-weight", "0.5"])
+    of_pixels = np.nanmean(np.abs(y_pred - y_true) ** power)
+    edges = 0.0
+    for level in range(4):
+        images = [each[:, :: 2**level, :: 2**level] for each in (y_true, y_pred)]
+        hidden = {"mask": np.isfinite(images[0]), "penalty": "log", "epsilon": 0.5}
+        edges += reference.gradient_loss(*images, **hidden)[0]
+    expected = {"plain": of_pixels, "gradops": of_pixels + 0.5 * edges}
+    expected["tensorflow"] = expected["gradops"]
+    for name, value in expected.items():
+        loss = measure._loss(name, options)(tf.constant(y_true), tf.constant(y_pred))
+        np.testing.assert_allclose(loss, value, rtol=1e-5)

@@ -1,4 +1,7 @@
-"""Every example runs, at a tiny size, and does what it says; distributed.py: test_multi_worker."""
+"""Every example runs, at a tiny size, and does what it says.
+
+Those of more than a second are extended. distributed.py in several processes: test_multi_worker.
+"""
 
 import runpy
 from pathlib import Path
@@ -23,7 +26,13 @@ def run(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["custom_training_loop", "depth_masks", "mixed_precision", "train_super_resolution"]
+    "name",
+    [
+        "custom_training_loop",
+        "depth_masks",
+        "mixed_precision",
+        pytest.param("train_super_resolution", marks=pytest.mark.extended),
+    ],
 )
 def test_training_examples_learn(name, capsys):
     losses = run(name)
@@ -43,10 +52,19 @@ def test_anomalies_are_where_the_map_is_hot():
     assert defect[row - 1 : row + 2, column - 1 : column + 2].any()
 
 
+@pytest.mark.extended
 def test_styles_are_transferred():
     image, history = run("style_transfer")
     assert history[-1] < 0.7 * history[0]
     assert image.shape == (1, 32, 32, 3) and np.min(image) >= 0 and np.max(image) <= 1
+
+
+def test_one_process_learns_what_several_would(capsys):
+    module = runpy.run_path(str(EXAMPLES / "distributed.py"))
+    found = module["train"](epochs=3)
+    assert found["losses"][-1] < 0.9 * found["losses"][0] and found["replicas"] == 1
+    module["report"](found, None)
+    assert "worker 0 of 1: loss" in capsys.readouterr().out
 
 
 def test_every_example_is_run():

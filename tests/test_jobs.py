@@ -8,6 +8,7 @@ from op_tools import images
 
 import gradops
 from gradops import reference
+from gradops.optimize import WINDOW
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -118,12 +119,39 @@ def test_arguments_that_are_none_of_those(argument, value, message):
         gradops.optimize_image(tf.zeros([1, 4, 4, 1]), **arguments)
 
 
-def test_optimizing_stops_at_the_tolerance_and_with_any_loss():
+def shrink(steps, **options):
+    """Each step multiplies the image by 0.9 and the loss by 0.81."""
+    initial = np.full((1, 2, 2, 1), 2.0, np.float32)
+    # The factor undoes the mean's 1/4 in the slope.
+    optimizer = keras.optimizers.SGD(0.05 * initial.size)
+    loss = lambda image: tf.reduce_mean(tf.square(image))  # noqa: E731
+    found = gradops.optimize_image(initial, loss, optimizer=optimizer, steps=steps, **options)
+    assert (initial == 2.0).all()
+    return found
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_steps_of_gradient_descent(graph):
+    image, losses = shrink(8, graph=graph)
+    np.testing.assert_allclose(losses, [4.0 * 0.9 ** (2 * step) for step in range(8)], rtol=1e-5)
+    np.testing.assert_allclose(image, np.full((1, 2, 2, 1), 2 * 0.9**8), rtol=1e-5)
+
+
+def test_optimizing_stops_at_the_tolerance():
+    over_window = 1 - 0.81**WINDOW
+    assert len(shrink(30, tolerance=over_window + 0.01).history) == WINDOW + 1
+    assert len(shrink(30, tolerance=over_window - 0.01).history) == 30
+
+
+def test_the_tolerance_where_nothing_is_to_gain():
     target = tf.ones([1, 8, 8, 1])
     loss = gradops.presets.TotalVariationLoss()
-    image, history = gradops.optimize_image(target, lambda x: loss(x, x), steps=50, tolerance=0.1)
-    assert len(history) == 11  # nothing to gain over the window
-    np.testing.assert_array_equal(image, target)
+    for tolerance, steps in [(0.1, WINDOW + 1), (0.0, 2 * WINDOW)]:
+        image, history = gradops.optimize_image(
+            target, lambda x: loss(x, x), steps=2 * WINDOW, tolerance=tolerance
+        )
+        assert len(history) == steps
+        np.testing.assert_array_equal(image, target)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +174,10 @@ def test_bad_optimizations(arguments, error, message):
 
 
 @pytest.mark.parametrize("response", ["component", "magnitude", "absolute", "direction", "normal"])
-@pytest.mark.parametrize("border", ["reflect", "zero", "circular"])
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    "border, data_format",
+    [("reflect", "channels_first"), ("zero", "channels_last"), ("circular", "channels_first")],
+)
 def test_the_mean_of_the_map_is_the_loss(rng, response, border, data_format):
     y_true, y_pred = images(rng, (2, 7, 9, 8), "float64")
     options = dict(response=response, border=border, penalty="huber", data_format=data_format)
@@ -177,7 +207,7 @@ def test_maps_of_videos_and_bad_options(rng):
         gradops.residual_map(*video, channels="sum")
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.extended), True])
 @pytest.mark.parametrize("first", [[1, 8, 8, 1], [2, 8, 1, 1], [2, 1, 8, 1]])
 @pytest.mark.parametrize("which", ["y_true", "mask"])
 def test_maps_of_sizes_that_only_broadcast_are_refused(which, first, jit_compile):

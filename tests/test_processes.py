@@ -60,6 +60,7 @@ def pair(rng, tmp_path):
     return images, tmp_path / "images.npy"
 
 
+@pytest.mark.extended
 def test_processes_that_are_started_afresh(pair, tmp_path):
     images, path = pair
     script = tmp_path / "job.py"

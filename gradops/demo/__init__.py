@@ -1,5 +1,5 @@
 """What gradops is for, run: a network that is trained, an image that is optimised.
 
-`python -m gradops demo` is training/, `python -m gradops optimize` is image/. Both measure each of
-several providers, gradops or pure TensorFlow, in processes of their own.
+`python -m gradops demo` is training/, `python -m gradops optimize` is image/. Both compare gradops
+with pure TensorFlow: times in this process, in turns where that is possible, and memory in others.
 """

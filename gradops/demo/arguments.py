@@ -12,7 +12,6 @@ EXTRAS = {
     "skimage": "scikit-image",
     "matplotlib": "matplotlib",
     "tqdm": "tqdm",
-    "tensorboard": "tensorboard",
 }
 
 

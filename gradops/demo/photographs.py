@@ -1,4 +1,4 @@
-"""Photographs: those of scikit-image's wheel, the user's, and what the jobs do to them."""
+"""Photographs: one of scikit-image's wheel, or the user's, and what is done to them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ _BLUR = 2.5  # Standard deviation in pixels.
 _NOISE = 0.08  # Standard deviation; the image spans [0, 1].
 
 
-def shipped(name: str) -> np.ndarray:
-    """A photograph of scikit-image's wheel, [H, W, 3], uint8."""
-    return getattr(skimage.data, name)()
-
-
 def load_target(path: Path | None, size: int) -> np.ndarray:
     """A photograph of which the longer side is `size` at most, [H, W, 3], float32 in [0, 1].
 
@@ -30,7 +25,7 @@ def load_target(path: Path | None, size: int) -> np.ndarray:
     Raises:
         ValueError: There is no such image, or it is too small.
     """
-    image = _as_rgb(shipped("astronaut") if path is None else _read(path))
+    image = _as_rgb(skimage.data.astronaut() if path is None else _read(path))
     factor = size / max(image.shape[:2])
     if factor < 1:
         shape = [max(1, round(factor * side)) for side in image.shape[:2]]

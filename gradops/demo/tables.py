@@ -12,7 +12,7 @@ def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
         "  ".join(
             [row[0].ljust(widths[0])]
             + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
+        ).rstrip()
         for row in rows
     ]
     return [lines[0], "-" * len(lines[0]), *lines[1:]]

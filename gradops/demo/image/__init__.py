@@ -35,9 +35,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=arguments.integer_from(0), default=0, help="of the added noise"
     )
-    # A worker: measures one provider and prints JSON.
-    parser.add_argument("--provider", help=argparse.SUPPRESS)
-    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    # A worker: measures the memory of the provider with this title and prints JSON.
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     options.path = None if options.input == "-" else Path(options.input)
     return options
@@ -57,11 +56,11 @@ def main(argv: list[str]) -> int:
         return 1
     # Only now: these import the extras.
     from gradops.demo import photographs
-    from gradops.demo.image import providers, report, worker
-    from gradops.demo.processes import WorkerError, measure_each
+    from gradops.demo.image import measure, report
+    from gradops.demo.measuring import WorkerError, memory_in_subprocess
 
-    if options.provider is not None:
-        worker.run(options)
+    if options.memory is not None:
+        measure.print_memory(options)
         return 0
     if options.output.suffix.lower() != ".png":
         return arguments.fail(f"OUT must end in .png, got {options.output}")
@@ -72,10 +71,15 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         return arguments.fail(f"IN: {error}")
     try:
-        results = measure_each(providers.PROVIDERS, providers.measure_in_subprocess, options)
+        # Each in a process of its own: what another one has freed would hide its peak.
+        memory = {
+            provider.title: memory_in_subprocess("optimize", *argv, "--memory", provider.title)
+            for provider in measure.PROVIDERS
+        }
     except WorkerError as error:
         return arguments.fail(str(error))
-    print(report.format_table(results, options))
+    results = measure.restore(options)
+    print(report.format_table(results, memory, options))
     report.write_picture(results[0], options)
     print(f"\nPicture: {options.output}")
     return 0

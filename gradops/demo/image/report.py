@@ -5,30 +5,34 @@ from __future__ import annotations
 import argparse
 import os
 
+import keras
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import tensorflow as tf
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import gradops
 from gradops.demo import photographs
-from gradops.demo.image.providers import BASELINE, BASELINE_LIBRARY, Result
+from gradops.demo.image.measure import BASELINE, BASELINE_LIBRARY, Result
 from gradops.demo.tables import align, mebibytes, times
 
 _STEP_TITLE = "The whole step: content term, Sobel loss, gradient, Adam"
 _LOSS_TITLE = "The Sobel loss and its gradient alone: the part that gradops replaces"
 _NOTES = """\
-Times are medians over the run's steps, or over repeated calls, with the 20th and 80th percentile
-behind them, without warm-up and tracing. Optimisation runs cannot be interleaved: each provider ran
-in a process of its own, one after the other, so load from elsewhere can favour one of them.
+Times are medians over the run's steps, or over calls of the four in turns, with the 20th and 80th
+percentile behind them, without warm-up and tracing. Runs cannot be interleaved: they were taken one
+after the other, so load from elsewhere can favour one of them.
 Speed-up: over TensorFlow in the same mode. Difference: of the final loss, relative to that of
 TensorFlow, eager. Memory: the peak of the process's resident memory above the level before the
-first call, which already held the two photographs, in a run of a few steps of its own."""
+first call, which already held the two photographs, in a few steps in another process."""
 
 
-def format_table(results: list[Result], options: argparse.Namespace) -> str:
+def format_table(
+    results: list[Result], memory: dict[str, list[int | None]], options: argparse.Namespace
+) -> str:
     """The comparison as text."""
     baselines = {r.provider.graph: r for r in results if r.provider.library == BASELINE_LIBRARY}
     final_loss = next(r.final_loss for r in results if r.provider == BASELINE)
@@ -36,6 +40,7 @@ def format_table(results: list[Result], options: argparse.Namespace) -> str:
     steps = [("provider", "steps", "final loss", "difference", *cost)]
     losses = [("provider", *cost)]
     for result in results:
+        of_loss, of_run = memory[result.provider.title]
         baseline = baselines[result.provider.graph]
         steps.append(
             (
@@ -45,7 +50,7 @@ def format_table(results: list[Result], options: argparse.Namespace) -> str:
                 f"{abs(result.final_loss - final_loss) / abs(final_loss):.1e}",
                 times(result.step_ms),
                 f"{baseline.step_ms[0] / result.step_ms[0]:.1f}x",
-                mebibytes(result.run_memory),
+                mebibytes(of_run),
             )
         )
         losses.append(
@@ -53,13 +58,14 @@ def format_table(results: list[Result], options: argparse.Namespace) -> str:
                 result.provider.title,
                 times(result.loss_ms),
                 f"{baseline.loss_ms[0] / result.loss_ms[0]:.1f}x",
-                mebibytes(result.loss_memory),
+                mebibytes(of_loss),
             )
         )
     height, width = results[0].image.shape[:2]
     setting = (
         f"{height} x {width} RGB image, float32, seed {options.seed}, "
-        f"{os.cpu_count()} CPUs, {results[0].versions}"
+        f"{os.cpu_count()} CPUs, TensorFlow {tf.__version__}, "
+        f"Keras {keras.__version__}"
     )
     blocks = [[setting], [_STEP_TITLE, *align(steps)], [_LOSS_TITLE, *align(losses)], [_NOTES]]
     return "\n\n".join("\n".join(block) for block in blocks)

@@ -1,4 +1,4 @@
-"""`python -m gradops demo`: a super-resolution network, trained with and without the Sobel loss."""
+"""`python -m gradops demo`: a network that restores depth maps, trained with and without edges."""
 
 from __future__ import annotations
 
@@ -7,48 +7,45 @@ from pathlib import Path
 
 from gradops.demo import arguments
 
-_PATCH_MULTIPLE = 3  # model.UPSCALING; importing it would import TensorFlow first
-
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m gradops demo",
-        description="Train a small super-resolution network on photographs with the mean absolute "
-        "error, and with that and the Sobel loss, by gradops and by pure TensorFlow; compare what "
-        "the steps cost and how good the networks are.",
+        description="Train a small network that restores blurred and noisy depth maps, with a loss "
+        "of the pixels alone and with a loss of the gradients added, by gradops; compare how good "
+        "the networks are, and what a step costs with gradops and with pure TensorFlow.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--steps", type=arguments.integer_from(1), default=500, help="of training")
+    parser.add_argument("--steps", type=arguments.integer_from(1), default=300, help="of training")
     parser.add_argument(
-        "--batch", type=arguments.integer_from(1), default=16, help="patches of a step"
+        "--batch", type=arguments.integer_from(1), default=4, help="depth maps of a step"
     )
     parser.add_argument(
-        "--patch",
-        type=arguments.integer_from(24, multiple_of=_PATCH_MULTIPLE),
+        "--size",
+        type=arguments.integer_from(32, multiple_of=2),
         default=192,
-        help="height and width of the network's output",
+        help="height and width of the depth maps",
     )
     parser.add_argument(
-        "--patches", type=arguments.integer_from(1), default=400, help="cut from the photographs"
+        "--pixels", choices=["l1", "l2"], default="l2", help="the loss of the pixels"
     )
     parser.add_argument(
         "--gradient-weight",
         type=arguments.number_from(0),
-        default=0.1,
-        help="of the Sobel loss, beside the mean absolute error",
+        default=1.0,
+        help="of the loss of the gradients, beside that of the pixels",
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("gradops_demo"),
-        help="folder of the picture, the table and the logs",
+        help="folder of the picture and the table",
     )
     parser.add_argument(
-        "--seed", type=arguments.integer_from(0), default=0, help="of weights and patches"
+        "--seed", type=arguments.integer_from(0), default=0, help="of weights and batches"
     )
-    # A worker: measures one provider and prints JSON.
-    parser.add_argument("--provider", help=argparse.SUPPRESS)
-    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    # A worker: measures the memory of each loss and prints JSON.
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
@@ -65,28 +62,24 @@ def main(argv: list[str]) -> int:
     if not arguments.are_extras_installed("demo"):
         return 1
     # Only now: these import the extras.
-    from gradops.demo.processes import WorkerError, measure_each
-    from gradops.demo.training import data, providers, report, worker
+    from gradops.demo.measuring import WorkerError, memory_in_subprocess
+    from gradops.demo.training import measure, report
 
-    if options.provider is not None:
-        worker.run(options)
+    if options.memory:
+        measure.print_memory(options)
         return 0
-    if options.patch > data.largest_patch():
-        room = f"the photographs have room for {data.largest_patch()}"
-        return arguments.fail(f"--patch: {room}, got {options.patch}")
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return arguments.fail(f"--output: {error}")
     try:
-        results = measure_each(providers.PROVIDERS, providers.measure_in_subprocess, options)
+        memory = memory_in_subprocess("demo", *argv, "--memory")
     except WorkerError as error:
         return arguments.fail(str(error))
-    table, picture = options.output / "table.txt", options.output / "crops.png"
-    text = report.format_table(results, options)
+    results, test = measure.train(options)
+    table, picture = options.output / "table.txt", options.output / "depths.png"
+    text = report.format_table(results, memory, test, options)
     table.write_text(text + "\n", encoding="utf-8")
-    report.write_picture(results, picture)
-    print(text)
-    print(f"\nPicture: {picture}\nTable: {table}")
-    print(f"Curves: tensorboard --logdir {options.output / 'logs'}")
+    report.write_picture(results, test, options, picture)
+    print(f"{text}\n\nPicture: {picture}\nTable: {table}")
     return 0

@@ -6,102 +6,117 @@ import argparse
 import os
 from pathlib import Path
 
+import keras
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import tensorflow as tf
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-import gradops
 from gradops.demo.tables import align, mebibytes, times
-from gradops.demo.training import data, model, worker
-from gradops.demo.training.providers import PROVIDERS, Result
+from gradops.demo.training import scenes
+from gradops.demo.training.measure import GRADOPS, PLAIN, TENSORFLOW, Result
 
 _NOTES = """\
-Step: forward, loss, backward and Adam, of model.fit. Loss alone: it and its gradient by the
-network's output, in a tf.function. Times are medians, with the 20th and 80th percentile behind
-them, without tracing; each provider trained in a process of its own, one after the other, so load
-from elsewhere can favour one of them. Memory: the peak of the process's resident memory above the
-level before the first step, in a run of a few steps of its own. PSNR and GMSD (lower is better) of
-a photograph that no network has seen. Without XLA, which takes many times as long for the
-composition on a CPU."""
-_CROP = (40, 130, 180, 180)  # of the astronaut: top, left, height, width
-_LARGEST = 0.25  # error that is shown in full
+Edges: the F-score of the pixels whose Sobel magnitude is above {edge} m; higher is better. Gradient
+error: the mean difference of the Sobel magnitudes. RMSE: of the depths. All three are of {tested}
+scenes that no network has seen. Step: forward, loss, backward and Adam; the three losses take
+their first {compared} steps in turns. Loss alone: it and its gradient by the network's output, in
+turns too. Times are medians, with the 20th and 80th percentile behind them, without warm-up.
+Memory: the peak of the resident memory in a few calls of the loss alone, in another process.
+TensorFlow: gradops.composite, without XLA, which takes many times as long on a CPU."""
+_QUALITY = {"f_score": "edges", "gradient_error": "gradient error m", "rmse": "RMSE m"}
 
 
-def format_table(results: list[Result], options: argparse.Namespace) -> str:
+def _titles(options: argparse.Namespace) -> dict[str, str]:
+    pixels = options.pixels.upper()
+    return {
+        PLAIN: f"{pixels} alone",
+        GRADOPS: f"{pixels} + gradients, gradops",
+        TENSORFLOW: f"{pixels} + gradients, TensorFlow",
+    }
+
+
+def _quality_cells(restored: np.ndarray | None, depths: np.ndarray) -> tuple[str, ...]:
+    if restored is None:
+        return ("as above", "", "")
+    found = scenes.quality(restored, depths)
+    return tuple(f"{found[key]:.3f}" for key in _QUALITY)
+
+
+def format_table(
+    results: dict[str, Result],
+    memory: dict[str, int | None],
+    test: scenes.Scenes,
+    options: argparse.Namespace,
+) -> str:
     """The comparison as text."""
-    by_title = {result.provider.title: result for result in results}
-    plain, ours, theirs = (by_title[provider.title] for provider in PROVIDERS.values())
-    small, large = data.test_pair(data.TEST[0])
-    start = worker.quality(model.bicubic(small).numpy(), large)
-    rows = [("loss", "step ms (p20-p80)", "loss alone ms", "extra MiB", "PSNR", "GMSD")]
-    rows.append(("(bicubic)", "", "", "", f"{start['psnr']:.2f}", f"{start['gmsd']:.4f}"))
-    for result in results:
-        rows.append(
-            (
-                result.provider.title,
-                times(result.step_ms),
-                times(result.loss_ms),
-                mebibytes(result.step_memory),
-                f"{result.psnr[0]:.2f}",
-                f"{result.gmsd[0]:.4f}",
-            )
-        )
+    rows = [("loss", "step ms (p20-p80)", "loss alone ms", "its MiB", *_QUALITY.values())]
+    rows.append(("(measured)", "", "", "", *_quality_cells(test.measured, test.depths)))
+    for name, title in _titles(options).items():
+        result = results[name]
+        cost = (times(result.step_ms), times(result.loss_ms), mebibytes(memory[name]))
+        rows.append((title, *cost, *_quality_cells(result.restored, test.depths)))
+    plain, ours, theirs = (results[name] for name in (PLAIN, GRADOPS, TENSORFLOW))
     beyond = [result.step_ms[0] - plain.step_ms[0] for result in (ours, theirs)]
-    difference = abs(ours.final_loss - theirs.final_loss) / theirs.final_loss
+    pairs = list(zip(ours.losses, theirs.losses, strict=False))  # of theirs there are fewer
+    difference = max(abs(our - their) / their for our, their in pairs)
     summary = [
-        f"Beside the step with MAE, one with the Sobel loss takes {beyond[0]:+.1f} ms with gradops "
-        f"and {beyond[1]:+.1f} ms with TensorFlow;",
-        f"the loss alone is {theirs.loss_ms[0] / ours.loss_ms[0]:.0f} times faster.",
-        f"Loss at the end: {ours.final_loss:.6f} and {theirs.final_loss:.6f}, {difference:.0e} "
-        "apart.",
+        f"The loss of the gradients adds {beyond[0]:+.1f} ms to a step with gradops and "
+        f"{beyond[1]:+.1f} ms with TensorFlow.",
+        f"It is the same loss: with the same weights, in {len(pairs)} steps, they differ by "
+        f"{difference:.0e} at most.",
     ]
     setting = (
-        f"ESPCN x{model.UPSCALING}, {options.steps} steps of {options.batch} patches, "
-        f"{options.patch} x {options.patch} RGB, float32, seed {options.seed}, "
-        f"{os.cpu_count()} CPUs, {ours.versions}"
+        f"{options.steps} steps of {options.batch} depth maps, {options.size} x {options.size}, "
+        f"float32, seed {options.seed}, {os.cpu_count()} CPUs, TensorFlow {tf.__version__}, "
+        f"Keras {keras.__version__}"
     )
-    return "\n\n".join("\n".join(block) for block in [[setting], align(rows), summary, [_NOTES]])
+    notes = _NOTES.format(edge=scenes.EDGE, tested=len(test.depths), compared=len(pairs))
+    return "\n\n".join("\n".join(block) for block in [[setting], align(rows), summary, [notes]])
 
 
-def _crop(images: np.ndarray) -> np.ndarray:
-    top, left, height, width = _CROP
-    return np.clip(images, 0, 1)[top : top + height, left : left + width]
+def _relief(depth: np.ndarray) -> np.ndarray:
+    """How bright a surface is that is lit from the upper left, [H, W]."""
+    down, right = np.gradient(depth[..., 0] * 8)
+    return (1 + down + right) / np.sqrt(3 * (1 + down**2 + right**2))
 
 
-def _magnitudes(image: np.ndarray) -> np.ndarray:
-    """Sobel magnitude of the luma, [H, W]."""
-    luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.asarray(gradops.gradient_magnitude(luma[..., None], scale="unit"))[..., 0]
+def _edges(restored: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Colours of pixels: edges that were found, false ones and missed ones, [H, W, 3]."""
+    found, wanted = (scenes.magnitudes(x)[..., 0] > scenes.EDGE for x in (restored, depth))
+    colours = np.zeros((*found.shape, 3))
+    colours[found & wanted] = 1, 1, 1
+    colours[found & ~wanted] = 0.85, 0.2, 0.1
+    colours[~found & wanted] = 0.2, 0.5, 1
+    return colours
 
 
-def write_picture(results: list[Result], path: Path) -> None:
-    """Crops side by side, above the errors of their gradient magnitudes."""
-    small, large = data.test_pair(data.TEST[0])
-    titled = [("Bicubic", model.bicubic(small)[0].numpy())]
-    # One network with the Sobel loss: the other has the same weights, up to rounding.
-    shown = [PROVIDERS["mae"], PROVIDERS["gradops"]]
-    titled += [(r.provider.title, r.image) for r in results if r.provider in shown]
-    titled.append(("Original", large[0]))
-    target = _magnitudes(_crop(large[0]))
-
+def write_picture(
+    results: dict[str, Result], test: scenes.Scenes, options: argparse.Namespace, path: Path
+) -> None:
+    """One scene as lit surfaces, above the edges of each."""
+    titles = _titles(options)
+    shown = {"Measured": test.measured}
+    for name in (PLAIN, GRADOPS):
+        restored = results[name].restored
+        assert restored is not None
+        shown[titles[name].split(",")[0]] = restored
+    shown["Truth"] = test.depths
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.06)
-    figure, axes = plt.subplots(2, len(titled), figsize=(16, 8.6), dpi=100, layout=layout)
-    for column, (title, image) in enumerate(titled):
-        photo, error = axes[:, column]
-        photo.imshow(_crop(image), interpolation="nearest")
-        photo.set_title(title, fontsize=19)
-        if title == "Original":
-            error.imshow(target, cmap="gray", vmin=0, vmax=0.5, interpolation="nearest")
-            error.set_xlabel("its gradient magnitude", fontsize=15)
-            continue
-        quality = worker.quality(image[np.newaxis], large)
-        photo.set_xlabel(f"PSNR {quality['psnr']:.2f} dB, GMSD {quality['gmsd']:.4f}", fontsize=15)
-        difference = np.abs(_magnitudes(_crop(image)) - target)
-        error.imshow(difference, cmap="magma", vmin=0, vmax=_LARGEST, interpolation="nearest")
-        error.set_xlabel(f"gradient magnitude is off by {difference.mean():.4f}", fontsize=15)
+    figure, axes = plt.subplots(2, len(shown), figsize=(16, 8.8), dpi=100, layout=layout)
+    for column, (title, depths) in enumerate(shown.items()):
+        relief, edges = axes[:, column]
+        relief.imshow(_relief(depths[0]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        relief.set_title(title, fontsize=19)
+        edges.imshow(_edges(depths[0], test.depths[0]), interpolation="nearest")
+        if title != "Truth":
+            found = scenes.quality(depths, test.depths)
+            relief.set_xlabel(f"gradient error {found['gradient_error']:.3f} m", fontsize=15)
+            edges.set_xlabel(f"edges: F-score {found['f_score']:.2f}", fontsize=15)
+    axes[1, -1].set_xlabel("white: found, red: false, blue: missed", fontsize=15)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
