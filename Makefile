@@ -16,7 +16,7 @@ PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           train a small network, with the fused loss and without"
+	@echo "make demo           train a network that restores depth maps, with the fused loss and without"
 	@echo "make build          compile; GRADOPS_DEV=1: for this machine's instruction set alone"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make mutants        what the tests catch: hours"

@@ -103,7 +103,7 @@ def extras() -> dict[str, list[str]]:
             f"tensorflow=={pin}; sys_platform != 'linux' or platform_machine != 'x86_64'",
         ],
         "cuda": [f"tensorflow[and-cuda]=={pin}"],
-        "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66", "tensorboard>=2.19"],
+        "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         # tf2onnx: what becomes of the ops in an export is tested.
         # cuobjdump and nvdisasm: what nvcc made of the CUDA kernels is looked at.
         "test": [
