@@ -1,0 +1,23 @@
+"""The table of small faults (tests/mutants/) is in step with the code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parent / "mutants" / "run.py"
+
+
+def check(*arguments):
+    command = [sys.executable, str(RUN), "--check", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+def test_every_text_is_in_the_code_once(tmp_path):
+    found = check()
+    assert found.returncode == 0, found.stdout + found.stderr
+    elsewhere = check("--tree", tmp_path)  # where no file is
+    assert elsewhere.returncode == 1
+    assert "its text is 0 times in gradops/_ops.py" in elsewhere.stdout
