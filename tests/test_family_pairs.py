@@ -1,19 +1,21 @@
-"""The kernels: every pair of options at awkward shapes, with weights, masks and every dtype."""
+"""The kernels: every pair of options with weights, masks, normalizers, layouts and every dtype."""
 
 import itertools
 
 import numpy as np
 import pytest
 from family_checks import assert_outcome_near
-from family_tools import (
+from family_options import (
     BORDERS,
     DATA_FORMATS,
-    DTYPES,
     NORMALIZERS,
     PENALTIES,
     RESPONSES,
     SCALES,
     STENCILS,
+)
+from family_tools import (
+    DTYPES,
     TUNED,
     call,
     decode,
@@ -21,21 +23,24 @@ from family_tools import (
     example,
     expect,
     first,
+    generator,
     noisy,
     run,
     smallest,
 )
-from kernel_tools import generator
 from pair_tools import covering, pairs_of
 
 from gradops import reference
 
 SHAPES = [
-    *[(1, 1, 1, 1), (2, 1, 1, 5), (2, 1, 9, 3), (2, 9, 1, 2), (1, 1, 1031, 1), (1, 130, 1, 1)],
-    *[(1, 2, 2, 1), (3, 2, 2, 4), (2, 2, 3, 2), (2, 3, 3, 1), (2, 5, 7, 3), (3, 11, 13, 5)],
-    *[(2, 3, 4, 67), (1, 4, 2, 31), (2, 63, 3, 2), (2, 64, 5, 1), (2, 65, 3, 3), (1, 127, 4, 1)],
-    *[(1, 128, 3, 2), (2, 129, 3, 1), (2, 3, 1031, 1), (1, 4, 350, 3), (2, 3, 17, 67)],
-    *[(1, 2, 2053, 1), (1, 3, 2, 701), (0, 5, 4, 3), (2, 4, 3, 0)],
+    *[(1, 1, 1, 1), (2, 1, 9, 3), (2, 9, 1, 2), (1, 2, 2, 1), (3, 2, 2, 4), (2, 3, 3, 1)],
+    *[(3, 11, 13, 5), (2, 3, 4, 67), (2, 65, 3, 3), (1, 128, 3, 2), (2, 3, 1031, 1)],
+    *[(1, 4, 350, 3), (2, 3, 17, 67), (1, 3, 2, 701), (0, 5, 4, 3), (2, 4, 3, 0)],
+]
+MORE_SHAPES = [
+    *[(2, 1, 1, 5), (1, 1, 1031, 1), (1, 130, 1, 1), (2, 2, 3, 2), (2, 5, 7, 3), (1, 4, 2, 31)],
+    *[(2, 63, 3, 2), (2, 64, 5, 1), (1, 127, 4, 1), (2, 129, 3, 1), (1, 2, 2053, 1)],
+    *[(1, 66, 347, 3), (2, 193, 5, 1)],
 ]
 MAPS = ["none", "per pixel", "per channel"]
 OPTIONS = {
@@ -117,9 +122,9 @@ def check(case, seed):
     np.testing.assert_array_equal(counts, reference.gradient_sums(None, data.y_pred, **options)[1])
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", range(4))
 def test_every_pair_of_options_equals_the_oracle(part):
-    for case in CASES[part::10]:
+    for case in CASES[part::4]:
         check(case, 110)
 
 
@@ -127,7 +132,7 @@ def test_every_pair_of_options_equals_the_oracle(part):
 @pytest.mark.parametrize("stencil, border", list(itertools.product(STENCILS, BORDERS)))
 def test_every_pair_of_options_equals_the_oracle_for_each_stencil_and_border(stencil, border):
     options = {**OPTIONS, "stencil": [stencil], "border": [border]}
-    options["shape"] = [*SHAPES, (1, 66, 347, 3), (2, 193, 5, 1)]
+    options["shape"] = SHAPES + MORE_SHAPES
     for case in covering(options, fits):
         check(case, 111)
 
