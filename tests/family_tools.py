@@ -120,12 +120,16 @@ def kernel_options(options, dtype):
     return result
 
 
-def call(function, *images, dtype, upstream=None, **options):
-    """`_kernels.function` of images given as real numbers; returns its arrays as it does."""
-    coded = [None if x is None else encode(x, dtype) for x in images]
+def call(function, *images, dtype, upstream=None, upstreams=(), coded=(), **options):
+    """`_kernels.function` of images given as real numbers; returns its arrays as it does.
+
+    What is in `coded` is given as the kernels take it.
+    """
+    arrays = [*coded, *(None if x is None else encode(x, dtype) for x in images)]
     if upstream is not None:
-        coded.append(np.asarray(upstream, COMPUTE[dtype]))
-    return getattr(MODULES[dtype], function)(*coded, **kernel_options(options, dtype))
+        upstreams = (upstream,)
+    arrays += [np.asarray(x, COMPUTE[dtype]) for x in upstreams]
+    return getattr(MODULES[dtype], function)(*arrays, **kernel_options(options, dtype))
 
 
 def assert_same_bits(actual, expected):

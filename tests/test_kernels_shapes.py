@@ -66,7 +66,7 @@ def fits(case):
 
 
 def check_integers(shape, dtype, **options):
-    """Loss, gradient, stencil and adjoint equal the oracle's, but for the last factor's rounding."""
+    """Loss, gradient, stencil and adjoint equal the oracle's, but for the last rounding."""
     rng = generator(8, *shape)
     images = [rng.integers(0, 3, shape).astype("float64") for _ in range(2)]
     upstream = rng.choice([-2.0, 0.5, 1, 4], shape[0])
