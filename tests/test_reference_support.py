@@ -23,10 +23,7 @@ from gradops import reference
 PIXELS = [(2, 3), (1, 3), (0, 3), (2, 5), (0, 0), (4, 5)]
 
 
-def family(test):
-    for name, values in [("stencil", STENCILS), ("border", BORDERS), ("response", RESPONSES)]:
-        test = pytest.mark.parametrize(name, values)(test)
-    return test
+each_stencil = pytest.mark.parametrize("stencil", STENCILS)
 
 
 def reached(response, border, stencil, bad, height, width):
@@ -40,14 +37,19 @@ def reached(response, border, stencil, bad, height, width):
     return hit, pixels
 
 
-@family
-def test_one_invalid_pixel(stencil, border, response):
+@each_stencil
+def test_one_invalid_pixel(stencil):
+    for border, response in itertools.product(BORDERS, RESPONSES):
+        check_one_invalid_pixel(stencil, border, response)
+
+
+def check_one_invalid_pixel(stencil, border, response):
     """Residuals with it in their support are gone; its value, even NaN, changes nothing."""
     y_true, y_pred = pair(50, 1, 5, 6, 2)
     vector, weights = pair(51, 1, 5, 6, 2)
     weights = np.abs(weights)  # All different: the counts tell which residuals were dropped.
     options = {"stencil": stencil, "border": border, "response": response, "penalty": "l2"}
-    for pixel in PIXELS:
+    for pixel in PIXELS[RESPONSES.index(response) % 2 :: 2]:
         mask = np.ones((1, 5, 6, 2), bool)
         mask[0][pixel][0] = False
         given = {**options, "weights": weights, "mask": mask}
@@ -69,8 +71,13 @@ def test_one_invalid_pixel(stencil, border, response):
             np.testing.assert_array_equal(images, clean)
 
 
-@family
-def test_random_masks(stencil, border, response):
+@each_stencil
+def test_random_masks(stencil):
+    for border, response in itertools.product(BORDERS, RESPONSES):
+        check_random_masks(stencil, border, response)
+
+
+def check_random_masks(stencil, border, response):
     y_true, y_pred = pair(52, 2, 4, 5, 2)
     rng = np.random.default_rng(53)
     for channels, share in itertools.product((1, 2), (0.1, 0.4, 1.0)):
@@ -94,8 +101,13 @@ def test_random_masks(stencil, border, response):
             np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
-@family
-def test_nan_reaches_exactly_its_supports(stencil, border, response):
+@each_stencil
+def test_nan_reaches_exactly_its_supports(stencil):
+    for border, response in itertools.product(BORDERS, RESPONSES):
+        check_nan(stencil, border, response)
+
+
+def check_nan(stencil, border, response):
     for shape in [(2, 3), (3, 4)]:
         if min(shape) < smallest(stencil, border):
             continue
@@ -120,8 +132,12 @@ def test_nan_reaches_exactly_its_supports(stencil, border, response):
 
 
 @pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_nan_leaves_other_examples_and_channels_alone(penalty, response):
+def test_nan_leaves_other_examples_and_channels_alone(response):
+    for penalty in PENALTIES:
+        check_other_examples(penalty, response)
+
+
+def check_other_examples(penalty, response):
     y_true, y_pred = pair(54, 2, 4, 5, 2)
     options = {"penalty": penalty, "response": response}
     clean = reference.loss_gradients(y_true, y_pred, **options)
@@ -212,8 +228,10 @@ def test_normalizers_by_hand():
         np.testing.assert_allclose(loss, np.array([21, 18]) / divisors, rtol=1e-15)
 
 
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
-@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize(
+    "response, normalizer",
+    list(zip(RESPONSES, ("residuals", "pixels", "batch", "residuals", "pixels"), strict=True)),
+)
 def test_nothing_counted_is_zero(response, normalizer):
     y_true, y_pred = pair(57, 2, 4, 5, 2)
     # Under reflect the residuals of the first row of gy have no support for a mask to drop.
