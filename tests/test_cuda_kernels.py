@@ -11,36 +11,21 @@ import family_tools
 import numpy as np
 import pytest
 from cuda_tools import CUDA, ON_DEVICE, cuda_kernels  # noqa: F401
-from family_checks import assert_outcome_near
-from family_options import (
-    BORDERS,
-    DATA_FORMATS,
-    NORMALIZERS,
-    PENALTIES,
-    RESPONSES,
-    SCALES,
-    STENCILS,
-)
+from family_cases import EVERYTHING, check_case, pairs
+from family_options import BORDERS, RESPONSES, SCALES, STENCILS
 from family_tools import (
     COMPUTE,
     DTYPES,
     HALF_ULP,
-    TUNED,
     assert_same_bits,
     decode,
     draw,
     encode,
-    example,
-    expect,
-    first,
-    generator,
     members,
     noisy,
-    run,
     shifted,
     smallest,
 )
-from pair_tools import covering
 
 from gradops import _kernels
 
@@ -53,58 +38,24 @@ each_stencil = pytest.mark.parametrize("stencil", STENCILS)
 SMALL = [(2, 5, 6, 2), (1, 3, 3, 1), (1, 1, 1, 1), (1, 2, 2, 3), (1, 4, 1, 2), (1, 70, 3, 1)]
 LARGE = [(1, 3, 400, 3), (1, 130, 3, 1), (2, 66, 4, 3), (1, 6, 513, 1), (1, 3, 9, 64)]
 CHUNKED = [(1, 5, 4, 129), (2, 4, 3, 200), (1, 3, 21, 130)]
-MAPS = ["none", "per pixel", "per channel"]
-OPTIONS = {
-    "shape": SMALL + LARGE + CHUNKED,
-    "stencil": STENCILS,
-    "border": BORDERS,
-    "response": RESPONSES,
-    "penalty": PENALTIES,
-    "normalizer": NORMALIZERS,
-    "data_format": DATA_FORMATS,
-    "scale": SCALES,
-    "weights": MAPS,
-    "mask": MAPS,
-}
-
-
-def fits(case):
-    if not {"shape", "stencil", "border"} <= case.keys():
-        return True
-    return min(case["shape"][1:3]) >= smallest(case["stencil"], case["border"])
-
-
-def check(shape, dtype, weights="none", mask="none", **options):
-    """A device's own functions may differ from the host's by some roundings: a factor of 8."""
-    rng = generator(430, *shape)
-    options |= TUNED.get(options.get("penalty"), {})
-    draw_images = noisy if options.get("response") == "direction" else draw
-    data = example(rng, shape, dtype, options, draw_images)
-    for name, kind in (("weights", weights), ("mask", mask)):
-        if kind != "none":
-            values = rng.integers(0, 17, shape if kind == "per channel" else (*shape[:3], 1)) / 8
-            values = first(values) if options.get("data_format") == "channels_first" else values
-            options[name] = values if name == "weights" else values > 0.25
-    outcome, expected = run(data, dtype, **options), expect(data, **options)
-    factor = 160 if np.prod(shape[1:]) < 50 else 8
-    assert_outcome_near(outcome, expected, data, dtype, options, shape, factor)
+# A device's own functions (log, power, roots) may differ from the host's by some roundings.
+FACTOR = 8
 
 
 @each_dtype
 def test_every_pair_of_options_equals_the_oracle(dtype):
-    for case in covering(OPTIONS, fits):
-        check(dtype=dtype, **case)
+    for case in pairs(SMALL + LARGE + CHUNKED, **EVERYTHING):
+        check_case(dtype=dtype, factor=FACTOR, **case)
 
 
 @pytest.mark.extended
 @each_dtype
 @pytest.mark.parametrize("border", BORDERS)
 @each_stencil
-def test_every_pair_of_options_equals_the_oracle_for_each_stencil_and_border(
-    stencil, border, dtype
-):
-    for case in covering({**OPTIONS, "stencil": [stencil], "border": [border]}, fits):
-        check(dtype=dtype, **case)
+def test_every_pair_of_options_for_each_stencil_and_border(stencil, border, dtype):
+    options = {**EVERYTHING, "stencil": [stencil], "border": [border]}
+    for case in pairs(SMALL + LARGE + CHUNKED, **options):
+        check_case(dtype=dtype, factor=FACTOR, **case)
 
 
 @each_stencil
@@ -112,20 +63,20 @@ def test_every_stencil_border_and_response(stencil):
     shapes = itertools.cycle([(2, 5, 6, 2), (1, 3, 400, 3)])
     for border, response in itertools.product(BORDERS, RESPONSES):
         options = {"stencil": stencil, "border": border, "response": response, "penalty": "l2"}
-        check(next(shapes), "float64", **options)
+        check_case(next(shapes), "float64", factor=FACTOR, **options)
 
 
 @each_dtype
 def test_every_response_and_penalty(dtype):
     for member in members():
-        check((2, 7, 9, 3), dtype, **member)
+        check_case((2, 7, 9, 3), dtype, factor=FACTOR, **member)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_neighbours_at_every_distance(dtype):
     """Rows of whole vectors, so that threads read and write them at once."""
     for border, channels, width in itertools.product(BORDERS, (1, 2, 3, 4, 5, 8), (4, 64)):
-        check((2, 9, width, channels), dtype, border=border)
+        check_case((2, 9, width, channels), dtype, factor=FACTOR, border=border)
 
 
 def test_counts(rng):

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from family_cases import fits, pairs
 from family_checks import assert_image_near
 from family_options import BORDERS, DATA_FORMATS, SCALES, STENCILS
 from family_tools import (
@@ -19,7 +20,6 @@ from family_tools import (
     noisy,
     smallest,
 )
-from pair_tools import covering
 
 from gradops import reference
 
@@ -36,7 +36,6 @@ EXTENDED = [
     *[(2, 3, 4, channels) for channels in (4, 5, 16, 400)],
 ]
 OPTIONS = {
-    "shape": SHAPES,
     "stencil": STENCILS,
     "border": BORDERS,
     "scale": SCALES,
@@ -44,12 +43,6 @@ OPTIONS = {
     "dtype": DTYPES,
     "response_epsilon": [0, 0.25],
 }
-
-
-def fits(case):
-    if not {"shape", "stencil", "border"} <= case.keys():
-        return True
-    return min(case["shape"][1:3]) >= smallest(case["stencil"], case["border"])
 
 
 def arrays(shape, dtype, data_format, how=draw):
@@ -84,7 +77,7 @@ def check(shape, dtype, response_epsilon, **options):
 @each_stencil
 def test_images_and_magnitudes_equal_the_oracle(stencil):
     """Every pair of options of the stencil."""
-    for case in covering({**OPTIONS, "stencil": [stencil]}, fits):
+    for case in pairs(SHAPES, **{**OPTIONS, "stencil": [stencil]}):
         check(**case)
 
 
@@ -92,9 +85,9 @@ def test_images_and_magnitudes_equal_the_oracle(stencil):
 @pytest.mark.parametrize("border", BORDERS)
 @each_stencil
 def test_images_and_magnitudes_equal_the_oracle_in_every_combination(stencil, border):
-    fixed = {"shape": SHAPES + EXTENDED, "stencil": [stencil], "border": [border]}
-    for values in itertools.product(*{**OPTIONS, **fixed}.values()):
-        case = dict(zip(OPTIONS, values, strict=True))
+    options = {**OPTIONS, "stencil": [stencil], "border": [border]}
+    for shape, *values in itertools.product(SHAPES + EXTENDED, *options.values()):
+        case = {"shape": shape, **dict(zip(options, values, strict=True))}
         if fits(case):
             check(**case)
 

@@ -9,23 +9,9 @@ import itertools
 
 import numpy as np
 import pytest
-from family_checks import assert_outcome_near
-from family_options import BORDERS, PENALTIES, RESPONSES, STENCILS
-from family_tools import (
-    DTYPES,
-    EPSILON,
-    TUNED,
-    TWO_AXES,
-    call,
-    draw,
-    example,
-    expect,
-    generator,
-    noisy,
-    run,
-    smallest,
-)
-from pair_tools import covering
+from family_cases import FAMILY, check_case, fits, pairs
+from family_options import BORDERS, STENCILS
+from family_tools import DTYPES, EPSILON, TWO_AXES, call, generator
 
 from gradops import reference
 
@@ -59,12 +45,6 @@ WIDTHS = {
 }
 
 
-def fits(case):
-    if not {"shape", "stencil", "border"} <= case.keys():
-        return True
-    return min(case["shape"][1:3]) >= smallest(case["stencil"], case["border"])
-
-
 def check_integers(shape, dtype, **options):
     """Loss, gradient, stencil and adjoint equal the oracle's, but for the last rounding."""
     rng = generator(8, *shape)
@@ -96,7 +76,7 @@ EXACT = {
 @pytest.mark.parametrize("shapes", SHAPES)
 def test_integer_images_are_exact(shapes):
     """Every pair of options, and the defaults, which have a path of their own, at each shape."""
-    for case in covering({"shape": SHAPES[shapes], **EXACT}, fits):
+    for case in pairs(SHAPES[shapes], **EXACT):
         check_integers(**case)
     for shape, dtype, penalty in itertools.product(
         SHAPES[shapes], EXACT["dtype"], EXACT["penalty"]
@@ -117,24 +97,7 @@ def test_integer_images_are_exact_at_every_size(shapes, dtype, penalty):
                 check_integers(dtype=dtype, penalty=penalty, **case)
 
 
-FAMILY = {
-    "penalty": PENALTIES,
-    "stencil": STENCILS,
-    "border": BORDERS,
-    "response": RESPONSES,
-    "dtype": DTYPES,
-}
-
-
 @pytest.mark.parametrize("shapes", SHAPES)
 def test_the_family_equals_the_oracle(shapes):
-    for case in covering({"shape": SHAPES[shapes], **FAMILY}, fits):
-        options = {**case, **TUNED.get(case["penalty"], {})}
-        shape, dtype = options.pop("shape"), options.pop("dtype")
-        # Directions of images of few digits may be equal but for rounding.
-        draw_images = noisy if case["response"] == "direction" else draw
-        data = example(generator(9, *shape), shape, dtype, options, draw_images)
-        # The few residuals of a tiny image may all be small differences.
-        factor = 20 if np.prod(shape[1:]) < 50 else 1
-        outcome, expected = run(data, dtype, **options), expect(data, **options)
-        assert_outcome_near(outcome, expected, data, dtype, options, shape, factor)
+    for case in pairs(SHAPES[shapes], dtype=DTYPES, **FAMILY):
+        check_case(seed=9, **case)

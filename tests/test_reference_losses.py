@@ -12,8 +12,6 @@ from reference_tools import (
     SHAPES,
     STENCILS,
     TUNED,
-    TWO_RESIDUALS,
-    VALUES,
     brute_sums,
     first,
     grid,
@@ -80,29 +78,6 @@ def test_penalties_by_hand():
         assert sums[0, 0] == pytest.approx(at_zero, abs=0)
 
 
-def test_defaults():
-    y_true, y_pred = pair(7, 2, 4, 5, 3)
-    spelled = {"stencil": "sobel", "response": "component", "border": "reflect", "scale": "raw"}
-    spelled |= {"normalizer": "residuals", "data_format": "channels_last"}
-    np.testing.assert_array_equal(
-        reference.gradient_loss(y_true, y_pred, penalty="l1", **spelled),
-        reference.gradient_loss(y_true, y_pred),
-    )
-    for option in [
-        {"penalty": "charbonnier", "epsilon": 1e-3},
-        {"penalty": "huber", "delta": 1.0},
-        {"penalty": "log", "epsilon": 0.5},
-        {"penalty": "power", "alpha": 2},
-        {"response": "magnitude", "response_epsilon": 0},
-        {"response": "direction", "response_epsilon": 1e-6},
-    ]:
-        name = next(iter(option))
-        np.testing.assert_array_equal(
-            reference.gradient_loss(y_true, y_pred, **option),
-            reference.gradient_loss(y_true, y_pred, **{name: option[name]}),
-        )
-
-
 # The whole family against a loop.
 
 
@@ -126,27 +101,6 @@ def test_sums_and_losses_match_a_loop(stencil, response):
         loss = reference.gradient_loss(y_true, y_pred, **options, **given)
         assert loss.shape == (2,) and loss.dtype == np.float64
         np.testing.assert_allclose(loss, sums.sum(1) / counts.sum(1), rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.parametrize("response", RESPONSES)
-def test_one_image_form_is_a_target_of_zeros(response):
-    zeros, y_pred = np.zeros((2, 4, 5, 3)), pair(22, 2, 4, 5, 3)[1]
-    options = {"response": response, "penalty": "l2"}
-    for name, more in [
-        ("gradient_loss", []),
-        ("gradient_sums", []),
-        ("loss_gradients", [[0.5, -2]]),
-        ("sums_gradients", [np.ones((2, 2 if response in TWO_RESIDUALS else 1))]),
-        ("hessian_vector_product", [y_pred**2, [0.5, -2]]),
-    ]:
-        function = getattr(reference, name)
-        one = function(None, y_pred, *more, **options)
-        two = function(zeros, y_pred, *more, **options)
-        if name not in ("gradient_loss", "gradient_sums"):
-            assert one[0] is None
-            one, two = one[1:], two[1:]
-        for a, b in zip(one, two, strict=True):
-            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
@@ -202,18 +156,6 @@ def check_tensorflow(penalty, shape):
     for ours, theirs in zip(gradients, expected, strict=True):
         assert ours.shape == y_pred.shape and ours.dtype == np.float64
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
-
-
-def test_total_variation_of_tensorflow():
-    """Forward differences of one image: tf.image.total_variation is their l1 sum."""
-    images, _ = pair(24, 3, 6, 7, 2)
-    sums, _ = reference.gradient_sums(None, images, stencil="forward")
-    peer = tf.image.total_variation(tf.constant(images))
-    np.testing.assert_allclose(sums.sum(axis=1), peer, rtol=1e-13)
-
-
-def test_every_penalty_has_a_value_here():
-    assert list(VALUES) == list(TUNED) == PENALTIES
 
 
 @pytest.mark.parametrize("downsample", ["stride", "average"])

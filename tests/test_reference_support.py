@@ -181,14 +181,6 @@ def test_dropped_residuals_drop_even_with_a_valid_nan():
         assert not np.any(gradient)
 
 
-def test_nan_in_row_one_leaves_row_zero_of_gy():
-    images = np.ones((1, 4, 4, 1))
-    images[0, 1] = np.nan
-    gy = reference.image_gradients(images)[0, :, :, 0, 0]
-    np.testing.assert_array_equal(np.isnan(gy), [[False] * 4, [False] * 4, [True] * 4, [False] * 4])
-    assert not np.any(gy[[0, 1, 3]])  # Row 1 itself has weight 0 in its own derivative.
-
-
 def test_inf_is_not_multiplied_by_zero():
     images = np.zeros((1, 4, 4, 1))
     images[0, 1, 1] = np.inf
