@@ -5,8 +5,11 @@ gpu-check), by CuPy, of a build without TensorFlow. GRADOPS_TEST_CUDA_POOL=off g
 memory of its own, so that compute-sanitizer sees who reads or writes beyond.
 """
 
+import importlib
 import os
 
+import family_tools
+import pytest
 from family_tools import COMPUTE, DTYPES, NARROW
 
 from gradops import _kernels
@@ -98,9 +101,24 @@ class DeviceKernels:
         return self._run("gradient_magnitude_gradient", [images, upstream], outputs, options)[0]
 
 
-def _emulated(dtype):
-    module = _kernels.cuda_emulation
-    return getattr(module, dtype) if dtype in NARROW else module
+def emulation():
+    """The module that runs the kernels' programs on the host; float16 and bfloat16 are parts."""
+    try:
+        return importlib.import_module("cuda_emulation")
+    except ImportError:
+        return _kernels.cuda_emulation
 
 
-CUDA = {dtype: DeviceKernels(dtype) if ON_DEVICE else _emulated(dtype) for dtype in DTYPES}
+def _kernels_of(dtype):
+    if ON_DEVICE:
+        return DeviceKernels(dtype)
+    return getattr(emulation(), dtype) if dtype in NARROW else emulation()
+
+
+CUDA = {dtype: _kernels_of(dtype) for dtype in DTYPES}
+
+
+@pytest.fixture
+def cuda_kernels(monkeypatch):
+    """Whatever calls kernels by family_tools calls these."""
+    monkeypatch.setattr(family_tools, "MODULES", CUDA)

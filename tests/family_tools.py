@@ -1,14 +1,14 @@
-"""The whole family of the kernels: its options, and how to call it in every dtype.
+"""The whole family of the kernels: images for it, how to call it in every dtype, and the oracle.
 
-Options are named as in the oracle (epsilon, delta, alpha). Images are given as
-real numbers; `call` turns them into what `gradops._kernels` takes, bits for the narrow types.
+Options are named as in the oracle (epsilon, delta, alpha). Images are given as real numbers; `call`
+turns them into what `gradops._kernels` takes, bits for the narrow types.
 """
 
 import itertools
 from typing import NamedTuple
 
 import numpy as np
-from kernel_tools import assert_same_bits
+from family_options import PENALTIES, RESPONSES
 
 from gradops import _kernels, reference
 from gradops.reference.problem import Problem
@@ -18,13 +18,6 @@ try:
 except ImportError:  # without TensorFlow
     bfloat16 = None
 
-STENCILS = ["sobel", "scharr", "prewitt", "central", "forward"]
-BORDERS = ["reflect", "replicate", "zero", "circular", "valid"]
-RESPONSES = ["component", "magnitude", "absolute", "direction", "normal"]
-PENALTIES = ["l1", "l2", "charbonnier", "huber", "log", "power"]
-SCALES = ["raw", "unit"]
-NORMALIZERS = ["residuals", "pixels", "batch", "none"]
-DATA_FORMATS = ["channels_last", "channels_first"]
 TWO_AXES = ["component", "absolute"]
 # Curvatures that change slowly enough for float32, and no residual of `draw` is exactly delta.
 TUNED = {
@@ -50,12 +43,13 @@ MODULES = {
     "float64": _kernels,
 }
 HALF_ULP = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
-SMALLEST = {
+SUBNORMAL = {
     "float16": 2.0**-24,
     "bfloat16": 2.0**-133,
     "float32": 2.0**-149,
     "float64": 5e-324,
-}  # subnormal
+}
+EPSILON = {dtype: 2 * half for dtype, half in HALF_ULP.items()}
 
 
 def smallest(stencil, border):
@@ -86,6 +80,10 @@ def decode(array, dtype):
     return array.view(NUMPY[dtype]).astype("float64")
 
 
+def generator(*seed):
+    return np.random.default_rng([20240607, *seed])
+
+
 def draw(rng, shape, dtype="float64"):
     """Multiples of a power of two, exact in the dtype, and so are their differences in float32."""
     if dtype in NARROW:
@@ -96,6 +94,14 @@ def draw(rng, shape, dtype="float64"):
 def noisy(rng, shape, dtype="float64"):
     """Of as many digits as the dtype has."""
     return decode(encode(rng.standard_normal(shape), dtype), dtype)
+
+
+def shifted(array, elements=1):
+    """The same values in a C-contiguous array that starts that many elements into its buffer."""
+    buffer = np.empty(array.size + elements, array.dtype)
+    view = buffer[elements:].reshape(array.shape)
+    view[...] = array
+    return view
 
 
 def first(images):
@@ -114,12 +120,22 @@ def kernel_options(options, dtype):
     return result
 
 
-def call(function, *images, dtype, upstream=None, **options):
-    """`_kernels.function` of images given as real numbers; returns its arrays as it does."""
-    coded = [None if x is None else encode(x, dtype) for x in images]
+def call(function, *images, dtype, upstream=None, upstreams=(), coded=(), **options):
+    """`_kernels.function` of images given as real numbers; returns its arrays as it does.
+
+    What is in `coded` is given as the kernels take it.
+    """
+    arrays = [*coded, *(None if x is None else encode(x, dtype) for x in images)]
     if upstream is not None:
-        coded.append(np.asarray(upstream, COMPUTE[dtype]))
-    return getattr(MODULES[dtype], function)(*coded, **kernel_options(options, dtype))
+        upstreams = (upstream,)
+    arrays += [np.asarray(x, COMPUTE[dtype]) for x in upstreams]
+    return getattr(MODULES[dtype], function)(*arrays, **kernel_options(options, dtype))
+
+
+def assert_same_bits(actual, expected):
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+    bits = f"u{actual.dtype.itemsize}"
+    np.testing.assert_array_equal(actual.view(bits), expected.view(bits))
 
 
 class Outcome(NamedTuple):
@@ -202,8 +218,7 @@ def expect_sums(data, **options):
 
 def penalties():
     """Every penalty with its parameter, as options."""
-    for penalty in PENALTIES:
-        yield {"penalty": penalty, **TUNED.get(penalty, {})}
+    return [{"penalty": penalty, **TUNED.get(penalty, {})} for penalty in PENALTIES]
 
 
 def members():

@@ -1,4 +1,4 @@
-"""Every instruction set that runs here, forced in turn, one process each."""
+"""The kernels: the same bits on every instruction set that runs here, a process for each."""
 
 import functools
 
@@ -10,98 +10,116 @@ import gradops
 INFO = gradops.build_info()
 COMPILED, RUNNABLE = INFO["cpu_targets"], INFO["cpu_targets_runnable"]
 
-# Prints {what ran: sha256 of the results}.
+# Without TensorFlow, which takes longer to import than all of this.
+LOAD = """
+import importlib.machinery, importlib.util, sys
+loader = importlib.machinery.ExtensionFileLoader("_kernels", sys.argv[1])
+kernels = importlib.util.module_from_spec(importlib.util.spec_from_loader("_kernels", loader))
+loader.exec_module(kernels)
+"""
+
+# Prints {what ran: sha256 of the results}, of so many rounds through responses and penalties.
 HASHES = """
-import hashlib, json
+import hashlib, itertools, json
 import numpy as np
-import gradops
-from gradops import _kernels
+
+options = kernels.options()
+
+def bits(values, dtype):
+    if dtype == "bfloat16":
+        return (values.astype("float32").view("uint32") >> 16).astype("uint16")
+    return values.astype(dtype).view("uint16" if dtype == "float16" else dtype)
 
 def digest(*arrays):
-    return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
 
-shapes = [
-    (1, 2, 2, 1), (2, 5, 7, 3), (3, 67, 9, 1), (2, 130, 33, 5), (1, 64, 3, 67), (1, 9, 1051, 1),
-    (2, 66, 350, 3), (1, 3, 2049, 1), (1, 4, 3, 1500), (4, 200, 96, 3),
-]
+shapes = itertools.cycle([
+    (2, 5, 7, 3), (3, 67, 9, 1), (1, 9, 1051, 1), (1, 64, 3, 67), (2, 66, 50, 5), (1, 4, 3, 700),
+    (2, 130, 33, 5), (1, 3, 2049, 1), (2, 66, 350, 3),
+])
 rng = np.random.default_rng(20240607)
-hashes = {"target": gradops.build_info()["cpu_target"], "results": {}}
-for shape in shapes:
-    exponents = rng.integers(-12, 13, shape)
-    for dtype in ("float32", "float64"):
-        # Of many magnitudes, so that another order of additions rounds differently.
-        y_true = (rng.standard_normal(shape) * 2.0**exponents).astype(dtype)
-        y_pred = (rng.standard_normal(shape) * 2.0**exponents).astype(dtype)
-        upstream = rng.uniform(-2, 2, shape[0]).astype(dtype)
-        expected = rng.uniform(1, 2, shape[0]).astype(dtype)
-        results = {}
-        for penalty in ("l1", "l2"):
-            loss, gradient = _kernels.loss_and_gradient(y_true, y_pred, upstream, penalty=penalty)
-            through_memo = _kernels.loss_gradient(
-                y_true, y_pred, gradient, expected, upstream, penalty=penalty
-            )
-            results[f"{penalty} inputs"] = y_true, y_pred, upstream, expected
-            results[f"{penalty} loss"] = loss, _kernels.loss(y_true, y_pred, penalty=penalty)
-            results[f"{penalty} gradient"] = (gradient,)
-            results[f"{penalty} through memo"] = (through_memo,)
-            results[f"{penalty} op"] = gradops.value_and_gradient(y_true, y_pred, penalty=penalty)
-        edges = _kernels.image_gradients(y_pred)
-        results["edges"] = edges, _kernels.image_gradients_adjoint(edges)
-        results["edges op"] = (gradops.sobel_edges(y_pred),)
-        for name, arrays in results.items():
-            hashes["results"][f"{shape} {dtype} {name}"] = digest(*arrays)
-print(json.dumps(hashes))
+hashes = {}
+for dtype, response, penalty, _ in itertools.product(
+    ("float16", "bfloat16", "float32", "float64"), options["response"], options["penalty"],
+    range(int(sys.argv[2])),
+):
+    case = {name: str(rng.choice(values)) for name, values in options.items()}
+    case |= {"response": response, "penalty": penalty}
+    if penalty == "power":
+        case["penalty_parameter"] = rng.choice([1, 1.5, 2, 2.5, 3])
+    shape = next(shapes)
+    compute = "float64" if dtype == "float64" else "float32"
+    # Of many magnitudes, so that another order of additions rounds differently.
+    scale = 2.0 ** rng.integers(-6, 7, shape)
+    y_true, y_pred, vector = (bits(rng.standard_normal(shape) * scale, dtype) for _ in range(3))
+    axes = 2 if response in ("component", "absolute") else 1
+    losses = (shape[0], axes) if case["normalizer"] == "none" else shape[:1]
+    upstream = rng.uniform(-2, 2, losses).astype(compute)
+    if case["data_format"] == "channels_first":
+        y_true, y_pred, vector = (
+            np.ascontiguousarray(np.moveaxis(x, 3, 1)) for x in (y_true, y_pred, vector)
+        )
+    maps = {}
+    if rng.random() < 0.5:
+        maps["weights"] = rng.uniform(0, 1, y_pred.shape).astype(compute)
+    if rng.random() < 0.5:
+        maps["mask"] = rng.random(y_pred.shape) > 0.05
+    module = getattr(kernels, dtype, kernels)
+    images = {k: case[k] for k in ("stencil", "border", "scale", "data_format")}
+    edges = module.image_gradients(y_pred, **images)
+    foreseen = upstream * np.array(1.5, compute)
+    results = {
+        "inputs": (y_true, y_pred, vector, upstream),
+        "gradient": module.loss_and_gradient(y_true, y_pred, upstream, **case, **maps),
+        "loss": (module.loss(y_true, y_pred, **case, **maps),),
+        "second": module.loss_second(y_true, y_pred, vector, upstream, **case, **maps),
+        "counts": (module.loss_counts(y_pred, **case, **maps),),
+        "through memo": (
+            module.loss_gradient(y_true, y_pred, vector, foreseen, upstream, **case, **maps),
+        ),
+        "edges": (edges, module.image_gradients_adjoint(edges, **images)),
+        "magnitudes": (
+            module.gradient_magnitude(y_pred, **images),
+            module.gradient_magnitude_gradient(y_pred, vector, **images),
+        ),
+    }
+    for name, arrays in results.items():
+        hashes[f"{len(hashes)} {name} {dtype} {shape} {case}"] = digest(*arrays)
+print(json.dumps({"target": kernels.build_info()["cpu_target"], "hashes": hashes}))
 """
 
 
 @functools.cache
-def hashes(target):
-    return json_of(HASHES, GRADOPS_CPU_TARGET=target)
+def printed(target, rounds):
+    path = gradops._kernels.__file__
+    return json_of(LOAD + HASHES, path, rounds, GRADOPS_CPU_TARGET=target)
 
 
-def test_the_narrowest_instruction_set_runs_everywhere():
+@pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=pytest.mark.extended)])
+def test_every_instruction_set_gives_the_bits_of_the_narrowest(rounds):
+    wanted = printed(RUNNABLE[0], rounds)["hashes"]
+    for target in RUNNABLE:
+        found = printed(target, rounds)
+        assert found["target"] == target
+        assert not [name for name, digest in wanted.items() if found["hashes"][name] != digest]
+    # Different inputs give different hashes, so that equal ones mean something.
+    for what in ("inputs", "gradient", "edges"):
+        digests = [digest for name, digest in wanted.items() if name.split()[1] == what]
+        assert len(set(digests)) == len(digests) >= 120 * rounds
+
+
+def test_the_narrowest_instruction_set_runs_everywhere_and_the_widest_is_chosen():
     assert RUNNABLE[0] == COMPILED[0] == "baseline"
     assert [target for target in COMPILED if target in RUNNABLE] == RUNNABLE
+    script = LOAD + "import json; print(json.dumps(kernels.build_info()['cpu_target']))"
+    path = gradops._kernels.__file__
+    assert json_of(script, path, GRADOPS_CPU_TARGET=None) == RUNNABLE[-1]
 
 
-@pytest.mark.parametrize("target", RUNNABLE)
-def test_a_forced_instruction_set_is_the_one_that_runs(target):
-    assert hashes(target)["target"] == target
-
-
-@pytest.mark.parametrize("target", RUNNABLE)
-def test_every_instruction_set_gives_the_bits_of_the_narrowest(target):
-    assert hashes(target)["results"] == hashes(RUNNABLE[0])["results"]
-
-
-def test_different_inputs_give_different_hashes():
-    """So that equal hashes mean something."""
-    results = hashes(RUNNABLE[0])["results"]
-    inputs = [digest for name, digest in results.items() if name.endswith("l1 inputs")]
-    gradients = [digest for name, digest in results.items() if name.endswith("l1 gradient")]
-    assert len(set(inputs)) == len(inputs)
-    assert len(set(gradients[2:])) == len(gradients) - 2  # but for 2x2: all zeros or nearly so
-
-
-def test_without_the_variable_the_widest_that_runs_is_chosen():
-    script = "import gradops, json; print(json.dumps(gradops.build_info()['cpu_target']))"
-    assert json_of(script, GRADOPS_CPU_TARGET=None) == RUNNABLE[-1]
-
-
-@pytest.mark.parametrize(
-    "target", ["no-such-thing", *(target for target in COMPILED if target not in RUNNABLE)]
-)
-def test_an_instruction_set_that_cannot_run_is_an_import_error_that_names_those_that_can(target):
-    script = """
-import json
-try:
-    import gradops
-except ImportError as error:
-    print(json.dumps(str(error)))
-"""
-    message = json_of(script, GRADOPS_CPU_TARGET=target)
-    assert "GRADOPS_CPU_TARGET" in message
-    assert repr(target) in message
-    for name in RUNNABLE:
-        assert name in message
-    assert run_python("import gradops", GRADOPS_CPU_TARGET=target).returncode == 1
+def test_an_instruction_set_that_cannot_run_is_an_import_error_that_names_those_that_can():
+    for target in ["no-such-thing", *(name for name in COMPILED if name not in RUNNABLE)]:
+        process = run_python("import gradops", GRADOPS_CPU_TARGET=target)
+        assert process.returncode == 1
+        message = process.stderr.splitlines()[-1]
+        assert message.startswith("ImportError: GRADOPS_CPU_TARGET must name")
+        assert all(name in message for name in [repr(target), *RUNNABLE])

@@ -39,7 +39,10 @@ SOURCE += "}  // namespace gradops::cuda\n"
 WANTED = [75, 80, 86, 89, 90, 100, 120]
 EVERY_DAY = [75, 90]
 
-pytestmark = pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.skipif(NVCC is None, reason="nvcc is not installed"),
+]
 
 
 def known_architectures():
@@ -89,7 +92,6 @@ def disassembler():
     return None
 
 
-@pytest.mark.extended
 def test_every_architecture_has_them_in_registers_and_16_byte_accesses(tmp_path):
     architectures = known_architectures()
     target = check_resources(tmp_path, architectures)

@@ -6,8 +6,7 @@ Run by `make gpu-check`, with CuPy; what the kernels compute is tested in test_c
 import numpy as np
 import pytest
 from cuda_tools import ON_DEVICE
-from family_tools import COMPUTE, DTYPES, decode, draw, encode
-from kernel_tools import assert_same_bits, generator
+from family_tools import COMPUTE, DTYPES, assert_same_bits, decode, draw, encode, generator
 
 from gradops import _kernels
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from cuda_tools import CUDA, ON_DEVICE
 from family_checks import assert_image_near, errors
-from family_tools import COMPUTE, DTYPES, decode, draw, encode, kernel_options
-from kernel_tools import generator
+from family_tools import COMPUTE, DTYPES, decode, draw, encode, generator, kernel_options
 
 from gradops import _kernels, reference
 

@@ -6,8 +6,16 @@ Run by `make gpu-check`, with CuPy.
 import numpy as np
 import pytest
 from cuda_tools import CUDA, ON_DEVICE, DeviceKernels
-from family_tools import COMPUTE, DTYPES, HALF_ULP, decode, draw, encode
-from kernel_tools import assert_same_bits, generator
+from family_tools import (
+    COMPUTE,
+    DTYPES,
+    HALF_ULP,
+    assert_same_bits,
+    decode,
+    draw,
+    encode,
+    generator,
+)
 
 if ON_DEVICE:
     import cupy

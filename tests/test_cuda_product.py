@@ -10,24 +10,20 @@ import itertools
 import family_tools
 import numpy as np
 import pytest
-from cuda_tools import CUDA
+from cuda_tools import cuda_kernels  # noqa: F401
 from family_checks import assert_image_near, assert_outcome_near
+from family_options import BORDERS, DATA_FORMATS, RESPONSES, SCALES, STENCILS
 from family_tools import (
-    BORDERS,
-    DATA_FORMATS,
     DTYPES,
-    RESPONSES,
-    SCALES,
-    STENCILS,
     decode,
     draw,
     example,
     expect,
     first,
+    generator,
     penalties,
     run,
 )
-from kernel_tools import generator
 
 from gradops import reference
 
@@ -36,11 +32,7 @@ SHAPES = [(2, 5, 6, 3), (1, 3, 8, 4), (2, 9, 4, 1)]
 # A device's own functions (log, power, roots) may differ from the host's by some roundings.
 FACTOR = 8
 
-
-@pytest.fixture(autouse=True)
-def cuda_kernels(monkeypatch):
-    """Whatever calls kernels by family_tools calls these."""
-    monkeypatch.setattr(family_tools, "MODULES", CUDA)
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("cuda_kernels")]
 
 
 def maps_of(rng, shape, has_maps):
@@ -84,7 +76,6 @@ def check_all_dtypes_and_formats(data, options, maps):
     return count
 
 
-@pytest.mark.extended
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("stencil", STENCILS)
 def test_every_combination(stencil, border):

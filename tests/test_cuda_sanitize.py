@@ -8,10 +8,21 @@ minute. Elsewhere they are tests like others.
 import family_tools
 import numpy as np
 import pytest
-from cuda_tools import CUDA
+from cuda_tools import CUDA, cuda_kernels  # noqa: F401
 from family_checks import assert_outcome_near
-from family_tools import COMPUTE, HALF_ULP, decode, draw, encode, example, expect, run
-from kernel_tools import assert_same_bits
+from family_tools import (
+    COMPUTE,
+    HALF_ULP,
+    assert_same_bits,
+    decode,
+    draw,
+    encode,
+    example,
+    expect,
+    run,
+)
+
+pytestmark = pytest.mark.usefixtures("cuda_kernels")
 
 CPU = family_tools.MODULES
 PROGRAMS = [
@@ -25,12 +36,6 @@ PROGRAMS = [
 # Two strips of two tiles, unaligned; aligned rows; chunks of channels.
 SHAPES = [(1, 9, 350, 3), (2, 17, 8, 4), (1, 9, 4, 130)]
 BORDERS = ["reflect", "circular", "valid"]
-
-
-@pytest.fixture(autouse=True)
-def cuda_kernels(monkeypatch):
-    """Whatever calls kernels by family_tools calls these."""
-    monkeypatch.setattr(family_tools, "MODULES", CUDA)
 
 
 @pytest.mark.parametrize("has_maps", [False, True])

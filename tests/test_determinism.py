@@ -9,12 +9,10 @@ from subprocess_tools import json_of
 COUNTS = [1, 2, 8]
 
 # 8 examples of 4 strips of 64 rows: 32 units of work or, with other strips, at least 16.
-# Prints {"hashes": one {result: sha256} per run, "shares": {op: each thread's part of the time}}.
-SCRIPT = """
-import hashlib, json, os, sys
+DIGESTS = """
+import hashlib
 import numpy as np
 import tensorflow as tf
-tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
 import gradops
 
 def images(dtype, scale=1):
@@ -47,7 +45,17 @@ def digests():
                 digest = hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
                 result[f"{scale} {dtype} {name} {what}"] = digest
     return result
+"""
 
+# Prints {"hashes": one {result: sha256} per run, "shares": {op: each thread's part of the time}}.
+SCRIPT = (
+    f"""
+import json, os, sys
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+{DIGESTS}
+"""
+    + """
 def nanoseconds_on_cpu():
     result = {}
     for thread in os.listdir("/proc/self/task"):
@@ -64,7 +72,7 @@ def shares(call):
     return [gain / sum(gains) for gain in gains if gain > 0]
 
 printed = {"hashes": [digests() for _ in range(3)]}
-if os.path.exists("/proc/self/schedstat"):
+if sys.argv[2:] == ["shares"] and os.path.exists("/proc/self/schedstat"):
     y_true, y_pred = images("float32")
     printed["shares"] = {
         "loss": shares(lambda: gradops.gradient_loss(y_true, y_pred)),
@@ -74,29 +82,29 @@ if os.path.exists("/proc/self/schedstat"):
     }
 print(json.dumps(printed))
 """
+)
 
 
 @functools.cache
 def run(count):
-    return json_of(SCRIPT, count)
+    return json_of(SCRIPT, count, "shares")
 
 
+def test_eight_threads_give_the_bits_of_this_process_run_after_run():
+    here = {}
+    exec(DIGESTS, here)
+    hashes = here["digests"]()
+    assert json_of(SCRIPT, 8)["hashes"] == 3 * [hashes]
+    assert len(set(hashes.values())) == len(hashes)  # so that equal hashes mean something
+
+
+@pytest.mark.extended
 @pytest.mark.parametrize("count", COUNTS)
-def test_every_run_within_a_process_gives_the_same_bits(count):
-    first, *others = run(count)["hashes"]
-    assert all(other == first for other in others)
+def test_any_number_of_threads_gives_the_bits_of_one_thread_run_after_run(count):
+    assert run(count)["hashes"] == 3 * [run(1)["hashes"][0]]
 
 
-@pytest.mark.parametrize("count", COUNTS[1:])
-def test_any_number_of_threads_gives_the_bits_of_one_thread(count):
-    assert run(count)["hashes"] == run(1)["hashes"]
-
-
-def test_different_results_have_different_hashes():
-    digests = list(run(1)["hashes"][0].values())
-    assert len(set(digests)) == len(digests)
-
-
+@pytest.mark.extended
 @pytest.mark.skipif(
     not Path("/proc/self/schedstat").exists(), reason="needs Linux's time on the CPU per thread"
 )

@@ -6,8 +6,7 @@ difference that is not 0. Its sum is rho(r), its gradient in that column rho'(r)
 
 import numpy as np
 import pytest
-from family_tools import call
-from kernel_tools import generator
+from family_tools import call, generator
 
 WIDTH = 37
 LONG = np.longdouble
@@ -64,8 +63,14 @@ def report(r, actual, expected):
     return f"r={r[i]!r}: {actual[i]!r} instead of {expected[i]!r}"
 
 
+def mostly_extended(values, quick):
+    """The values as parameters, those that are not quick in the extended suite alone."""
+    marks = {value: [] if value in quick else [pytest.mark.extended] for value in values}
+    return [pytest.param(value, marks=marks[value]) for value in values]
+
+
 @each_dtype
-@pytest.mark.parametrize("epsilon", [0.5, 1.0, 1e-3, 0.3, 100.0])
+@pytest.mark.parametrize("epsilon", mostly_extended([0.5, 1.0, 1e-3, 0.3, 100.0], [0.5, 1e-3, 100]))
 def test_log_is_right_to_a_few_ulps_for_residuals_of_any_size(epsilon, dtype):
     r = residuals(dtype, 34 if dtype == "float32" else 300)
     value, slope, curvature = curve(r, dtype, penalty="log", epsilon=epsilon)
@@ -80,6 +85,7 @@ def test_log_is_right_to_a_few_ulps_for_residuals_of_any_size(epsilon, dtype):
 
 
 ALPHAS = [1.0, 1.1, 1.5, 2.0, 2.3, 2.5, 3.0, 4.0, 7.5, 10.0, 33.3]
+each_alpha = pytest.mark.parametrize("alpha", mostly_extended(ALPHAS, [1.0, 1.1, 2.0, 2.5, 33.3]))
 
 
 def power(r, alpha):
@@ -97,7 +103,7 @@ def power_bound(dtype, alpha):
 
 
 @each_dtype
-@pytest.mark.parametrize("alpha", ALPHAS)
+@each_alpha
 def test_power_is_as_right_as_its_exponent_for_residuals_of_any_size(alpha, dtype):
     r = residuals(dtype, 37 if dtype == "float32" else 300)
     value, _, _ = curve(r, dtype, penalty="power", alpha=alpha)
@@ -113,7 +119,7 @@ def usual(dtype, *curves):
 
 
 @each_dtype
-@pytest.mark.parametrize("alpha", ALPHAS)
+@each_alpha
 def test_slope_and_curvature_of_power_are_as_right_for_residuals_of_any_size(alpha, dtype):
     """Also where the value is too large or too small to be a number of the dtype."""
     r = residuals(dtype, 37 if dtype == "float32" else 300)

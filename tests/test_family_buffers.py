@@ -1,63 +1,59 @@
-"""The kernels: arrays at any offset, and nothing but the output written, for the whole family."""
+"""The kernels and memory: arrays at any offset; nothing but the output is written."""
 
 import itertools
 
 import numpy as np
 import pytest
+from family_options import BORDERS, DATA_FORMATS, PENALTIES, RESPONSES, STENCILS
 from family_tools import (
-    BORDERS,
     COMPUTE,
-    DATA_FORMATS,
     DTYPES,
     MODULES,
-    RESPONSES,
-    STENCILS,
+    TUNED,
+    assert_same_bits,
     encode,
     example,
+    generator,
     kernel_options,
     members,
+    noisy,
+    shifted,
 )
-from kernel_tools import assert_same_bits, generator, normal
+from pair_tools import covering
 
 GUARD = 64
 SHAPES = [(2, 5, 7, 3), (3, 67, 5, 2), (1, 4, 1031, 1)]
+# Larger than caches, where stores may bypass them.
+HUGE = [(2, 600, 300, 4), (1, 1000, 999, 3)]
+FAMILY = {
+    "response": RESPONSES,
+    "penalty": PENALTIES,
+    "stencil": STENCILS,
+    "border": BORDERS,
+    "data_format": DATA_FORMATS,
+}
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-def shifted(array, elements):
-    """The same values in a C-contiguous array that starts that many elements into its buffer."""
-    buffer = np.empty(array.size + elements, array.dtype)
-    view = buffer[elements:].reshape(array.shape)
-    view[...] = array
-    return view
-
-
-def prepared(shape, dtype, options):
+def prepared(shape, dtype, options, has_maps=True):
     """(y_true, y_pred, vector, upstream, options with maps), as the kernels take them."""
-    data = example(generator(200, *shape), shape, dtype, options, normal)
-    rng = generator(201, *shape)
-    maps = {
-        "weights": rng.integers(0, 9, data.y_pred.shape) / 8,
-        "mask": rng.random(data.y_pred.shape) > 0.05,
-    }
+    rng = generator(200, *shape)
+    data = example(rng, shape, dtype, options, noisy)
+    maps = {}
+    if has_maps:
+        maps["weights"] = rng.integers(0, 9, data.y_pred.shape) / 8
+        maps["mask"] = rng.random(data.y_pred.shape) > 0.05
     images = [encode(x, dtype) for x in data[:3]]
     upstream = data.upstream.astype(COMPUTE[dtype])
     return *images, upstream, kernel_options({**options, **maps}, dtype)
 
 
-@each_dtype
-@pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_only_the_output_is_written_and_all_of_it_at_any_offset(shape, response, dtype):
-    of_response = (member for member in members() if member["response"] == response)
-    turns = zip(of_response, itertools.cycle(DATA_FORMATS), BORDERS, STENCILS, strict=False)
-    offsets = (0, 1, 7, 15, 33)
-    for offset, (member, data_format, border, stencil) in zip(offsets, turns, strict=True):
-        options = {**member, "data_format": data_format, "border": border, "stencil": stencil}
-        y_true, y_pred, _, upstream, options = prepared(shape, dtype, options)
-        function = MODULES[dtype].loss_and_gradient
-        loss, gradient = function(y_true, y_pred, upstream, **options)
-        size = gradient.size
+def check_output(shape, dtype, options, offsets, has_maps=True):
+    y_true, y_pred, _, upstream, options = prepared(shape, dtype, options, has_maps)
+    function = MODULES[dtype].loss_and_gradient
+    loss, gradient = function(y_true, y_pred, upstream, **options)
+    size = gradient.size
+    for offset in offsets:
         buffer = np.full(size + 2 * GUARD + offset, 12345, gradient.dtype)
         out = buffer[GUARD + offset :][:size].reshape(y_pred.shape)
         out[...] = 77
@@ -70,39 +66,50 @@ def test_only_the_output_is_written_and_all_of_it_at_any_offset(shape, response,
 
 
 @each_dtype
-@pytest.mark.parametrize("shape", SHAPES)
-def test_offset_inputs_give_the_bits_of_aligned_ones(shape, dtype):
+def test_only_the_output_is_written_and_all_of_it_at_any_offset(dtype):
+    for number, case in enumerate(covering({"shape": SHAPES, "has_maps": [False, True], **FAMILY})):
+        options = {**case, **TUNED.get(case["penalty"], {})}
+        shape, has_maps = options.pop("shape"), options.pop("has_maps")
+        check_output(shape, dtype, options, [number % 34], has_maps)
+    for shape in HUGE:
+        check_output(shape, dtype, {}, (1, 15), has_maps=False)
+
+
+@each_dtype
+def test_offset_inputs_give_the_bits_of_aligned_ones(dtype):
     module = MODULES[dtype]
     offsets = itertools.cycle([1, 3, 2, 5, 7, 11])
-    turns = zip(members(), itertools.cycle(DATA_FORMATS), itertools.cycle(BORDERS), strict=False)
-    for member, data_format, border in turns:
-        options = {**member, "data_format": data_format, "border": border}
+    for case in covering({"shape": SHAPES, **FAMILY}):
+        options = {**case, **TUNED.get(case["penalty"], {})}
+        images = {name: options[name] for name in ("stencil", "border", "data_format")}
+        shape = options.pop("shape")
         y_true, y_pred, vector, upstream, options = prepared(shape, dtype, options)
-        moved = [shifted(x, next(offsets)) for x in (y_true, y_pred, vector, upstream)]
+        expected = 1.5 * upstream
+        expected[0] = upstream[0]  # one memo is copied, the others are scaled
+        given = [y_true, y_pred, vector, upstream, expected]
+        moved = [shifted(x, next(offsets)) for x in given]
         elsewhere = dict(options)
         for name in ("weights", "mask"):
             elsewhere[name] = shifted(options[name], next(offsets))
-        wanted = [
-            *module.loss_and_gradient(y_true, y_pred, upstream, **options),
-            *module.loss_second(y_true, y_pred, vector, upstream, **options),
-            module.loss_counts(y_pred, **options),
-        ]
-        found = [
-            *module.loss_and_gradient(*moved[:2], moved[3], **elsewhere),
-            *module.loss_second(*moved, **elsewhere),
-            module.loss_counts(moved[1], **elsewhere),
-        ]
-        for one, other in zip(found, wanted, strict=True):
+        results = []
+        for (t, p, v, u, e), how in ((given, options), (moved, elsewhere)):
+            edges = module.image_gradients(p, **images)
+            back = edges if how is options else shifted(edges, next(offsets))
+            results.append(
+                [
+                    module.loss(t, p, **how),
+                    *module.loss_and_gradient(t, p, u, **how),
+                    *module.loss_second(t, p, v, u, **how),
+                    module.loss_gradient(t, p, v, e, u, **how),
+                    module.loss_counts(p, **how),
+                    edges,
+                    module.image_gradients_adjoint(back, **images),
+                    module.gradient_magnitude(p, **images),
+                    module.gradient_magnitude_gradient(p, v, **images),
+                ]
+            )
+        for one, other in zip(*results, strict=True):
             assert_same_bits(one, other)
-        images = {"data_format": data_format, "border": border}
-        assert_same_bits(
-            module.gradient_magnitude_gradient(*moved[:2], **images),
-            module.gradient_magnitude_gradient(y_true, y_pred, **images),
-        )
-        assert_same_bits(
-            module.gradient_magnitude(moved[1], **images),
-            module.gradient_magnitude(y_pred, **images),
-        )
 
 
 @each_dtype
@@ -116,16 +123,40 @@ def test_inputs_are_left_as_they_were(dtype):
             array.flags.writeable = False
         module.loss(*images[:2], **options)
         module.loss_and_gradient(*images[:2], upstream, **options)
+        module.loss_gradient(*images, 2 * upstream, upstream, **options)
         module.loss_second(*images, upstream, **options)
         module.gradient_magnitude_gradient(*images[:2])
+        module.image_gradients_adjoint(module.image_gradients(images[1]))
         for array, copy in zip(inputs, copies, strict=True):
             np.testing.assert_array_equal(array, copy)
 
 
 @each_dtype
-def test_maps_with_misaligned_elements_are_refused(dtype):
-    images = encode(np.zeros((1, 4, 8, 1)), dtype)
-    weights = np.zeros(images.size * 8 + 8, "uint8")[1 : images.size * 8 + 1].view(COMPUTE[dtype])
-    weights = weights[: images.size].reshape(images.shape)
-    with pytest.raises(ValueError, match="weights must be an array with aligned elements"):
-        MODULES[dtype].loss(images, images, weights=weights)
+def test_arrays_with_misaligned_elements_are_refused(dtype):
+    module, shape = MODULES[dtype], (1, 4, 8, 1)
+    good = encode(np.zeros(shape), dtype)
+    ones = np.ones(1, COMPUTE[dtype])
+
+    def misaligned(like):
+        raw = np.zeros(like.nbytes + 8, "uint8")[1 : like.nbytes + 1]
+        return raw.view(like.dtype).reshape(shape)
+
+    bad, weights = misaligned(good), misaligned(np.ones(shape, COMPUTE[dtype]))
+    for name, attempt in {
+        "out": lambda: module.loss_and_gradient(good, good, ones, out=bad),
+        "y_pred": lambda: module.loss(good, bad),
+        "y_true": lambda: module.loss(bad, good),
+        "weights": lambda: module.loss(good, good, weights=weights),
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} must be an array with aligned elements"):
+            attempt()
+
+
+@pytest.mark.parametrize("which", ["y_true", "y_pred"])
+def test_out_that_overlaps_an_input_is_refused(which):
+    memory = np.zeros(48, "float32")
+    images = {name: np.zeros((1, 4, 8, 1), "float32") for name in ("y_true", "y_pred")}
+    images[which] = memory[:32].reshape(1, 4, 8, 1)
+    out = memory[16:].reshape(1, 4, 8, 1)
+    with pytest.raises(ValueError, match=f"out must not overlap {which}"):
+        MODULES["float32"].loss_and_gradient(*images.values(), np.ones(1, "float32"), out=out)

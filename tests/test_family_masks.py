@@ -4,27 +4,26 @@ import itertools
 
 import numpy as np
 import pytest
-from family_checks import assert_outcome_near
+from family_checks import assert_outcome_near, assert_same_outcome
+from family_options import BORDERS, DATA_FORMATS, NORMALIZERS, PENALTIES, RESPONSES, STENCILS
 from family_tools import (
-    BORDERS,
     COMPUTE,
-    DATA_FORMATS,
     DTYPES,
     MODULES,
-    NORMALIZERS,
-    RESPONSES,
-    STENCILS,
+    TUNED,
     TWO_AXES,
+    assert_same_bits,
     call,
     draw,
     encode,
     example,
     expect,
     first,
+    generator,
     members,
     run,
 )
-from kernel_tools import assert_same_bits, generator
+from pair_tools import covering
 
 from gradops import reference
 
@@ -33,54 +32,48 @@ each_border = pytest.mark.parametrize("border", BORDERS)
 each_response = pytest.mark.parametrize("response", RESPONSES)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
+HIDDEN = {
+    "shape": [(2, 5, 7, 2), (2, 130, 5, 3), (2, 3, 1040, 1), (1, 66, 350, 3), (1, 5, 4, 400)],
+    "stencil": STENCILS,
+    "border": BORDERS,
+    "response": RESPONSES,
+    "penalty": PENALTIES,
+    "data_format": DATA_FORMATS,
+    "per_channel": [False, True],
+    "values": [(np.nan, np.inf), (-np.inf, np.nan), (3e4, -3e4)],
+}
 
-def same_outcomes(actual, expected, context):
-    for name, found, wanted in zip(expected._fields, actual, expected, strict=True):
-        np.testing.assert_array_equal(found, wanted, err_msg=f"{name} {context}")
 
-
-@each_stencil
-@each_border
-def test_what_a_mask_hides_changes_no_bit_and_has_no_gradient(stencil, border):
-    shape = (2, 5, 7, 2)
-    rng = generator(120)
-    mask = rng.random(shape) > 0.15
-    ways = itertools.cycle([*itertools.product(DTYPES, DATA_FORMATS), ("float32", "channels_last")])
-    for member, (dtype, data_format) in zip(members(), ways, strict=False):
-        options = {"stencil": stencil, "border": border, "data_format": data_format, **member}
-        options["mask"] = mask if data_format == "channels_last" else first(mask)
-        data = example(generator(121), shape, dtype, options)
-        clean = run(data, dtype, **options)
-        assert np.all(np.isfinite(clean.loss))
-        for images in (clean.gradient, clean.by_true, clean.by_pred):
-            assert np.all(images[~options["mask"]] == 0)
-        for hidden in [(np.nan, np.inf), (-np.inf, np.nan), (3e4, -3e4)]:
-            images = [
-                np.where(options["mask"], x, value)
-                for x, value in zip((data.y_true, data.y_pred), hidden, strict=True)
-            ]
-            other = data._replace(y_true=images[0], y_pred=images[1])
-            same_outcomes(run(other, dtype, **options), clean, options)
+def check_hidden(shape, per_channel, values, dtype, **options):
+    """What a mask hides changes no bit and has no gradient."""
+    options |= TUNED.get(options["penalty"], {})
+    rng = generator(122, *shape)
+    mask = rng.random(shape if per_channel else (*shape[:3], 1)) > 0.05
+    mask = mask if options["data_format"] == "channels_last" else first(mask)
+    options["mask"] = mask
+    data = example(rng, shape, dtype, options)
+    clean = run(data, dtype, **options)
+    assert np.all(np.isfinite(clean.loss)) and np.all(clean.loss > 0)
+    for images in (clean.gradient, clean.by_true, clean.by_pred):
+        assert np.all(images[~np.broadcast_to(mask, images.shape)] == 0)
+    y_true, y_pred = (np.where(mask, x, value) for x, value in zip(data[:2], values, strict=True))
+    other = run(data._replace(y_true=y_true, y_pred=y_pred), dtype, **options)
+    assert_same_outcome(other, clean, options)
 
 
 @each_dtype
-@pytest.mark.parametrize(
-    "shape", [(2, 130, 5, 3), (2, 3, 1040, 1), (1, 66, 350, 3), (1, 5, 4, 400)]
-)
-def test_what_a_mask_hides_changes_no_bit_across_strips_and_tiles(shape, dtype):
-    rng = generator(122, *shape)
-    for response, per_channel in itertools.product(RESPONSES, (False, True)):
-        mask = rng.random(shape if per_channel else (*shape[:3], 1)) > 0.03
-        options = {"response": response, "penalty": "huber", "mask": mask}
-        data = example(generator(123), shape, dtype, options)
-        clean = run(data, dtype, **options)
-        assert np.all(clean.loss > 0)
-        everywhere = np.broadcast_to(mask, shape)
-        assert np.all(clean.gradient[~everywhere] == 0)
-        hidden = data._replace(
-            y_true=np.where(mask, data.y_true, np.inf), y_pred=np.where(mask, data.y_pred, np.nan)
-        )
-        same_outcomes(run(hidden, dtype, **options), clean, (response, per_channel))
+def test_what_a_mask_hides_changes_no_bit_and_has_no_gradient(dtype):
+    for case in covering(HIDDEN):
+        check_hidden(dtype=dtype, **case)
+
+
+@pytest.mark.extended
+@each_dtype
+@each_border
+@each_stencil
+def test_what_a_mask_hides_changes_no_bit_for_each_stencil_and_border(stencil, border, dtype):
+    for case in covering({**HIDDEN, "stencil": [stencil], "border": [border]}):
+        check_hidden(dtype=dtype, **case)
 
 
 def one_invalid(height, width, channels):
@@ -93,12 +86,12 @@ def one_invalid(height, width, channels):
 
 @each_stencil
 @each_border
-@pytest.mark.parametrize("size", [(3, 3), (4, 5), (5, 3)])
-def test_one_invalid_pixel_anywhere_drops_what_it_drops_in_the_oracle(size, stencil, border):
+def test_one_invalid_pixel_anywhere_drops_what_it_drops_in_the_oracle(stencil, border):
     """Centre, neighbours of an edge, border and corner: every pixel of a small image in turn."""
-    mask = one_invalid(*size, 2)
-    rng = generator(124, *size)
+    rng = generator(124)
+    sizes = itertools.cycle([(3, 3), (4, 5), (5, 3)])
     for response, data_format in itertools.product(RESPONSES, DATA_FORMATS):
+        mask = one_invalid(*next(sizes), 2)
         options = {"stencil": stencil, "border": border, "response": response, "penalty": "l2"}
         options["data_format"] = data_format
         options["mask"] = mask if data_format == "channels_last" else first(mask)
@@ -112,30 +105,29 @@ def test_one_invalid_pixel_anywhere_drops_what_it_drops_in_the_oracle(size, sten
 
 
 @each_stencil
-@each_border
-def test_one_valid_pixel_anywhere_counts_as_in_the_oracle(stencil, border):
+def test_one_valid_pixel_anywhere_counts_as_in_the_oracle(stencil):
     mask = ~one_invalid(4, 4, 1)
     images = draw(generator(125), mask.shape)
-    for response in RESPONSES:
+    for border, response in itertools.product(BORDERS, RESPONSES):
         options = {"stencil": stencil, "border": border, "response": response, "mask": mask}
         counts = call("loss_counts", images, dtype="float32", **options)
         np.testing.assert_array_equal(counts, reference.gradient_sums(None, images, **options)[1])
 
 
-@each_response
 @each_dtype
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-def test_an_example_without_valid_pixels_has_no_loss_and_no_gradient(normalizer, dtype, response):
+def test_an_example_without_valid_pixels_has_no_loss_and_no_gradient(dtype):
     shape = (3, 70, 5, 2)
     mask = np.ones((*shape[:3], 1), bool)
     mask[1] = False
-    for border in ("valid", "zero", "replicate"):
+    for response, normalizer, border in itertools.product(
+        RESPONSES, NORMALIZERS, ("valid", "zero", "replicate")
+    ):
         options = {"response": response, "normalizer": normalizer, "border": border}
         options |= {"penalty": "charbonnier", "epsilon": 0.5}
         data = example(generator(126), shape, dtype, options)
         with_mask = run(data, dtype, mask=mask, **options)
         hidden = data._replace(y_pred=np.where(mask, data.y_pred, np.nan))
-        same_outcomes(run(hidden, dtype, mask=mask, **options), with_mask, options)
+        assert_same_outcome(run(hidden, dtype, mask=mask, **options), with_mask, options)
         for values in with_mask:
             assert np.all(values[1] == 0)
             assert np.any(values[0] != 0) and np.any(values[2] != 0)
@@ -157,16 +149,13 @@ def test_residuals_without_support_count_whatever_the_mask(response):
     assert all(np.all(values == 0) for values in outcome[1:])
 
 
-@each_response
 @each_dtype
-def test_weights_of_zero_hide_no_nan_unless_all_are_zero(dtype, response):
+def test_weights_of_zero_hide_no_nan_unless_all_are_zero(dtype):
     shape = (3, 6, 5, 1)
     weights = np.ones(shape)
     weights[0, :, :3] = 0
     weights[1] = 0
     for member, normalizer in itertools.product(members(), NORMALIZERS[:3]):
-        if member["response"] != response:
-            continue
         options = {**member, "weights": weights, "normalizer": normalizer}
         data = example(generator(127), shape, dtype, options)
         data.y_pred[:2, 2, 1] = np.nan
@@ -179,13 +168,13 @@ def test_weights_of_zero_hide_no_nan_unless_all_are_zero(dtype, response):
 
 
 @each_dtype
-@pytest.mark.parametrize("value", [-1.0, -1e-30, -np.inf, np.nan])
-def test_a_negative_or_nan_weight_anywhere_is_an_error(value, dtype):
+def test_a_negative_or_nan_weight_anywhere_is_an_error(dtype):
     shape = (2, 130, 9, 3)
     images = draw(generator(128), shape, dtype)
     upstream = np.ones(2)
-    for channels in (1, 3):
-        for place in [(0, 0, 0, 0), (0, 64, 8, -1), (1, 129, 8, -1), (1, 70, 4, 0)]:
+    places = [(0, 0, 0, 0), (0, 64, 8, -1), (1, 129, 8, -1), (1, 70, 4, 0)]
+    for value, channels in itertools.product((-1.0, -1e-30, -np.inf, np.nan), (1, 3)):
+        for place in places:
             weights = np.ones((*shape[:3], channels))
             weights[place] = value
             options = {"dtype": dtype, "weights": weights}

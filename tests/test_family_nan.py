@@ -1,26 +1,25 @@
-"""The kernels: NaN outside a mask is where the oracle has it, and nowhere else."""
+"""The kernels: NaN and Inf are where the oracle has them, and nowhere else."""
 
 import itertools
 
 import numpy as np
 import pytest
+from family_checks import assert_image_near, assert_same_outcome, kinds
+from family_options import BORDERS, DATA_FORMATS, PENALTIES, RESPONSES, STENCILS
 from family_tools import (
-    BORDERS,
-    DATA_FORMATS,
     DTYPES,
-    PENALTIES,
-    RESPONSES,
-    STENCILS,
+    TUNED,
     call,
     decode,
     example,
     expect,
     first,
+    generator,
     members,
     penalties,
     run,
 )
-from kernel_tools import generator, kinds
+from pair_tools import covering
 
 from gradops import reference
 
@@ -45,51 +44,74 @@ def same_nan(actual, expected, context):
 
 @each_stencil
 @each_border
-@pytest.mark.parametrize("size", [(3, 3), (4, 5)])
-def test_nan_anywhere_reaches_exactly_the_pixels_it_reaches_in_the_oracle(size, stencil, border):
+def test_nan_anywhere_reaches_exactly_the_pixels_it_reaches_in_the_oracle(stencil, border):
     """Centre, neighbours of an edge, border and corner: every pixel of a small image in turn."""
-    turns = itertools.cycle(itertools.product((0, 1, 1), DTYPES))
-    for member, (which, dtype) in zip(members(), turns, strict=False):
+    turns = itertools.cycle(itertools.product(((3, 3), (4, 5), (7, 6)), (0, 1, 1), DTYPES))
+    skipped = itertools.islice(turns, BORDERS.index(border), None)
+    for member, (size, which, dtype) in zip(members(), skipped, strict=False):
         options = {"stencil": stencil, "border": border, **member}
         data = nan_everywhere_in_turn(generator(140, *size), size, which, dtype, options)
         context = (size, which, dtype, options)
         same_nan(run(data, dtype, **options), expect(data, **options), context)
 
 
-@each_border
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_nan_reaches_no_other_example(border, dtype):
-    shape = (3, 5, 6, 2)
-    for stencil, member, data_format in itertools.product(STENCILS, members(), DATA_FORMATS):
-        options = {"stencil": stencil, "border": border, "data_format": data_format, **member}
-        data = example(generator(141), shape, dtype, options)
-        clean = run(data, dtype, **options)
-        data.y_pred[1] = np.nan
-        outcome = run(data, dtype, **options)
+def test_nan_reaches_no_other_example(dtype):
+    """Neither that of an image nor that of an upstream, which moreover leaves its loss alone."""
+    options = {"stencil": STENCILS, "border": BORDERS, "data_format": DATA_FORMATS}
+    options |= {"response": RESPONSES, "penalty": PENALTIES, "shape": [(3, 5, 6, 2), (3, 70, 8, 3)]}
+    for case in covering(options):
+        shape = case.pop("shape")
+        case |= TUNED.get(case["penalty"], {})
+        data = example(generator(141), shape, dtype, case)
+        clean = run(data, dtype, **case)
+        for value in (np.nan, np.inf, 0.0):
+            data.upstream[1] = value
+            outcome = run(data, dtype, **case)
+            np.testing.assert_array_equal(outcome.loss, clean.loss)
+            np.testing.assert_array_equal(outcome.gradient[[0, 2]], clean.gradient[[0, 2]])
+        data.upstream[1], data.y_pred[1] = 1, np.nan
+        outcome = run(data, dtype, **case)
         assert np.isnan(outcome.loss[1]) and np.isnan(outcome.gradient[1]).any()
-        for name, found, wanted in zip(clean._fields, outcome, clean, strict=True):
-            context = f"{name} {options}"
-            np.testing.assert_array_equal(found[[0, 2]], wanted[[0, 2]], context)
+        others = (type(clean)(*(values[[0, 2]] for values in x)) for x in (outcome, clean))
+        assert_same_outcome(*others, case)
 
 
-@pytest.mark.parametrize(
-    "shape, pixel",
-    [
-        *[((3, 130, 5, 2), (row, 2, 0)) for row in (0, 1, 62, 63, 64, 65, 127, 128, 129)],
-        *[((3, 3, 1040, 1), (1, column, 0)) for column in (1, 511, 512, 1023, 1024, 1039)],
-        *[((3, 5, 4, 400), (2, 1, channel)) for channel in (0, 255, 256, 399)],
-    ],
-)
-def test_nan_crosses_strips_and_tiles_as_in_the_oracle(shape, pixel):
-    turns = zip(RESPONSES, BORDERS, penalties(), itertools.cycle(DTYPES), strict=False)
-    for response, border, penalty, dtype in turns:
-        options = {"border": border, "response": response, **penalty}
-        data = example(generator(142), shape, dtype, options)
-        clean = run(data, dtype, **options)
+@pytest.mark.parametrize("column", [0, 1, 4, 5])
+def test_nan_beside_the_border_leaves_the_rows_around_it_as_they_are_in_the_oracle(column):
+    """In an image tall enough for groups of rows: those with a NaN ghost go one by one."""
+    shape, options = (1, 19, 6, 1), {"penalty": "l2"}
+    for row, response, dtype in itertools.product(
+        range(shape[1]), ("component", "absolute"), ("float32", "float64")
+    ):
+        options["response"] = response
+        data = example(generator(23), shape, dtype, options)
+        data.y_pred[0, row, column, 0] = np.nan
+        outcome, expected = run(data, dtype, **options), expect(data, **options)
+        np.testing.assert_array_equal(np.isnan(outcome.loss), np.isnan(expected.loss))
+        assert_image_near(outcome.gradient, expected.gradient, dtype, context=(row, options))
+
+
+PLACES = {
+    (3, 130, 5, 2): [(row, 2, 0) for row in (0, 1, 61, 62, 63, 64, 65, 66, 127, 128, 129)],
+    (3, 3, 1040, 1): [(1, c, 0) for c in (0, 1, 2, 511, 512, 1023, 1024, 1038, 1039)],
+    (3, 3, 350, 3): [(1, c, 2) for c in (0, 340, 341, 342, 349)],
+    (3, 5, 4, 400): [(2, 1, c) for c in (0, 1, 255, 256, 399)],
+}
+
+
+@pytest.mark.parametrize("shape", PLACES, ids=str)
+def test_nan_crosses_strips_and_tiles_as_in_the_oracle(shape):
+    options = {"pixel": PLACES[shape], "border": BORDERS, "response": RESPONSES}
+    for case in covering({**options, "penalty": PENALTIES, "dtype": DTYPES}):
+        pixel, dtype = case.pop("pixel"), case.pop("dtype")
+        case |= TUNED.get(case["penalty"], {})
+        data = example(generator(142), shape, dtype, case)
+        clean = run(data, dtype, **case)
         data.y_pred[(1, *pixel)] = np.nan
-        outcome = run(data, dtype, **options)
+        outcome = run(data, dtype, **case)
         reached = np.zeros(shape, bool)
-        _, gradient = reference.loss_gradients(data.y_true[1:2], data.y_pred[1:2], **options)
+        _, gradient = reference.loss_gradients(data.y_true[1:2], data.y_pred[1:2], **case)
         reached[1] = np.isnan(gradient[0])
         np.testing.assert_array_equal(np.isnan(outcome.gradient), reached)
         np.testing.assert_array_equal(outcome.gradient[~reached], clean.gradient[~reached])
@@ -97,12 +119,11 @@ def test_nan_crosses_strips_and_tiles_as_in_the_oracle(shape, pixel):
 
 
 @each_stencil
-@each_border
-def test_nan_beside_a_mask_reaches_what_it_reaches_in_the_oracle(stencil, border):
+def test_nan_beside_a_mask_reaches_what_it_reaches_in_the_oracle(stencil):
     """An invalid pixel drops the residuals that have NaN in another one."""
     size, channels = (4, 5), 2
     rng = generator(143)
-    for response in RESPONSES:
+    for border, response in itertools.product(BORDERS, RESPONSES):
         options = {"stencil": stencil, "border": border, "response": response, "penalty": "log"}
         data = nan_everywhere_in_turn(rng, size, 1, "float32", options)
         options["mask"] = rng.random((size[0] * size[1], *size, channels)) > 0.2
@@ -112,9 +133,8 @@ def test_nan_beside_a_mask_reaches_what_it_reaches_in_the_oracle(stencil, border
 @pytest.mark.parametrize("penalty", list(penalties()), ids=PENALTIES)
 def test_inf_makes_the_loss_and_the_gradient_what_they_are_in_the_oracle(penalty):
     """Plain arithmetic: inf, -inf and, where they meet, NaN."""
-    turns = itertools.cycle(
-        [(0, np.inf, "float32"), (1, np.inf, "float64"), (1, -np.inf, "float32")]
-    )
+    values = [(0, np.inf, "float32"), (1, np.inf, "float64"), (1, -np.inf, "float32")]
+    turns = itertools.cycle(values)
     for stencil, border, response in itertools.product(STENCILS, BORDERS, RESPONSES):
         options = {"stencil": stencil, "border": border, "response": response, **penalty}
         which, value, dtype = next(turns)
@@ -128,12 +148,11 @@ def test_inf_makes_the_loss_and_the_gradient_what_they_are_in_the_oracle(penalty
 
 
 @each_stencil
-@each_border
-def test_nan_and_inf_pass_through_the_image_functions_as_in_the_oracle(stencil, border):
+def test_nan_and_inf_pass_through_the_image_functions_as_in_the_oracle(stencil):
     shape = (20, 4, 5, 1)
-    for value, data_format, dtype in itertools.product(
-        (np.nan, np.inf, -np.inf), DATA_FORMATS, ("float16", "float32")
-    ):
+    ways = itertools.cycle(itertools.product(DATA_FORMATS, ("float16", "float32")))
+    for value, border in itertools.product((np.nan, np.inf, -np.inf), BORDERS):
+        data_format, dtype = next(ways)
         options = {"stencil": stencil, "border": border, "data_format": data_format}
         images, _, upstream, _ = example(generator(145), shape, dtype)
         for b, (row, column) in enumerate(np.ndindex(4, 5)):
@@ -153,3 +172,36 @@ def test_nan_and_inf_pass_through_the_image_functions_as_in_the_oracle(stencil, 
             actual = decode(call(name, *arrays, dtype=dtype, **options), dtype)
             expected = getattr(reference, name)(*arrays, **options)
             np.testing.assert_array_equal(kinds(actual), kinds(expected), f"{name} {options}")
+
+
+def with_specials(rng, array):
+    """One to three NaN, inf or -inf at random places."""
+    places = rng.integers(0, array.size, rng.integers(1, 4))
+    array.flat[places] = rng.choice([np.nan, np.inf, -np.inf], places.size)
+    return array
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_nan_inf_and_finite_values_together_are_as_in_the_oracle(penalty):
+    """The gradient of l1 is finite at an infinite residual, as sign(inf) = 1; that of l2 is not."""
+    rng = generator(25)
+    for number in range(60):
+        dtype = ("float32", "float64")[number % 2]
+        data = example(rng, (2, *rng.integers(2, 8, 2), rng.integers(1, 4)), dtype)
+        with_specials(rng, data.y_pred)
+        if rng.random() < 0.5:
+            with_specials(rng, data.y_true)
+        outcome, expected = run(data, dtype, penalty=penalty), expect(data, penalty=penalty)
+        np.testing.assert_array_equal(kinds(outcome.loss), kinds(expected.loss))
+        np.testing.assert_array_equal(kinds(outcome.gradient), kinds(expected.gradient))
+        assert_image_near(outcome.gradient, expected.gradient, dtype)
+
+
+def test_nan_in_a_2x2_image_is_in_no_support_and_gives_exactly_zero():
+    for penalty, dtype in itertools.product(("l1", "l2"), DTYPES):
+        data = example(generator(24), (4, 2, 2, 3), dtype)
+        for b in range(4):
+            data.y_pred[b, b // 2, b % 2] = np.nan
+        outcome = run(data, dtype, penalty=penalty)
+        assert np.all(outcome.loss == 0) and np.all(outcome.gradient == 0)
+        assert np.all(decode(call("image_gradients", data.y_pred, dtype=dtype), dtype) == 0)

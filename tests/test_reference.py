@@ -24,9 +24,8 @@ from reference_tools import (
 from gradops import reference
 
 SMALL = [(1, 1), (1, 4), (3, 1), *SHAPES]
-# The borders as padding modes of NumPy and of SciPy.
+# The borders as padding modes of NumPy.
 PADS = {"reflect": "reflect", "replicate": "edge", "zero": "constant", "circular": "wrap"}
-MODES = {"reflect": "mirror", "replicate": "nearest", "zero": "constant", "circular": "wrap"}
 
 
 def test_tables_list_the_family_in_order():
@@ -51,12 +50,6 @@ def test_ramp_by_hand():
     rows = reference.image_gradients(columns.transpose(0, 2, 1, 3))
     np.testing.assert_array_equal(rows[0, :, :, 0, 0], [[0, 0, 0], [8, 8, 8], [0, 0, 0]])
     np.testing.assert_array_equal(rows[0, :, :, 0, 1], np.zeros((3, 3)))
-
-
-def test_corner_impulse_by_hand():
-    gradients = reference.image_gradients(grid([[1, 0, 0], [0, 0, 0], [0, 0, 0]]))
-    np.testing.assert_array_equal(gradients[0, :, :, 0, 0], [[0, 0, 0], [-2, -1, 0], [0, 0, 0]])
-    np.testing.assert_array_equal(gradients[0, :, :, 0, 1], [[0, -2, 0], [0, -1, 0], [0, 0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -113,24 +106,13 @@ def test_adjoint_by_hand():
     assert not np.any(reference.image_gradients_adjoint(u))
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("stencil", STENCILS)
-def test_unit_ramp_has_gradient_one(stencil, border):
-    i, j = np.mgrid[:6, :7]
-    options = {"stencil": stencil, "border": border, "scale": "unit"}
-    gradients = reference.image_gradients(grid(i + 0.5 * j), **options)[0, 1:-1, 1:-1, 0]
-    np.testing.assert_allclose(gradients[..., 0], 1, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(gradients[..., 1], 0.5, rtol=0, atol=1e-14)
-
-
 # Independent definitions, for every stencil and border.
 
 
-@pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("stencil", STENCILS)
-def test_image_gradients_and_adjoint(stencil, border):
-    options = {"stencil": stencil, "border": border}
-    for shape in SMALL:
+def test_image_gradients_and_adjoint(stencil):
+    for border, shape in itertools.product(BORDERS, SMALL):
+        options = {"stencil": stencil, "border": border}
         if min(shape) < smallest(stencil, border):
             continue
         x, _ = pair(1, 2, *shape, 3)
@@ -149,40 +131,27 @@ def test_image_gradients_and_adjoint(stencil, border):
 
 
 @pytest.mark.parametrize("border", PADS)
-@pytest.mark.parametrize("stencil", [s for s in STENCILS if s != "forward"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_border_and_corner_pixels(stencil, border, shape):
-    """np.pad's modes are the borders; every edge pixel is compared on its own."""
-    height, width = shape
-    images, _ = pair(2, 1, height, width, 1)
-    padded = np.pad(images[0, :, :, 0], 1, mode=PADS[border])
-    gradients = reference.image_gradients(images, stencil=stencil, border=border)
-    kernel = np.array(KERNELS[stencil])
-    for i, j in itertools.product(range(height), range(width)):
-        if i in (0, height - 1) or j in (0, width - 1):
-            window = padded[i : i + 3, j : j + 3]
-            assert gradients[0, i, j, 0, 0] == pytest.approx(np.sum(window * kernel), abs=1e-13)
-            assert gradients[0, i, j, 0, 1] == pytest.approx(np.sum(window * kernel.T), abs=1e-13)
-    if border == "reflect":  # The reflected taps cancel exactly.
-        assert not np.any(gradients[:, [0, -1], :, :, 0])
-        assert not np.any(gradients[:, :, [0, -1], :, 1])
+def test_padding_modes_of_numpy(border):
+    for stencil, shape in itertools.product(STENCILS[:-1], SHAPES):
+        images, _ = pair(2, 1, *shape, 1)
+        padded = np.pad(images[0, :, :, 0], 1, mode=PADS[border])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+        gradients = reference.image_gradients(images, stencil=stencil, border=border)[0, :, :, 0]
+        kernel = np.array(KERNELS[stencil])
+        for k, taps in enumerate((kernel, kernel.T)):
+            expected = np.sum(windows * taps, axis=(2, 3))
+            np.testing.assert_allclose(gradients[..., k], expected, rtol=0, atol=1e-13)
+        if border == "reflect":  # The reflected taps cancel exactly.
+            assert not np.any(gradients[[0, -1], :, 0]) and not np.any(gradients[:, [0, -1], 1])
 
 
-@pytest.mark.parametrize("border", MODES)
-@pytest.mark.parametrize("stencil", [s for s in STENCILS if s != "forward"])
-def test_scipy(stencil, border):
-    ndimage = pytest.importorskip("scipy.ndimage")
-    images, _ = pair(3, 1, 6, 7, 1)
-    gradients = reference.image_gradients(images, stencil=stencil, border=border)[0, :, :, 0]
-    for k, kernel in enumerate((np.array(KERNELS[stencil]), np.array(KERNELS[stencil]).T)):
-        peer = ndimage.correlate(images[0, :, :, 0], kernel, mode=MODES[border])
-        np.testing.assert_allclose(gradients[..., k], peer, rtol=0, atol=1e-13)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_tensorflow(shape, channels):
-    images, _ = pair(1, 2, *shape, channels)
+def test_tensorflow(channels):
+    for shape in SHAPES:
+        check_tensorflow(pair(1, 2, *shape, channels)[0])
+
+
+def check_tensorflow(images):
     peer = tf.image.sobel_edges(tf.constant(images))
     np.testing.assert_allclose(reference.sobel_edges(images), peer, rtol=0, atol=1e-13)
     np.testing.assert_array_equal(reference.sobel_edges(images), reference.image_gradients(images))
@@ -190,20 +159,16 @@ def test_tensorflow(shape, channels):
     np.testing.assert_array_equal(reference.image_gradients(images, stencil="forward"), peer)
 
 
-def test_numpy_gradient_is_central_inside():
-    images, _ = pair(5, 1, 6, 7, 1)
-    gradients = reference.image_gradients(images, stencil="central", border="valid", scale="unit")
-    for k, peer in enumerate(np.gradient(images[0, :, :, 0])):
-        np.testing.assert_allclose(gradients[0, 1:-1, 1:-1, 0, k], peer[1:-1, 1:-1], atol=1e-15)
-
-
 # The magnitude, and the other data format.
 
 
 @pytest.mark.parametrize("epsilon", [None, 0.0, 0.25])
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("stencil", STENCILS)
-def test_gradient_magnitude(stencil, border, epsilon):
+def test_gradient_magnitude(epsilon):
+    for stencil, border in itertools.product(STENCILS, BORDERS):
+        check_magnitude(stencil, border, epsilon)
+
+
+def check_magnitude(stencil, border, epsilon):
     images, upstream = pair(6, 2, 5, 6, 2)
     options = {"stencil": stencil, "border": border, "scale": "unit"}
     m = reference.gradient_magnitude(images, **options, response_epsilon=epsilon)

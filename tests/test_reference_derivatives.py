@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pair_tools import covering
 from reference_tools import (
     BORDERS,
     PENALTIES,
@@ -38,17 +39,24 @@ def close(actual, expected, tolerance):
     )
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("response", RESPONSES)
-def test_gradients_along_directions(response, penalty):
-    """Every stencil and border, both inputs, along random directions."""
+FAMILY = {"response": RESPONSES, "penalty": PENALTIES, "stencil": STENCILS, "border": BORDERS}
+everything = pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(covering(FAMILY), id="pairs"),
+        pytest.param(list(members()), id="all", marks=pytest.mark.extended),
+    ],
+)
+
+
+@everything
+def test_gradients_along_directions(cases):
+    """Both inputs, along random directions."""
     y_true, y_pred, given = problem()
     directions = pair(33, 2, *y_pred.shape)
-    for member in members():
-        if (member["response"], member["penalty"]) != (response, penalty):
-            continue
+    for member in cases:
         for extra in given:
-            options = {**member, **extra, **(TUNED[penalty] if extra else {})}
+            options = {**member, **extra, **(TUNED[member["penalty"]] if extra else {})}
             gradients = reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)
 
             def loss_t(t, options=options):
@@ -65,34 +73,6 @@ def test_gradients_along_directions(response, penalty):
                     assert np.sum(gradient * direction) == pytest.approx(
                         expected, rel=1e-6, abs=1e-8
                     )
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("response", RESPONSES)
-def test_gradients_pixel_by_pixel(response, penalty):
-    y_true, y_pred = pair(6, 2, 4, 3, 2)
-    options = {"response": response, "penalty": penalty, **TUNED[penalty], "scale": "unit"}
-    for which, gradient in enumerate(reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)):
-        for index in np.ndindex(y_pred.shape):
-            ends = []
-            for sign in (1, -1):
-                images = [y_true.copy(), y_pred.copy()]
-                images[which][index] += sign * 1e-6
-                ends.append(UPSTREAM @ reference.gradient_loss(*images, **options))
-            assert gradient[index] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-8)
-
-
-@pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("stencil", STENCILS)
-def test_every_loss_is_symmetric(stencil, response):
-    y_true, y_pred, given = problem()
-    for border in BORDERS:
-        options = {"stencil": stencil, "border": border, "response": response, **given[1]}
-        options["penalty"] = "charbonnier"
-        d_y_true, d_y_pred = reference.loss_gradients(y_true, y_pred, UPSTREAM, **options)
-        swapped = reference.loss_gradients(y_pred, y_true, UPSTREAM, **options)
-        np.testing.assert_allclose(d_y_true, swapped[1], rtol=1e-12, atol=1e-16)
-        np.testing.assert_allclose(d_y_pred, swapped[0], rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("response", RESPONSES)
@@ -136,17 +116,14 @@ def test_normalizers_do_not_depend_on_the_images(normalizer):
 # Second order.
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("response", RESPONSES)
-def test_hessian_vector_products(response, penalty):
+@everything
+def test_hessian_vector_products(cases):
     """H_pp v and H_tp v as the changes of dL/dp and dL/dt along v, which moves p."""
     y_true, y_pred, given = problem()
     vector, _ = pair(36, *y_pred.shape)
-    for member in members():
-        if (member["response"], member["penalty"]) != (response, penalty):
-            continue
+    for member in cases:
         for extra in given:
-            options = {**member, **extra, **(TUNED[penalty] if extra else {})}
+            options = {**member, **extra, **(TUNED[member["penalty"]] if extra else {})}
             by_true, by_pred, by_upstream = reference.hessian_vector_product(
                 y_true, y_pred, vector, UPSTREAM, **options
             )
@@ -162,35 +139,6 @@ def test_hessian_vector_products(response, penalty):
             _, d_y_pred = reference.loss_gradients(y_true, y_pred, **options)
             expected = np.sum(vector * d_y_pred, axis=(1, 2, 3))
             np.testing.assert_allclose(by_upstream, expected, rtol=1e-9, atol=1e-13)
-
-
-@pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("shape", [(2, 5, 2), (3, 3, 1)])
-def test_hessian_vector_product_pixel_by_pixel(response, shape):
-    """d/dt and d/dp <v, upstream * dL/dp>, one pixel at a time: the definition."""
-    y_true, y_pred, _ = problem(shape, seed=40)
-    vector, _ = pair(41, *y_pred.shape)
-    options = {"response": response, "penalty": "charbonnier", "epsilon": 0.5, "border": "zero"}
-    products = reference.hessian_vector_product(y_true, y_pred, vector, UPSTREAM, **options)
-    for which, index in np.ndindex(2, y_pred.size):
-        ends = []
-        for sign in (1, -1):
-            images = [y_true.copy(), y_pred.copy()]
-            images[which].flat[index] += sign * 1e-6
-            _, d_y_pred = reference.loss_gradients(*images, UPSTREAM, **options)
-            ends.append(np.sum(vector * d_y_pred))
-        expected = (ends[0] - ends[1]) / 2e-6
-        assert products[which].flat[index] == pytest.approx(expected, rel=1e-6, abs=1e-8)
-
-
-@pytest.mark.parametrize("response", TWO_RESIDUALS)
-def test_hessian_vector_product_of_l1_is_zero(response):
-    y_true, y_pred = pair(14, 2, 4, 5, 3)
-    by_true, by_pred, _ = reference.hessian_vector_product(
-        y_true, y_pred, np.ones_like(y_pred), penalty="l1", response=response
-    )
-    for product in (by_true, by_pred):
-        assert product.shape == y_pred.shape and not np.any(product)
 
 
 # Points without a derivative, where the family defines one.

@@ -35,15 +35,15 @@ def test_zero_slope_at_ties(penalty):
     np.testing.assert_array_equal(d_y_pred, brute_adjoint(SLOPES[penalty](residuals)))
 
 
-@pytest.mark.parametrize("response", RESPONSES)
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_identical_images(penalty, response):
+def test_identical_images(penalty):
     """An exactly zero gradient, and an exactly zero loss but for charbonnier's epsilon."""
     images, vector = pair(8, 2, 5, 4, 3)
     images[0, :3, :3] = 7  # Flat: no magnitude and no direction.
     images[1] *= 100
-    for stencil, border, options in itertools.product(STENCILS, BORDERS, ({}, TUNED[penalty])):
-        options = {"stencil": stencil, "border": border, "response": response, **options}
+    parameters = itertools.cycle(({}, TUNED[penalty]))
+    for stencil, border, response in itertools.product(STENCILS, BORDERS, RESPONSES):
+        options = {"stencil": stencil, "border": border, "response": response, **next(parameters)}
         options["penalty"] = penalty
         loss = reference.gradient_loss(images, images, **options)
         if penalty == "charbonnier":
@@ -55,11 +55,10 @@ def test_identical_images(penalty, response):
         assert not np.any(reference.hessian_vector_product(images, images, vector, **options)[2])
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
-def test_empty_batch(penalty, normalizer):
+def test_empty_batch(normalizer):
     images = np.zeros((0, 4, 5, 3))
-    options = {"penalty": penalty, "normalizer": normalizer}
+    options = {"penalty": "charbonnier", "normalizer": normalizer}
     loss = reference.gradient_loss(images, images, **options)
     assert loss.shape == (0,) and loss.dtype == np.float64
     for gradient in reference.loss_gradients(images, images, np.zeros(0), **options):

@@ -1,7 +1,7 @@
 """L_b = sum_s w_s L_b(D_s p, D_s t): the loss over several scales, and its derivatives.
 
 D_s halves height and width s times. It is linear, so the derivative by p is the sum of w_s D_s^T
-(dL/dp)(level s). D_s is written as a matrix for the rows and one for the columns.
+(dL/dp)(level s). D_s is a matrix for the rows of images and one for the columns.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from gradops.reference import losses
 from gradops.reference.arguments import Array, check_option, from_last, to_last
+from gradops.reference.axis import Row, apply, terms, transposed
 
 DOWNSAMPLES = ("stride", "average")
 
@@ -83,11 +84,13 @@ def multi_scale_gradients(
     data_format = options.get("data_format", "channels_last")
     found = [np.zeros(np.shape(y_pred)), np.zeros(np.shape(y_pred))]
     levels = _levels(y_true, y_pred, scales, downsample, options)
+    height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
     for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
-        transposed = [matrix.T for matrix in matrices]
+        rows, columns = matrices
+        back = transposed(rows, height), transposed(columns, width)
         for i, slopes in enumerate(losses.loss_gradients(t, p, upstream, **given)):
             assert slopes is not None
-            found[i] = found[i] + w * _resampled(slopes, transposed, data_format)
+            found[i] = found[i] + w * _resampled(slopes, back, data_format)
     return found[0], found[1]
 
 
@@ -97,13 +100,13 @@ def _levels(
     scales: int,
     downsample: str,
     options: dict[str, Any],
-) -> Iterator[tuple[list[Array], Any, Any, dict[str, Any]]]:
+) -> Iterator[tuple[tuple[list[Row], list[Row]], Any, Any, dict[str, Any]]]:
     """(matrices of rows and columns, targets, predictions, options) of each level."""
     check_option("downsample", downsample, DOWNSAMPLES)
     data_format = options.get("data_format", "channels_last")
     height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
     for level in range(scales):
-        matrices = [_matrix(size, level, downsample) for size in (height, width)]
+        matrices = _matrix(height, level, downsample), _matrix(width, level, downsample)
         given = dict(options)
         if level > 0 and options.get("weights") is not None:
             given["weights"] = _resampled(options["weights"], matrices, data_format)
@@ -117,32 +120,20 @@ def _levels(
         yield matrices, targets, predictions, given
 
 
-def _matrix(size: int, level: int, downsample: str) -> Array:
-    """[the level's size, size]: what each row (or column) of the level is made of."""
+def _matrix(size: int, level: int, downsample: str) -> list[Row]:
+    """What each row (or column) of the level is made of; see `axis`."""
     step = 2**level
     if downsample == "stride":
-        return np.eye(size)[::step]
-    means = np.zeros((size // step, size))
-    for i in range(size // step):
-        means[i, i * step : (i + 1) * step] = 1 / step
-    return means
+        return [{j: 1.0} for j in range(0, size, step)]
+    return [{i * step + k: 1 / step for k in range(step)} for i in range(size // step)]
 
 
-def _resampled(images: ArrayLike, matrices: list[Array], data_format: str) -> Array:
+def _resampled(images: ArrayLike, matrices: tuple[list[Row], list[Row]], data_format: str) -> Array:
     """Rows and columns of images multiplied with a matrix each; what weighs 0 is not looked at."""
     array = to_last(np.asarray(images, np.float64), data_format)
-    rows, columns = matrices
-    array = _product(rows, array, 1)
-    array = _product(columns, array, 2)
+    for axis, matrix in enumerate(matrices, 1):
+        array = apply(terms(matrix), array, axis)
     return from_last(array, data_format)
-
-
-def _product(matrix: Array, array: Array, axis: int) -> Array:
-    moved = np.moveaxis(array, axis, 0)
-    found = np.zeros((matrix.shape[0], *moved.shape[1:]))
-    for i, j in np.argwhere(matrix != 0):
-        found[i] += matrix[i, j] * moved[j]
-    return np.moveaxis(found, 0, axis)
 
 
 def _weights(scales: int, scale_weights: Sequence[float] | None) -> Sequence[float]:

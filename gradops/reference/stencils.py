@@ -1,9 +1,8 @@
 """gy = S_y x, gx = S_x x: S_y differentiates along H and smooths along W, S_x the other way round.
 
-Along one axis a stencil and a border make one (size, size) matrix: row i holds the weights with
-which output i reads the inputs. Products of two such matrices are S_y and S_x, and their transposes
-make the adjoints. Taps that the border maps to the same pixel are added first, and only non-zero
-entries are ever multiplied, so that a NaN reaches exactly the outputs whose support holds it.
+Along one axis a stencil and a border make one matrix: row i holds the weights with which output i
+reads the inputs; taps that the border maps to the same pixel are added first. Products of two such
+matrices are S_y and S_x, and their transposes make the adjoints.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gradops.reference.arguments import Array, check_option
+from gradops.reference.axis import Row, Terms, apply, terms, transposed
 
 
 class Stencil(NamedTuple):
@@ -86,27 +86,27 @@ def leaves(stencil: str, kind: Kind, position: int, size: int) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def axis_matrix(stencil: str, kind: Kind, border: str, size: int) -> Array:
-    """The (size, size) matrix of the derivative or of the smoothing along one axis."""
-    matrix = np.zeros((size, size))
-    for i in range(size):
+def axis_rows(stencil: str, kind: Kind, border: str, size: int) -> list[Row]:
+    """The matrix of the derivative or of the smoothing along one axis; see `axis`."""
+    rows: list[Row] = [{} for _ in range(size)]
+    for i, row in enumerate(rows):
         if leaves(stencil, kind, i, size) and (border == "valid" or not STENCILS[stencil].mapped):
             continue
         for index, weight in taps_at(stencil, kind, i).items():
             source = BORDERS[border].source(index, size)
             if source is not None:
-                matrix[i, source] += weight
-    matrix.flags.writeable = False
-    return matrix
+                row[source] = row.get(source, 0) + weight
+    return [{source: weight for source, weight in row.items() if weight} for row in rows]
 
 
-def _apply(matrix: Array, images: Array, axis: int) -> Array:
-    """The matrix times the images along one axis, over its non-zero entries only (no 0 * NaN)."""
-    rows = np.moveaxis(images, axis, 0)
-    result = np.zeros((matrix.shape[0], *rows.shape[1:]))
-    for i, k in np.argwhere(matrix):
-        result[i] += matrix[i, k] * rows[k]
-    return np.moveaxis(result, 0, axis)
+@lru_cache(maxsize=1024)
+def _axis_terms(stencil: str, kind: Kind, border: str, size: int) -> Terms:
+    return terms(axis_rows(stencil, kind, border, size))
+
+
+@lru_cache(maxsize=1024)
+def _axis_terms_transposed(stencil: str, kind: Kind, border: str, size: int) -> Terms:
+    return terms(transposed(axis_rows(stencil, kind, border, size), size))
 
 
 class Operator:
@@ -125,22 +125,22 @@ class Operator:
 
     def gradients(self, x: Array) -> Array:
         """[B, H, W, C] -> [B, H, W, C, 2]: (S_y x, S_x x)."""
-        d_h, m_h, d_w, m_w = self._matrices(*x.shape[1:3])
-        gy = _apply(m_w, _apply(d_h, x, 1), 2)
-        gx = _apply(d_w, _apply(m_h, x, 1), 2)
+        d_h, m_h, d_w, m_w = self._matrices(_axis_terms, *x.shape[1:3])
+        gy = apply(m_w, apply(d_h, x, 1), 2)
+        gx = apply(d_w, apply(m_h, x, 1), 2)
         return np.stack([gy, gx], axis=-1) / self.divisor
 
     def adjoint(self, u: Array) -> Array:
         """[B, H, W, C, 2] -> [B, H, W, C]: S_y^T u_y + S_x^T u_x."""
-        d_h, m_h, d_w, m_w = self._matrices(*u.shape[1:3])
-        from_gy = _apply(d_h.T, _apply(m_w.T, u[..., 0], 2), 1)
-        from_gx = _apply(m_h.T, _apply(d_w.T, u[..., 1], 2), 1)
+        d_h, m_h, d_w, m_w = self._matrices(_axis_terms_transposed, *u.shape[1:3])
+        from_gy = apply(d_h, apply(m_w, u[..., 0], 2), 1)
+        from_gx = apply(m_h, apply(d_w, u[..., 1], 2), 1)
         return (from_gy + from_gx) / self.divisor
 
-    def _matrices(self, height: int, width: int) -> list[Array]:
+    def _matrices(self, table: Callable[..., Terms], height: int, width: int) -> list[Terms]:
         kinds: tuple[Kind, Kind] = ("derivative", "smoothing")
         return [
-            axis_matrix(self.stencil, kind, self.border, size)
+            table(self.stencil, kind, self.border, size)
             for size in (height, width)
             for kind in kinds
         ]

@@ -17,7 +17,8 @@ from functools import lru_cache
 import numpy as np
 
 from gradops.reference.arguments import Mask
-from gradops.reference.stencils import STENCILS, Kind, axis_matrix, leaves
+from gradops.reference.axis import Terms, apply, terms
+from gradops.reference.stencils import STENCILS, Kind, axis_rows, leaves
 
 # The kind along the height and the kind along the width, for gy and for gx.
 _COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
@@ -27,15 +28,14 @@ _COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
 
 
 @lru_cache(maxsize=1024)
-def axis_support(stencil: str, kind: Kind, border: str, size: int) -> Mask:
-    """[size, size]: row i tells which positions are in the support of output i."""
-    support = axis_matrix(stencil, kind, border, size) != 0
+def axis_support(stencil: str, kind: Kind, border: str, size: int) -> Terms:
+    """The matrix of ones where a position is in the support of an output along one axis."""
+    support = [dict.fromkeys(row, 1.0) for row in axis_rows(stencil, kind, border, size)]
     if not STENCILS[stencil].mapped and border != "valid":
         for i in range(size):
             if leaves(stencil, kind, i, size):
-                support[i, i] = True
-    support.flags.writeable = False
-    return support
+                support[i] = {i: 1.0}
+    return terms(support)
 
 
 @lru_cache(maxsize=1024)
@@ -65,10 +65,8 @@ def counted(stencil: str, border: str, shape: tuple[int, ...], valid: Mask | Non
         if valid is not None:
             support_h = axis_support(stencil, along_h, border, height)
             support_w = axis_support(stencil, along_w, border, width)
-            # Boolean einsum: "or" over r and c of "and".
-            hit = np.einsum("ir,brwc->biwc", support_h, ~valid)
-            hit = np.einsum("jw,biwc->bijc", support_w, hit)
-            result[..., k] &= ~hit
+            invalid = apply(support_w, apply(support_h, ~valid, 1), 2)  # how many in the support
+            result[..., k] &= invalid == 0
     return result
 
 

@@ -1,0 +1,64 @@
+"""The kernels: the same bits for any number of threads, run after run."""
+
+import pytest
+from family_cases import EVERYTHING, pairs
+from family_options import PENALTIES
+from family_tools import DTYPES, TUNED, assert_same_bits, call, example, generator, noisy
+
+# At least 16 work units each: strips of 64 rows or more, times examples.
+MANY_UNITS = [(4, 260, 60, 3), (17, 64, 30, 2), (1, 1100, 40, 2)]
+OPTIONS = {name: EVERYTHING[name] for name in EVERYTHING if name not in ("mask", "target")}
+OPTIONS |= {"dtype": DTYPES, "weights": [False, True]}
+EVERY_PAIR = pairs(MANY_UNITS, **OPTIONS)
+IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
+
+
+def everything(data, dtype, options, maps, threads):
+    """The outputs of every function."""
+    upstream = data.upstream
+    expected = upstream.copy()
+    expected[::2] *= 3
+    expected[::3] = 0
+    images = {name: options[name] for name in IMAGE_OPTIONS} | {"dtype": dtype, "threads": threads}
+    how = {"dtype": dtype, "threads": threads, **options, **maps}
+    edges = call("image_gradients", data.y_pred, **images)
+    return [
+        call("loss", data.y_true, data.y_pred, **how),
+        *call("loss_and_gradient", data.y_true, data.y_pred, upstream=upstream, **how),
+        *call("loss_second", *data[:3], upstream=upstream, **how),
+        call("loss_gradient", *data[:3], upstreams=(expected, upstream), **how),
+        call("loss_counts", data.y_pred, **how),
+        call("gradient_magnitude", data.y_pred, **images),
+        call("gradient_magnitude_gradient", data.y_pred, data.vector, **images),
+        edges,
+        call("image_gradients_adjoint", coded=[edges], **images),
+    ]
+
+
+def check(case, counts):
+    options = {**case, **TUNED.get(case["penalty"], {})}
+    dtype, shape, has_maps = (options.pop(name) for name in ("dtype", "shape", "weights"))
+    rng = generator(180)
+    data = example(rng, shape, dtype, options, noisy)
+    maps = {}
+    if has_maps:
+        maps["mask"] = rng.random(data.y_pred.shape) > 0.02
+        maps["weights"] = rng.uniform(0, 1, data.y_pred.shape)
+    wanted = everything(data, dtype, options, maps, threads=1)
+    for threads in counts:
+        found = everything(data, dtype, options, maps, threads)
+        for one, other in zip(found, wanted, strict=True):
+            assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_any_number_of_threads_gives_the_bits_of_one(part):
+    for case in EVERY_PAIR[part::2]:
+        check(case, (2, 8))
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_any_number_of_threads_and_every_run_gives_the_bits_of_one(penalty):
+    for case in pairs(MANY_UNITS, **{**OPTIONS, "penalty": [penalty]}):
+        check(case, (1, 2, 3, 8, 0))
