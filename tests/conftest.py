@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from on_device import runs_on_device
 
-pytest.register_assert_rewrite("family_checks", "kernel_tools", "op_tools", "reference_tools")
+pytest.register_assert_rewrite("cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools")
 
 IS_COMPOSITE = os.environ.get("GRADOPS_BACKEND") == "composite"
 NOT_PUBLIC = ["benchmarks", "build", "composite", "cpu_targets", "cuda", "demo", "errors_raw"]

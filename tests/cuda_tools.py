@@ -101,18 +101,11 @@ class DeviceKernels:
         return self._run("gradient_magnitude_gradient", [images, upstream], outputs, options)[0]
 
 
-def emulation():
-    """The module that runs the kernels' programs on the host; float16 and bfloat16 are parts."""
-    try:
-        return importlib.import_module("cuda_emulation")
-    except ImportError:
-        return _kernels.cuda_emulation
-
-
 def _kernels_of(dtype):
     if ON_DEVICE:
         return DeviceKernels(dtype)
-    return getattr(emulation(), dtype) if dtype in NARROW else emulation()
+    emulation = importlib.import_module("cuda_emulation")
+    return getattr(emulation, dtype) if dtype in NARROW else emulation
 
 
 CUDA = {dtype: _kernels_of(dtype) for dtype in DTYPES}

@@ -1,4 +1,7 @@
 // The programs of the CUDA kernels, run on the host and on NumPy arrays: see cuda/emulate.h.
+// Compiled once for each type of images, GRADOPS_DTYPE, as there is much of it.
+
+#include "python/emulation.h"
 
 #include <algorithm>
 
@@ -130,8 +133,10 @@ py::array_t<int> Owners(const Images<S>& images, const py::kwargs& names) {
   return owners;
 }
 
+}  // namespace
+
 template <class S>
-void Define(py::module_ m) {
+void DefineEmulation(py::module_ m) {
   const auto threads = py::arg("threads") = 0;
   const auto y_true = py::arg("y_true").noconvert(), y_pred = py::arg("y_pred").noconvert();
   const auto upstream = py::arg("upstream").noconvert();
@@ -152,15 +157,6 @@ void Define(py::module_ m) {
         py::kw_only(), threads);
 }
 
-}  // namespace
-
-PYBIND11_MODULE(cuda_emulation, m) {
-  m.doc() =
-      "The losses by the CUDA kernels' programs, run on the host: for tests without a device.";
-  Define<float>(m);
-  Define<double>(m);
-  Define<math::Half>(m.def_submodule("float16", "Images of float16, given as their bits."));
-  Define<math::BFloat16>(m.def_submodule("bfloat16", "Images of bfloat16, given as their bits."));
-}
+template void DefineEmulation<GRADOPS_DTYPE>(py::module_ m);
 
 }  // namespace gradops::python

@@ -90,6 +90,7 @@ class Worker:
     def build(self) -> str | None:
         """Compiles what has changed. Returns None, or what the compiler says."""
         command = ["cmake", "--build", str(self.folder / "build/dev")]
+        command += ["--target", "all", "cuda_emulation"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
         return None if done.returncode == 0 else (done.stdout + done.stderr)[-4000:]
 
