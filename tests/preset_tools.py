@@ -4,6 +4,7 @@ A module of references (tests/preset_references_*.py) has a dict PRESETS of Case
 build_support/preset_parity.py prints the table of all of them.
 """
 
+import importlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -69,6 +70,13 @@ def function_of(name):
     if name == "total_variation":
         return lambda y_true, y_pred, **options: preset(y_pred, **options)
     return preset
+
+
+def all_cases():
+    """The cases of all modules of references, by the name of the preset."""
+    names = ("depth", "restoration", "smoothness")
+    modules = (importlib.import_module(f"preset_references_{name}") for name in names)
+    return {name: case for module in modules for name, case in module.PRESETS.items()}
 
 
 def combined(every, *axes):

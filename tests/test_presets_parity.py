@@ -4,21 +4,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-import preset_references_depth
-import preset_references_restoration
-import preset_references_smoothness
 import pytest
 import tensorflow as tf
-from preset_tools import OPTIONS, Case, assert_parity
+from preset_tools import OPTIONS, Case, all_cases, assert_parity
 
 from gradops import presets
 
-MODULES = (
-    preset_references_depth,
-    preset_references_restoration,
-    preset_references_smoothness,
-)
-CASES = {name: case for module in MODULES for name, case in module.PRESETS.items()}
+CASES = all_cases()
 each_case = pytest.mark.parametrize("name", CASES)
 
 
