@@ -11,7 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradops import _kernels
+try:
+    import cuda_emulation
+except ImportError:
+    from gradops._kernels import cuda_emulation
 
 _captures = []  # Of the graphs that are being captured: the calls.
 
@@ -149,7 +152,7 @@ class Kernels:
     def _module(self, array, dtype):
         narrow = dtype in ("float16", "bfloat16")
         assert array.dtype == {"bfloat16": "uint16"}.get(dtype, dtype)
-        module = getattr(_kernels.cuda_emulation, dtype) if narrow else _kernels.cuda_emulation
+        module = getattr(cuda_emulation, dtype) if narrow else cuda_emulation
         return module, (lambda x: x.view("uint16")) if narrow else (lambda x: x)
 
     def loss(self, y_true, y_pred, loss, *, dtype="float32", stream=0):

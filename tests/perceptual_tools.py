@@ -1,9 +1,15 @@
 """An extractor, images and the tutorial's formula, for the tests of PerceptualGradientLoss."""
 
 import keras
+import pytest
 import tensorflow as tf
 
 SHAPE = (3, 12, 14, 3)
+
+
+def long(*values):
+    """A parameter of the extended suite alone."""
+    return pytest.param(*values, marks=pytest.mark.extended)
 
 
 def batch(rng, dtype="float32", shape=SHAPE):

@@ -6,7 +6,7 @@ Nothing is imported from gradops but what the table of cases names.
 
 import numpy as np
 import tensorflow as tf
-from preset_tools import Case
+from preset_tools import STEEPNESS, Case, combined
 
 import gradops
 
@@ -54,8 +54,8 @@ def align(y_true, y_pred, mask=None):
     a00, a01, a11 = total(m * p * p), total(m * p), total(m)
     b0, b1 = total(m * p * t), total(m * t)
     determinant = a00 * a11 - a01 * a01
-    scale = (a11 * b0 - a01 * b1) / determinant
-    shift = (a00 * b1 - a01 * b0) / determinant
+    scale = tf.math.divide_no_nan(a11 * b0 - a01 * b1, determinant)
+    shift = tf.math.divide_no_nan(a00 * b1 - a01 * b0, determinant)
     return scale, shift
 
 
@@ -160,27 +160,27 @@ def depths(rng, shape, spread=1.0):
     return [np.exp(spread * rng.standard_normal(shape)) for _ in range(2)]
 
 
-def with_holes(rng, target, channels):
-    """The target with NaN and Inf where the mask says so, and the mask."""
-    mask = rng.random((*target.shape[:3], channels)) < 0.8
-    holes = np.where(rng.random(target.shape) < 0.5, np.nan, np.inf)
-    return np.where(mask, target, holes), mask
+def mask_of(rng, shape, kind):
+    """None, or which pixels are valid: of one channel or of all; or none of the first example."""
+    if kind is None:
+        return None
+    if kind == "empty":
+        return np.arange(shape[0])[:, None, None, None] + np.zeros((*shape[:3], 1)) > 0
+    return rng.random((*shape[:3], 1 if kind == "one channel" else shape[3])) < 0.8
 
 
 def cases(shapes, *choices):
-    """Inputs of each shape: without a mask, with one channel of it and with all, and options."""
+    """Inputs of each shape with each of the options, without a mask and with targets with holes."""
 
-    def inputs(rng):
-        for shape in shapes:
-            for options in choices:
-                target, prediction = depths(rng, shape)
-                yield target, prediction, options
-                for channels in {1, shape[3]}:
-                    holes, mask = with_holes(rng, target, channels)
-                    yield holes, prediction, {**options, "mask": tf.constant(mask)}
-            none = np.zeros((*shape[:3], 1), bool)
-            none[1:] = True  # the first example has no valid pixel
-            yield target, prediction, {"mask": tf.constant(none)}
+    def inputs(rng, every):
+        kinds = [None, "one channel", "all channels", "empty"]
+        for shape, kind, options in combined(every, shapes, kinds, choices):
+            target, prediction = depths(rng, shape)
+            mask = mask_of(rng, shape, kind)
+            if mask is not None:
+                holes = np.where(rng.random(shape) < 0.5, np.nan, np.inf)
+                target, options = np.where(mask, target, holes), {**options, "mask": mask}
+            yield target, prediction, options
 
     return inputs
 
@@ -217,6 +217,7 @@ PRESETS = {
         "JunjH/Revisiting_Single_Depth_Estimation, train.py",
         "partly fused",
         cases(SMALL, {}, {"epsilon": 0.1, "gradient_weight": 2.0, "normal_weight": 0.5}),
+        STEEPNESS["hu_loss"],  # of the logarithm at epsilon
     ),
     "zoedepth_grad_l1": Case(
         gradops.presets.zoedepth_grad_l1,

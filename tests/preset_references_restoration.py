@@ -4,8 +4,9 @@ Typed from the papers and repositories that each names; nothing here comes from 
 functions that are compared. Images are float64, [B, H, W, C].
 """
 
+import numpy as np
 import tensorflow as tf
-from preset_tools import Case
+from preset_tools import STEEPNESS, Case, combined
 
 from gradops import presets
 
@@ -227,36 +228,39 @@ def ms_gmsd(
     return tf.sqrt(tf.add_n(squares))
 
 
-SHAPES = [(2, 16, 16, 3), (1, 17, 23, 1), (3, 21, 18, 3)]  # the first has no odd size
+SHAPES = [(2, 16, 16, 3), (1, 17, 23, 1), (2, 18, 17, 3), (1, 21, 18, 3)]  # odd sizes and even
 
 
 def drawn(*options, shapes=SHAPES, scale=1.0):
     """Inputs of these shapes with each of the options."""
 
-    def inputs(rng):
-        for shape in shapes:
-            for each in options or ({},):
-                yield scale * rng.random(shape), scale * rng.random(shape), each
+    def inputs(rng, every):
+        for shape, each in combined(every, shapes, options):
+            yield scale * rng.random(shape), scale * rng.random(shape), each
 
     return inputs
 
 
-def with_masks(*options, with_weights=False):
+def with_masks(*options, with_weights=False, contrast=1.0):
     """The same, and with holes in the targets that are NaN, under masks of one channel or all."""
 
-    def inputs(rng):
-        yield from drawn(*options)(rng)
-        for shape, channels in (((2, 12, 9, 3), 1), ((2, 9, 12, 3), 3)):
-            for each in options:
-                y_true, y_pred = rng.random(shape), rng.random(shape)
-                mask = rng.random((*shape[:3], channels)) > 0.2
-                y_true[~(mask & (y_true > -1))] = float("nan")
-                maps = {"mask": mask}
-                if with_weights:
-                    maps["weights"] = rng.random((*shape[:3], 4 - channels))
-                yield y_true, y_pred, {**each, **maps}
+    def inputs(rng, every):
+        places = [(SHAPES[0], 0), ((2, 12, 9, 3), 1), ((2, 9, 12, 3), 3)]
+        for (shape, channels), each in combined(every, places, options):
+            y_true, y_pred, maps = rng.random(shape), contrast * rng.random(shape), {}
+            if channels > 0:
+                maps["mask"] = rng.random((*shape[:3], channels)) > 0.2
+                y_true = np.where(maps["mask"], y_true, np.nan)
+            if with_weights:
+                maps["weights"] = rng.random((*shape[:3], 3 if channels == 1 else 1))
+            yield y_true, y_pred, {**each, **maps}
 
     return inputs
+
+
+def either(*several):
+    """The inputs of all of them."""
+    return lambda rng, every: (each for inputs in several for each in inputs(rng, every))
 
 
 FORWARD = {"stencil": "forward", "border": "valid"}
@@ -287,6 +291,7 @@ PRESETS = {
         "swz30/MPRNet",
         "composed",
         drawn({}, {"epsilon": 0.1}, shapes=[*SHAPES, (2, 1, 6, 2), (2, 3, 2, 4)]),
+        STEEPNESS["mprnet_edge"],  # of Charbonnier's slope near 0
     ),
     "gradient_variance": Case(
         presets.gradient_variance,
@@ -295,25 +300,30 @@ PRESETS = {
         "composed",
         drawn({}, {"patch_size": 5}),
     ),
-    "mean_magnitude": Case(
-        presets.mean_magnitude, mean_magnitude, "tutorials", "fused", with_masks({})
+    "mean_magnitude": Case(  # whose two means would cancel if they were nearly the same
+        presets.mean_magnitude,
+        mean_magnitude,
+        "tutorials",
+        "fused",
+        with_masks({}, contrast=3.0),
     ),
     "pixel_and_gradient": Case(
         presets.pixel_and_gradient,
         pixel_and_gradient,
         "mean absolute error and gradient_loss",
         "fused",
-        lambda rng: [
-            *drawn({}, {"pixel_weight": 0.0}, {"gradient_weight": 0.3, "normalizer": "batch"})(rng),
-            *with_masks(FORWARD, {"normalizer": "batch", **FORWARD}, with_weights=True)(rng),
-        ],
+        either(
+            drawn({}, {"pixel_weight": 0.0}, {"gradient_weight": 0.3, "normalizer": "batch"}),
+            with_masks(FORWARD, {"normalizer": "batch", **FORWARD}, with_weights=True),
+        ),
     ),
     "gmsd": Case(
         presets.gmsd,
         gmsd,
         "Xue et al. 2014",
         "composed",
-        lambda rng: [*drawn()(rng), *drawn({"value_range": 255}, scale=255.0)(rng)],
+        either(drawn({}), drawn({"value_range": 255}, shapes=SHAPES[2:3], scale=255.0)),
+        STEEPNESS["gmsd"],  # of a magnitude near 0
     ),
     "ms_gmsd": Case(
         presets.ms_gmsd,
@@ -324,7 +334,8 @@ PRESETS = {
             {},
             {"masking": 0.0},
             {"scale_weights": [1.0, 3.0]},
-            shapes=[(2, 32, 24, 3), (1, 17, 23, 1), (2, 37, 18, 3)],
+            shapes=[(2, 32, 24, 3), (1, 17, 23, 1), (2, 34, 19, 3)],
         ),
+        STEEPNESS["ms_gmsd"],
     ),
 }

@@ -5,7 +5,7 @@ Float64 tensors [B, H, W, C]. Nothing is imported from gradops but what the tabl
 
 import tensorflow as tf
 from preset_references_depth import SMALL, as_weights, by_example, cases, clean
-from preset_tools import Case
+from preset_tools import Case, combined, function_of
 
 import gradops
 
@@ -36,18 +36,10 @@ def variation(_y_true, y_pred, total="mean", mask=None):
     return losses
 
 
-def smoothness_inputs(rng):
-    for batch, height, width, channels in SMALL:
-        for of_disparity in (1, 2):
-            for normalize in (False, True):
-                image = rng.random((batch, height, width, channels))
-                disparity = 0.1 + rng.random((batch, height, width, of_disparity))
-                yield image, disparity, {"normalize": normalize}
-
-
-def variation_of_prediction(y_true, y_pred, **options):
-    """The preset with the arguments of the others."""
-    return gradops.presets.total_variation(y_pred, **options)
+def smoothness_inputs(rng, every):
+    forms = [(channels, normalize) for channels in (1, 2) for normalize in (False, True)]
+    for shape, (channels, normalize) in combined(every, SMALL, forms):
+        yield rng.random(shape), 0.1 + rng.random((*shape[:3], channels)), {"normalize": normalize}
 
 
 PRESETS = {
@@ -59,7 +51,7 @@ PRESETS = {
         smoothness_inputs,
     ),
     "total_variation": Case(
-        variation_of_prediction,
+        function_of("total_variation"),
         variation,
         "tf.image.total_variation; kornia",
         "fused",

@@ -1,14 +1,18 @@
-"""What the tests of the presets share: cases of parity, their inputs, and how errors are measured.
+"""What the tests of the presets share: cases of parity, options, and how errors are measured.
 
 A module of references (tests/preset_references_*.py) has a dict PRESETS of Case by preset;
 build_support/preset_parity.py prints the table of all of them.
 """
 
+import importlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from gradops import presets
 
 #: Targets, predictions and options of a preset, in float64.
 Inputs = tuple[np.ndarray, np.ndarray, dict[str, Any]]
@@ -21,7 +25,8 @@ class Case(NamedTuple):
     reference: Callable[..., tf.Tensor]  # the same of float64 tensors, by plain TensorFlow
     source: str  # paper or repository
     how: str  # "fused", "partly fused" or "composed" (of fused derivatives)
-    inputs: Callable[[np.random.Generator], Iterator[Inputs]]  # random and awkward ones
+    inputs: Callable[[np.random.Generator, bool], Iterator[Inputs]]  # a few of them, or all
+    steepness: float = 1.0  # by how much a slope may magnify the rounding of its argument
 
 
 class Errors(NamedTuple):
@@ -29,6 +34,62 @@ class Errors(NamedTuple):
 
     loss: float
     gradient: float
+
+
+# Options of each preset with which its modes and its Keras loss are tested; the last are others
+# than the defaults.
+OPTIONS = {
+    "dense_depth_edges": [{}],
+    "midas_gradient_matching": [{}, {"normalizer": "batch", "align": True, "scales": 2}],
+    "megadepth_gradient_matching": [{"scales": 4}, {"normalizer": "batch", "scales": 2}],
+    "hu_loss": [{}, {"depth_weight": 0, "epsilon": 0.2}],
+    "zoedepth_grad_l1": [{}, {"direction": "none"}, {"direction": "stable"}],
+    "edge_aware_smoothness": [{}, {"normalize": True}],
+    "total_variation": [{}, {"total": "sum"}],
+    "gradient_difference": [{}, {"alpha": 2, "normalizer": "sum"}, {"normalizer": "axes"}],
+    "spsr_gradient": [{}, {"padding": 2, "penalty": "l1"}],
+    "pixel_and_gradient": [{}, {"stencil": "scharr", "penalty": "huber", "scales": 2}],
+    "mean_magnitude": [{}],
+    "mprnet_edge": [{}],
+    "gradient_variance": [{}, {"patch_size": 4}],
+    "gmsd": [{}, {"value_range": 2.0}],
+    "ms_gmsd": [{}, {"scale_weights": [1.0, 2.0], "masking": 0.25}],
+}
+TAKE_MASK = [*list(OPTIONS)[:5], *list(OPTIONS)[7:11]]
+LOSSES = {
+    cls().name: cls
+    for cls in presets.PresetLoss.__subclasses__()
+    if cls.__module__.startswith("gradops.presets.")
+}
+STEEPNESS = {"hu_loss": 10.0, "mprnet_edge": 16.0, "gmsd": 16.0, "ms_gmsd": 16.0}
+
+
+def function_of(name):
+    """The preset as a function of a target and a prediction."""
+    preset = getattr(presets, name)
+    if name == "total_variation":
+        return lambda y_true, y_pred, **options: preset(y_pred, **options)
+    return preset
+
+
+def all_cases():
+    """The cases of all modules of references, by the name of the preset."""
+    names = ("depth", "restoration", "smoothness")
+    modules = (importlib.import_module(f"preset_references_{name}") for name in names)
+    return {name: case for module in modules for name, case in module.PRESETS.items()}
+
+
+def combined(every, *axes):
+    """All combinations, or as few as meet each value of each axis."""
+    if every:
+        return itertools.product(*axes)
+    longest = max(map(len, axes))
+    return zip(*(itertools.islice(itertools.cycle(axis), longest) for axis in axes), strict=True)
+
+
+def tolerance(size, dtype="float32", steepness=1.0):
+    """Of sums of so many terms, each rounded: the errors add up as a random walk does."""
+    return 2 * size**0.5 * np.finfo(dtype).eps * steepness
 
 
 def value_and_gradient(function, y_true, y_pred, upstream, options):
@@ -60,8 +121,15 @@ def relative(actual: np.ndarray, expected: np.ndarray) -> float:
 
 def worst(case: Case, dtype: str, seed: int = 20240607) -> Errors:
     """The largest errors of all inputs of a case."""
-    found = [errors(case, each, dtype) for each in case.inputs(np.random.default_rng(seed))]
+    found = [errors(case, each, dtype) for each in case.inputs(np.random.default_rng(seed), True)]
     return Errors(*(float(np.max(column)) for column in zip(*found, strict=True)))  # NaN stays
+
+
+def assert_parity(case: Case, inputs: Inputs, dtype: str) -> None:
+    """The preset is its reference but for the rounding of the dtype."""
+    found, size = errors(case, inputs, dtype), inputs[1].size
+    assert found.loss <= tolerance(size, dtype), (found, inputs[2])
+    assert found.gradient <= tolerance(size, dtype, case.steepness), (found, inputs[2])
 
 
 def moved(array):
@@ -90,41 +158,3 @@ def assert_near(actual, expected, tolerance):
             one, other = (np.asarray(x).astype("float64") for x in (one, other))
             assert np.isfinite(other).all()
             assert relative(one, other) <= tolerance
-
-
-def assert_same_in_every_mode(function, y_true, y_pred, options, tolerance=1e-6):
-    """Eager, in a graph that knows no sizes but the channels, and under XLA."""
-    images = [tf.constant(x, "float32") for x in (y_true, y_pred)]
-    run = step(function, options)
-    eager = run(*images)
-    specs = [tf.TensorSpec([None, None, None, x.shape[3]], x.dtype) for x in images]
-    assert_near(tf.function(run, input_signature=specs)(*images), eager, tolerance)
-    assert_near(tf.function(run, jit_compile=True)(*images), eager, tolerance)
-    compiled = tf.function(run, input_signature=specs, jit_compile=True)
-    assert_near(compiled(*images), eager, tolerance)
-
-
-def assert_same_in_channels_first(function, y_true, y_pred, options):
-    """The data format changes nothing but where the channels are."""
-    images = [tf.constant(x, "float64") for x in (y_true, y_pred)]
-    expected = step(function, {**options, "data_format": "channels_last"})(*images)
-    options = {**options, "data_format": "channels_first"}
-    if options.get("mask") is not None:
-        options["mask"] = moved(options["mask"])
-    losses, *by_images = step(function, options)(*map(moved, images))
-    back = [None if x is None else tf.transpose(x, [0, 2, 3, 1]) for x in by_images]
-    assert_near([losses, *back], expected, 1e-12)
-
-
-def assert_narrow_is_computed_in_float32(function, y_true, y_pred, options, dtype):
-    """Images of 16 bits: the losses of the same numbers in float32, and rounded gradients."""
-    images = [tf.cast(tf.constant(x), dtype) for x in (y_true, y_pred)]
-    losses, *by_images = step(function, options)(*images)
-    wide = step(function, options)(*(tf.cast(x, "float32") for x in images))
-    assert losses.dtype == tf.float32
-    assert_near([losses], wide[:1], 1e-6)
-    for gradient, expected in zip(by_images, wide[1:], strict=True):
-        assert gradient is None or gradient.dtype == dtype
-        if gradient is not None:
-            error = {"float16": 2e-3, "bfloat16": 1e-2}[dtype]
-            assert_near([tf.cast(gradient, "float32")], [expected], error)

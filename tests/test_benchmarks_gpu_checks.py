@@ -22,8 +22,7 @@ from gpu_bench_tools import (
     stand_in,
 )
 
-from benchmarks import verify
-from benchmarks.gpu import bandwidth, comparison, overhead, peers, problems, rows, timing
+from benchmarks.gpu import peers, problems, timing
 from benchmarks.gpu.providers import OURS, Provider
 
 
@@ -59,6 +58,7 @@ def test_wrong_kernels_are_not_timed(tmp_path, kernels, mode, reason):
         assert f"gradops, {mode}, [" in row.note and reason in row.note
 
 
+@pytest.mark.extended
 def test_a_peer_that_is_wrong_or_fails_has_a_row_with_the_reason(tmp_path, monkeypatch):
     (modules, build) = peers.PEERS["cupy slices"]
 
@@ -95,35 +95,6 @@ def test_a_peer_that_is_wrong_or_fails_has_a_row_with_the_reason(tmp_path, monke
         assert [(row.provider, row.note, row.median_ms) for row in times[1:]] == [
             ("cupy slices", reason, None)
         ]
-
-
-def test_the_fastest_variant_counts(monkeypatch):
-    device = stand_in()
-    occupier = timing.Occupier(device, (1, 4, 4, 1))
-    settings = rows.Settings(device, occupier, [], [], [], [], 1, 0, 1, np.inf)
-    variants = [Provider("v", "m", lambda n: n, np.asarray, lambda call: 0, i) for i in range(3)]
-    samples = {"0": [3.0, 3.0], "1": [1.0, 1.0], "2": [2.0, 0.0]}
-    monkeypatch.setattr(timing, "interleave", lambda *_: samples)
-    assert comparison._fastest(settings, variants) is variants[1]
-    assert comparison._fastest(settings, variants[:1]) is variants[0]
-
-
-def test_without_time_nothing_is_begun(tmp_path):
-    status, made, _ = run(tmp_path, "--seconds", "-1")
-    assert status == 1 and made
-    assert {row.note for row in made} == {"TimeoutError: no time was left (--seconds)"}
-
-
-def test_a_replay_that_differs_is_found(monkeypatch):
-    device = stand_in()
-    with device.other_stream() as stream:
-        problem, oracle = bandwidth.expected((1, 8, 8, 1))
-        buffers = problems.make_buffers(device, problem, "float32", 0)
-        call = bandwidth.check_ours(buffers, "loss+gradient", oracle).call
-        overhead.check_replay(device, stream, buffers, lambda: call(0))
-        monkeypatch.setattr(device, "capture", lambda stream, calls: lambda: call(1))
-        with pytest.raises(verify.VerificationError, match="replay of a CUDA graph differs"):
-            overhead.check_replay(device, stream, buffers, lambda: call(0))
 
 
 class Timed:
@@ -163,6 +134,7 @@ class Timed:
         return stop - start
 
 
+@pytest.mark.extended
 def test_calls_take_turns_on_a_busy_device():
     device = Timed()
     calls = {"slow": device.work("slow", 2.0), "fast": device.work("fast", 0.001)}
@@ -179,6 +151,7 @@ def test_calls_take_turns_on_a_busy_device():
     assert [len(run) for run in runs] == [223, 23] * 5 + [23] * 3
 
 
+@pytest.mark.extended
 def test_buffers_rotate_through_the_working_set():
     problem = problems.checked_problem(2)
     for dtype in problems.DTYPES:
@@ -194,6 +167,7 @@ def test_buffers_rotate_through_the_working_set():
 
 
 @pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
+@pytest.mark.extended
 @pytest.mark.parametrize("dtype", problems.DTYPES)
 @pytest.mark.parametrize("name", PEERS[:3])
 def test_formulas_of_pytorch(name, dtype):
@@ -201,6 +175,7 @@ def test_formulas_of_pytorch(name, dtype):
         check_peer(peers.build(name, buffers_of(shape, dtype))[0], shape, dtype)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_formula_of_cupy(dtype):
     for shape in ((1, 2, 2, 1), (2, 5, 3, 4), (3, 37, 41, 3)):
@@ -220,6 +195,7 @@ print("checked")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
+@pytest.mark.extended
 def test_the_triton_kernel_by_its_interpreter():
     made = subprocess.run(
         [sys.executable, "-c", TRITON, ROOT / "tests", ROOT],
@@ -228,13 +204,3 @@ def test_the_triton_kernel_by_its_interpreter():
         env={**os.environ, "TRITON_INTERPRET": "1"},
     )
     assert made.stdout.endswith("checked\n"), made.stderr
-
-
-def test_what_fails_is_a_note():
-    def wait():
-        while True:
-            pass
-
-    assert rows.attempt("a", lambda: 3) == (3, "")
-    assert rows.attempt("b", lambda: 1 / 0) == (None, "ZeroDivisionError: division by zero")
-    assert rows.attempt("c", wait, 1) == (None, "TimeoutError: took longer than 1 s")

@@ -23,6 +23,7 @@ from gradops import reference  # noqa: E402
 EAGER = [(steps.GRADOPS, "eager"), (steps.SLICES, "eager")]
 
 
+@pytest.mark.extended
 def test_a_run_of_all_modes(tmp_path):
     """On the smallest of images, with its small checks in another process."""
     path = tmp_path / "modes.csv"
@@ -49,6 +50,7 @@ def test_a_run_of_all_modes(tmp_path):
         assert float(row["times_gradops"]) == pytest.approx(ratio)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_slices_are_the_loss(dtype):
     problem = make_problem((2, 7, 6, 2), dtype)
@@ -67,6 +69,7 @@ def scaled(factor):
     return gradient_loss
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("mode", ["eager", "xla", "fit"])
 def test_what_is_wrong_is_named_and_the_others_are_checked(mode, monkeypatch, capsys):
     monkeypatch.setattr(steps._LIBRARIES[steps.SLICES], "gradient_loss", scaled(1.001))
@@ -76,6 +79,7 @@ def test_what_is_wrong_is_named_and_the_others_are_checked(mode, monkeypatch, ca
     assert capsys.readouterr().out.count("small check done:") == 2
 
 
+@pytest.mark.extended
 def test_what_is_wrong_at_its_own_shape_alone_is_named(monkeypatch):
     """Of Keras as well, where the loss alone is looked at."""
     names = [(steps.SLICES, mode) for mode in ("function", "mixed_float16")]
@@ -98,21 +102,7 @@ def test_a_row_that_fails_stops_no_other():
     assert "1x8x8x3, eager, slices: failed: for a reason" in text and "n/a" in text
 
 
-def test_a_step_that_fails_when_it_is_timed_is_not_made_again():
-    made = []
-
-    def call():
-        made.append(1)
-        if len(made) > 1:
-            raise RuntimeError("out of memory\nand so on")
-        return 7
-
-    guarded = modes.Guarded(call)
-    assert guarded() == 7 and not guarded.error
-    assert guarded() is None and guarded() is None
-    assert len(made) == 2 and guarded.error == "failed: RuntimeError: out of memory"
-
-
+@pytest.mark.extended
 def test_a_process_that_dies_takes_one_check_with_it(monkeypatch):
     names = [(provider, "xla") for provider in "abcd"]
     asked = []
@@ -136,12 +126,3 @@ def test_a_process_that_dies_takes_one_check_with_it(monkeypatch):
         "failed: its process ended with status 1: no device",
     ]
     assert asked == [names, names[2:], names[3:]]
-
-
-def test_devices_and_modes_that_are_none():
-    with pytest.raises(SystemExit, match=r"--device: got 'TPU:0', expected such as GPU:0 or CPU:0"):
-        checks.use("TPU:0")
-    with pytest.raises(SystemExit, match=r"--device: got 'GPU:99', and TensorFlow finds"):
-        checks.use("GPU:99")
-    with pytest.raises(SystemExit, match=r"--modes: got 'jit', expected some of eager, function"):
-        modes.main(["--modes", "eager,jit"])

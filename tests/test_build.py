@@ -12,6 +12,7 @@ import pytest
 import gradops
 
 ROOT = Path(__file__).resolve().parent.parent
+OFF = ["-DGRADOPS_TF=OFF", "-DGRADOPS_CUDA=OFF"]
 BACKEND = ROOT / "build_support" / "gradops_build_backend.py"
 
 
@@ -25,30 +26,18 @@ def run(*arguments, **environment):
     )
 
 
-def build_requirements(**environment):
-    return run(BACKEND, "build", **environment).stdout.split()
+def tensorflow_of(kind, **environment):
+    """The TensorFlow that an extra of the package, or its build, asks for."""
+    asked = run(BACKEND, kind, **environment).stdout.split()
+    return [requirement for requirement in asked if requirement.startswith("tensorflow")]
 
 
-def test_the_default_tensorflow():
-    (requirement,) = [r for r in build_requirements() if r.startswith("tensorflow")]
-    assert requirement in ("tensorflow-cpu==2.21.*", "tensorflow==2.21.*")
-
-
-@pytest.mark.parametrize("version", ["2.20", "2.20.1"])
-def test_another_tensorflow(version):
-    (requirement,) = [
-        r for r in build_requirements(GRADOPS_TF_VERSION=version) if r.startswith("tensorflow")
-    ]
-    assert requirement.endswith("==2.20.*")
-    cuda = run(BACKEND, "cuda", GRADOPS_TF_VERSION=version).stdout.strip()
-    assert cuda == "tensorflow[and-cuda]==2.20.*"
-
-
-def test_without_tensorflow():
-    assert not [r for r in build_requirements(GRADOPS_TF="OFF") if "tensorflow" in r]
-
-
-def test_a_malformed_tensorflow_version():
+def test_the_tensorflow_that_is_asked_for():
+    assert tensorflow_of("build") in (["tensorflow-cpu==2.21.*"], ["tensorflow==2.21.*"])
+    assert tensorflow_of("build", GRADOPS_TF_VERSION="2.20.1")[0].endswith("==2.20.*")
+    assert tensorflow_of("build", GRADOPS_TF="OFF") == []
+    cuda = tensorflow_of("cuda", GRADOPS_TF_VERSION="2.20")
+    assert cuda == ["tensorflow[and-cuda]==2.20.*"]
     result = run(BACKEND, "build", GRADOPS_TF_VERSION="latest")
     assert result.returncode == 1
     assert "GRADOPS_TF_VERSION must look like 2.21, got 'latest'" in result.stderr
@@ -62,38 +51,36 @@ def failed_build(tmp_path, **environment):
 
 def test_no_compiler(tmp_path):
     message = failed_build(tmp_path, PATH=str(tmp_path), CXX="")
-    assert message == ("gradops: no C++ compiler found: install g++ or clang++, or set CXX")
-
-
-def test_no_cmake(tmp_path):
-    compiler = tmp_path / "c++"
-    compiler.touch(mode=0o755)
-    message = failed_build(tmp_path, PATH=str(tmp_path), CXX="")
-    assert message.startswith("gradops: cmake not found: pip install cmake")
-
-
-def test_the_wrong_tensorflow(tmp_path):
-    message = failed_build(tmp_path, GRADOPS_TF_VERSION="2.19")
-    assert message.startswith("gradops: building for TensorFlow 2.19 but 2.")
-    assert "tensorflow" in message and "or set GRADOPS_TF_VERSION=2." in message
-
-
-def test_no_tensorflow_to_build_against(tmp_path):
-    (tmp_path / "tensorflow.py").write_text("raise ImportError('gone')")
-    message = failed_build(tmp_path, PYTHONPATH=str(tmp_path))
-    assert message.startswith("gradops: TensorFlow 2.21 is needed to build and cannot be imported")
-    assert "gone" in message and "pip install" in message and "GRADOPS_TF=OFF" in message
-
-
-def test_a_compiler_that_is_not_there(tmp_path):
+    assert message == "gradops: no C++ compiler found: install g++ or clang++, or set CXX"
     message = failed_build(tmp_path, CXX="/no/such/compiler -O2")
     assert message.startswith("gradops: no C++ compiler found (CXX is '/no/such/compiler')")
 
 
-def test_no_pybind11(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pybind11'] = None")
-    message = failed_build(tmp_path, PYTHONPATH=str(tmp_path))
-    assert message.startswith("gradops: pybind11 not found: pip install pybind11")
+@pytest.mark.extended
+def test_what_is_missing_is_named(tmp_path):
+    for name in ("bin", "tensorflow", "pybind11"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin" / "c++").touch(mode=0o755)
+    (tmp_path / "tensorflow" / "tensorflow.py").write_text("raise ImportError('gone')")
+    without = "import sys; sys.modules['pybind11'] = None"
+    (tmp_path / "pybind11" / "sitecustomize.py").write_text(without)
+    for environment, *messages in (
+        ({"PATH": str(tmp_path / "bin"), "CXX": ""}, "cmake not found: pip install cmake"),
+        ({"PYTHONPATH": str(tmp_path / "pybind11")}, "pybind11 not found: pip install pybind11"),
+        (
+            {"PYTHONPATH": str(tmp_path / "tensorflow")},
+            "TensorFlow 2.21 is needed to build and cannot be imported",
+            *["gone", "pip install", "GRADOPS_TF=OFF"],
+        ),
+        (
+            {"GRADOPS_TF_VERSION": "2.19"},
+            "building for TensorFlow 2.19 but 2.",
+            *["tensorflow", "or set GRADOPS_TF_VERSION=2."],
+        ),
+    ):
+        said = failed_build(tmp_path, **environment)
+        assert said.startswith(f"gradops: {messages[0]}"), said
+        assert all(message in said for message in messages), said
 
 
 def test_the_extras_pin_the_minor_version_that_was_built_with():
@@ -116,7 +103,7 @@ def test_the_wheel_holds_the_libraries(tmp_path):
     assert result.returncode == 0, result.stderr
     (wheel,) = tmp_path.glob("gradops-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "gradops/libgradops_ops.so" in names
+    assert {"gradops/libgradops_ops.so", "gradops/libgradops_kernels.so"} < set(names)
     assert [n for n in names if n.startswith("gradops/_kernels.") and n.endswith(".so")]
     assert "gradops/demo/__init__.py" in names and "gradops/py.typed" in names
     assert not [n for n in names if n.startswith(("tests", "benchmarks", "csrc"))]
@@ -126,16 +113,7 @@ def test_the_wheel_holds_the_libraries(tmp_path):
 def test_a_build_without_tensorflow(tmp_path):
     """The pybind11 module alone, by plain CMake, from an environment that need not have it."""
     for command in (
-        [
-            "cmake",
-            "-S",
-            ROOT,
-            "-B",
-            tmp_path,
-            "-DGRADOPS_TF=OFF",
-            "-DGRADOPS_CUDA=OFF",
-            f"-DPython_EXECUTABLE={sys.executable}",
-        ],
+        ["cmake", "-S", ROOT, "-B", tmp_path, *OFF, f"-DPython_EXECUTABLE={sys.executable}"],
         ["cmake", "--build", tmp_path, "--parallel", "2"],
     ):
         result = subprocess.run(list(map(str, command)), capture_output=True, text=True)

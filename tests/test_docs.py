@@ -7,11 +7,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import preset_references_depth
-import preset_references_restoration
-import preset_references_smoothness
 import pytest
 import tensorflow as tf
+from preset_tools import all_cases
 
 import gradops
 
@@ -37,29 +35,29 @@ def test_examples_run(item):
     assert examples > 0
 
 
-@pytest.mark.parametrize("item", DOCUMENTED, ids=lambda item: item.__name__)
-def test_docstrings_name_every_argument(item):
-    doc = inspect.getdoc(item)
-    for name, parameter in inspect.signature(item).parameters.items():
-        prefix = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
-        assert f"{prefix}{name}:" in doc, name
-    assert "Raises:" in doc and "Example:" in doc
+def test_docstrings_name_every_argument():
+    for item in DOCUMENTED:
+        doc = inspect.getdoc(item)
+        for name, parameter in inspect.signature(item).parameters.items():
+            prefix = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+            assert f"{prefix}{name}:" in doc, (item, name)
+        assert "Raises:" in doc and "Example:" in doc, item
 
 
-@pytest.mark.parametrize("item", PRESETS, ids=lambda item: item.__name__)
-def test_docstrings_of_presets(item):
+def test_docstrings_of_presets():
     """The formula comes first and the source last; classes name the options of their function."""
-    doc = inspect.getdoc(item)
-    first, *_, last = doc.split("\n\n")
-    assert " = " in first or first.startswith(("mean ", "(")), first
-    assert last.startswith("Source: ")
-    if not inspect.isclass(item) or item in BASES:
-        return
-    loss = getattr(item, "loss_class", item)
-    for name, parameter in inspect.signature(loss.function).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in ("mask", "weights"):
-            all_of_them = "**options: Those of the function, but mask and weights" in doc
-            assert re.search(rf"\b{name}\b", doc) or all_of_them, name
+    for item in PRESETS:
+        doc = inspect.getdoc(item)
+        first, *_, last = doc.split("\n\n")
+        assert " = " in first or first.startswith(("mean ", "(")), first
+        assert last.startswith("Source: "), item
+        if not inspect.isclass(item) or item in BASES:
+            continue
+        loss = getattr(item, "loss_class", item)
+        for name, parameter in inspect.signature(loss.function).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in ("mask", "weights"):
+                all_of_them = "**options: Those of the function, but mask and weights" in doc
+                assert re.search(rf"\b{name}\b", doc) or all_of_them, (item, name)
 
 
 def test_the_page_of_presets_names_them_all():
@@ -70,8 +68,7 @@ def test_the_page_of_presets_names_them_all():
     table = page.split("begin -->")[1].split("<!-- end -->")[0]
     rows = re.findall(r"^\| `(\w+)`(?:, `(.*?)`)? \|", table, re.MULTILINE)
     listed = [f"{name}, {option}" if option else name for name, option in rows]
-    modules = (preset_references_depth, preset_references_restoration, preset_references_smoothness)
-    assert listed == [name for module in modules for name in module.PRESETS]
+    assert listed == list(all_cases())
     functions = {item.__name__ for item in PRESETS if inspect.isfunction(item)}
     assert {name for name, _ in rows} == functions - {"align_scale_and_shift"}
 

@@ -26,7 +26,10 @@ def test_pages_show_what_is_drawn():
     assert sum(path.stat().st_size for path in gallery.FOLDER.glob("*")) < 1.6e6
 
 
-@pytest.mark.parametrize("name", ["borders", "memory", "penalties"])
+@pytest.mark.parametrize(
+    "name",
+    ["borders", *(pytest.param(x, marks=pytest.mark.extended) for x in ("memory", "penalties"))],
+)
 def test_drawing(name, tmp_path, capsys):
     pixels = pytest.importorskip("PIL.Image")
     assert gallery.main([name], tmp_path / "new") == 0
@@ -38,17 +41,7 @@ def test_drawing(name, tmp_path, capsys):
     assert np.std(np.asarray(drawn.convert("L"))) > 10
 
 
-def test_unknown_picture(capsys):
-    assert gallery.main(["none"]) == 2
-    assert "no picture none; there are stencils" in capsys.readouterr().err
-
-
-def test_taps_are_those_of_the_library():
-    gy, gx = stencils.taps("sobel")
-    np.testing.assert_array_equal(gx, [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    np.testing.assert_array_equal(gy, gx.T)
-
-
+@pytest.mark.extended
 def test_what_the_page_says_of_stencils():
     waves = {name: next(stencils.gains(name, np.array([2.0]))) for name in stencils.STENCILS}
     assert {name for name, gain in waves.items() if gain > 1e-6} == {"forward"}
@@ -61,24 +54,7 @@ def test_what_the_page_says_of_stencils():
     assert min(worst, key=worst.get) == "scharr"
 
 
-@pytest.mark.parametrize("name", penalties.PENALTIES)
-def test_penalty_curves(name):
-    residuals = np.linspace(-2, 2, 9)
-    epsilon = delta = 0.5
-    size = np.abs(residuals)
-    wanted = {
-        "l1": size,
-        "l2": size**2,
-        "charbonnier": np.sqrt(size**2 + epsilon**2),
-        "huber": np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)),
-        "log": np.log1p(size / epsilon),
-        "power": size**1.5,
-    }[name.split(",")[0]]
-    found, slopes = penalties.curve(residuals, penalties.PENALTIES[name])
-    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(slopes, -slopes[::-1], atol=1e-12)
-
-
+@pytest.mark.extended
 def test_what_the_page_says_of_responses():
     target = photographs.portrait()
     found = {
@@ -93,6 +69,7 @@ def test_what_the_page_says_of_responses():
     assert found["direction", "half the contrast"] < 0.2 * found["direction", "blurred"]
 
 
+@pytest.mark.extended
 def test_what_the_page_says_of_choices():
     target = photographs.portrait()
     brighter = choices.SWEEPS[3][2](target, 0.2)
@@ -101,6 +78,7 @@ def test_what_the_page_says_of_choices():
         assert (value < 1e-5) == name.startswith("sobel"), name
 
 
+@pytest.mark.extended
 def test_what_the_page_says_of_scratches():
     found = {name: share for name, (_, share) in penalties.on_photograph()[1].items()}
     wanted = {"l2": 2 / 3, "l1": 1 / 8, "log, epsilon 0.5": 1 / 14}

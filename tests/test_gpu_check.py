@@ -95,6 +95,7 @@ def starts(lines, *wanted):
     assert [line.split(" (")[0].split(", ")[0] for line in lines] == list(wanted), lines
 
 
+@pytest.mark.extended
 def test_all_stages(copy):
     status, said, summary = copy.run("--stages", "build,tests,sanitize,bench", "--full")
     assert status == 0, said
@@ -115,14 +116,7 @@ def test_all_stages(copy):
     assert "tests-large.log" in logs and "memcheck.log" in logs and len(logs) == 3 + 6 + 4 + 1
 
 
-def test_without_the_long_tests(copy):
-    status, said, summary = copy.run("--archs", "90-real")
-    assert status == 0, said
-    assert "    ok     tests-large: 1 passed, 1 deselected" in "\n".join(summary)
-    assert "tests-product" not in said and "racecheck" not in said
-    assert "-DGRADOPS_CUDA_ARCHS=90-real" in said
-
-
+@pytest.mark.extended
 def test_stages_after_one_that_fails_run(copy):
     (copy.folder / "tests" / "test_cuda_kernels.py").write_text(PASSES + FAILS)
     status, said, summary = copy.run()
@@ -132,6 +126,7 @@ def test_stages_after_one_that_fails_run(copy):
     assert summary[-1].startswith("    ok     bench: done")
 
 
+@pytest.mark.extended
 def test_without_a_build_nothing_else_runs(copy):
     copy.program("cmake", "#!/bin/sh\necho broken; exit 3\n")
     status, said, summary = copy.run()
@@ -147,20 +142,7 @@ def test_without_a_build_nothing_else_runs(copy):
     )
 
 
-def test_a_build_of_before_serves(copy):
-    assert copy.run("--build-only")[0] == 0
-    status, said, summary = copy.run("--stages", "bench,tests")
-    assert status == 0 and "cmake" not in said and summary[0].startswith("ok     tests: 5 of 5")
-
-
-def test_a_driver_that_is_too_old(copy):
-    copy.program("cmake", CMAKE.replace("DRIVER", "needs an NVIDIA driver"))
-    status, said, _ = copy.run()
-    assert status == 1 and "needs an NVIDIA driver" in said
-    assert "    FAILED driver: exit status 1" in said
-    assert copy.run("--build-only")[0] == 0  # needs none
-
-
+@pytest.mark.extended
 def test_what_is_missing_is_named_and_the_rest_runs(copy):
     (copy.bin / "compute-sanitizer").unlink()
     status, said, summary = copy.run("--sanitize")
@@ -169,12 +151,6 @@ def test_what_is_missing_is_named_and_the_rest_runs(copy):
     assert summary[-1].startswith("    ok     bench: done")
     (copy.folder / "modules" / "cupy.py").unlink()
     assert "has no cupy: install it, or set PYTHON" in copy.run("--stages", "build,tests")[1]
-
-
-def test_an_unknown_stage(copy):
-    status, said, _ = copy.run("--stages", "build,test")
-    assert status == 1
-    assert "--stages: got 'test', expected some of build,tests,sanitize,bench" in said
 
 
 def test_a_step_that_takes_too_long_is_ended_with_what_it_started(tmp_path, capsys):

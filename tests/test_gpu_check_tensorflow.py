@@ -97,6 +97,7 @@ def check(tmp_path):
     return run
 
 
+@pytest.mark.extended
 def test_all_stages(check):
     status, said = check("--archs", "90-real", "--shapes", "1x8x8x3")
     assert status == 0, said
@@ -109,6 +110,7 @@ def test_all_stages(check):
     assert f"--xla_gpu_cuda_data_dir={check.folder}" in said
 
 
+@pytest.mark.extended
 def test_an_op_library_of_elsewhere(check, tmp_path):
     library = tmp_path / "elsewhere.so"
     library.write_text("ops")
@@ -119,19 +121,6 @@ def test_an_op_library_of_elsewhere(check, tmp_path):
     assert (built / "libgradops_ops.so").read_text() == "ops"
     status, said = check("--build-only", "--op-library", tmp_path / "missing.so")
     assert status == 1 and "--op-library: there is no file" in said
-
-
-def test_another_device_fails_and_the_rest_runs(check):
-    assert check("--build-only")[0] == 0
-    status, said = check("--stages", "tests,modes", "--device", "GPU:1")
-    assert status == 1
-    assert "FAILED look: exit status 1" in said and "FAILED tests-xla" in said
-    assert "modes: done" in said
-
-
-def test_nothing_runs_without_a_build(check):
-    status, said = check("--stages", "tests,modes")
-    assert status == 1 and said.count("not run: there is no build") == 4
 
 
 def test_the_tests_that_are_named_exist():
@@ -158,6 +147,7 @@ def test_it():
 """
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("where", [0, 1])
 def test_tests_are_called_on_the_device(tmp_path, where):
     """On the second of two of the host; without the option, where TensorFlow likes."""

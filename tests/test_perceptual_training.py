@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from perceptual_tools import SHAPE, batch, small_extractor, tutorial
+from perceptual_tools import SHAPE, batch, long, small_extractor, tutorial
 
 import gradops
 
-each_mode = pytest.mark.parametrize("jit_compile", [False, True, "auto"])
+each_mode = pytest.mark.parametrize("jit_compile", [False, long(True), long("auto")])
 
 
 def small_model():
@@ -91,6 +91,7 @@ def test_weights_that_are_trained_elsewhere_too(rng):
     assert np.abs(found[0][0]).max() > 0
 
 
+@pytest.mark.extended
 @each_mode
 def test_mixed_precision(rng, jit_compile):
     x, y = (image.numpy() for image in batch(rng))
@@ -110,6 +111,7 @@ def test_mixed_precision(rng, jit_compile):
     np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=0.03 * np.abs(ends[0]).max())
 
 
+@pytest.mark.extended
 def test_what_the_page_shows_runs(rng):
     """Each snippet of docs/perceptual.md, with random weights and fewer steps."""
     page = (Path(__file__).parents[1] / "docs" / "perceptual.md").read_text(encoding="utf-8")

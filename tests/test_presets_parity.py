@@ -1,4 +1,4 @@
-"""The script that makes the table of parity."""
+"""Every preset beside its definition, and the script that makes the table of that."""
 
 import re
 from pathlib import Path
@@ -6,61 +6,76 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from preset_tools import Case
+from preset_tools import OPTIONS, Case, all_cases, assert_parity
 
-import gradops
+from gradops import presets
 
-FOLDER = Path(__file__).resolve().parents[1] / "build_support"
+CASES = all_cases()
+each_case = pytest.mark.parametrize("name", CASES)
+
+
+@each_case
+@pytest.mark.usefixtures("backend")
+def test_parity(rng, name):
+    for inputs in CASES[name].inputs(rng, False):
+        assert_parity(CASES[name], inputs, "float64")
+
+
+@each_case
+def test_parity_in_float32(rng, name):
+    for inputs in CASES[name].inputs(rng, False):
+        assert_parity(CASES[name], inputs, "float32")
+
+
+@each_case
+def test_gradient_by_the_target(rng, name):
+    case = CASES[name]
+    if name == "total_variation":
+        pytest.skip("looks at no target")
+    swapped = case._replace(
+        preset=lambda p, t, **options: case.preset(t, p, **options),
+        reference=lambda p, t, **options: case.reference(t, p, **options),
+    )
+    for target, prediction, options in case.inputs(rng, False):
+        if "mask" not in options:
+            assert_parity(swapped, (prediction, target, options), "float64")
+
+
+@pytest.mark.extended
+@each_case
+@pytest.mark.parametrize("seed", range(20))
+def test_parity_of_all_inputs(name, seed):
+    for inputs in CASES[name].inputs(np.random.default_rng(seed), True):
+        for dtype in ("float64", "float32") if seed == 0 else ("float64",):
+            assert_parity(CASES[name], inputs, dtype)
 
 
 def second_moment(_y_true, y_pred):
     return tf.reduce_mean(y_pred**2, axis=[1, 2, 3])
 
 
-def case(factor):
+def case_of(factor):
     """A function beside a reference that is so many times as large."""
-    return Case(
-        second_moment,
-        lambda t, p: factor * second_moment(t, p),
-        "nobody",
-        "composed",
-        lambda rng: iter([(rng.random((2, 3, 3, 1)), rng.random((2, 3, 3, 1)), {})]),
-    )
+    images = np.ones((2, 3, 3, 1)), np.ones((2, 3, 3, 1))
+    reference = lambda t, p: factor * second_moment(t, p)  # noqa: E731
+    return Case(second_moment, reference, "nobody", "composed", lambda *_: iter([(*images, {})]))
 
 
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import preset_parity
+def test_the_table(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "build_support"))
+    import preset_parity as script
 
-    return preset_parity
-
-
-def test_rows(script, monkeypatch):
-    monkeypatch.setattr(script, "cases", lambda: {'one, a="b"': case(1), "other": case(1.25)})
-    *head, one, other = script.table().splitlines()
+    functions = {name for name in presets.__all__ if name.islower()} - {"align_scale_and_shift"}
+    assert script.cases().keys() == CASES.keys()
+    assert {name.split(", ")[0] for name in CASES} == functions == set(OPTIONS)
+    monkeypatch.setattr(script, "cases", lambda: {'one, a="b"': case_of(1), "two": case_of(1.25)})
+    *head, one, two = script.table().splitlines()
     assert "\n".join(head) == script.HEAD
-    number = r"\de-\d\d"
-    row = rf'\| `one`, `a="b"` \| nobody \| composed( \| ({number}|0e\+00)){{4}} \|'
-    assert re.fullmatch(row, one)
-    assert other == "| `other` | nobody | composed | 2e-01 | 2e-01 | 2e-01 | 2e-01 |"
-
-
-@pytest.mark.parametrize("factor", [0.25, np.nan])
-def test_a_preset_that_is_something_else_gets_no_row(script, monkeypatch, factor):
-    monkeypatch.setattr(script, "cases", lambda: {"wrong": case(factor)})
+    number = r"\de[+-]\d\d"
+    assert re.fullmatch(rf'\| `one`, `a="b"` \| nobody \| composed( \| {number}){{4}} \|', one)
+    assert two == "| `two` | nobody | composed | 2e-01 | 2e-01 | 2e-01 | 2e-01 |"
+    monkeypatch.setattr(script, "cases", lambda: {"wrong": case_of(np.nan)})
     with pytest.raises(ValueError, match="wrong is far from its definition"):
         script.table()
-
-
-def test_every_preset_has_a_case(script):
-    presets = gradops.presets
-    functions = {name for name in presets.__all__ if name.islower()} - {"align_scale_and_shift"}
-    assert {name.split(", ")[0] for name in script.cases()} == functions
-
-
-def test_the_table_goes_between_the_markers(script):
     page = f"a\n{script.BEGIN}\nold\n{script.END} z\n"
     assert script.with_table(page, "new") == f"a\n{script.BEGIN}\nnew\n{script.END} z\n"
-    with pytest.raises(ValueError):
-        script.with_table("no markers", "new")

@@ -1,32 +1,12 @@
-"""Edge-aware smoothness and total variation: parity with their definitions, and other packages."""
+"""Edge-aware smoothness and total variation: beside other packages, and their properties."""
 
 import numpy as np
 import preset_references_smoothness as references
 import pytest
 import tensorflow as tf
-from preset_tools import (
-    assert_narrow_is_computed_in_float32,
-    assert_same_in_channels_first,
-    assert_same_in_every_mode,
-    errors,
-    step,
-    worst,
-)
+from preset_tools import OPTIONS, assert_parity, function_of, step
 
 from gradops import presets
-
-NAMES = ["edge_aware_smoothness", "total_variation"]
-CASES = {name: references.PRESETS[name] for name in NAMES}
-TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
-FORMS = [
-    (presets.edge_aware_smoothness, {}),
-    (presets.edge_aware_smoothness, {"normalize": True}),
-    (references.variation_of_prediction, {}),
-    (references.variation_of_prediction, {"total": "sum"}),
-]
-each_form = pytest.mark.parametrize(
-    ("function", "options"), FORMS, ids=lambda x: getattr(x, "__name__", str(x))
-)
 
 
 def images(rng, channels=3):
@@ -34,42 +14,18 @@ def images(rng, channels=3):
     return rng.random((2, 9, 7, channels)), 0.1 + rng.random((2, 9, 7, 1))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_parity(name, dtype):
-    found = worst(CASES[name], dtype)
-    assert max(found) <= TOLERANCE[dtype], found
+FORMS = [
+    (name, options)
+    for name in ("edge_aware_smoothness", "total_variation")
+    for options in OPTIONS[name]
+]
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", range(20))
-def test_parity_of_other_numbers(name, seed):
-    found = worst(CASES[name], "float64", seed)
-    assert max(found) <= TOLERANCE["float64"], found
-
-
-@each_form
-def test_every_mode(rng, function, options):
-    assert_same_in_every_mode(function, *images(rng), options)
-
-
-@each_form
-def test_channels_first(rng, function, options):
-    assert_same_in_channels_first(function, *images(rng), options)
-
-
-@each_form
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_16_bits(rng, function, options, dtype):
-    assert_narrow_is_computed_in_float32(function, *images(rng), options, dtype)
-
-
-@each_form
-def test_flat_images(function, options):
+@pytest.mark.parametrize(("name", "options"), FORMS, ids=str)
+def test_flat_images(name, options):
     """Nothing to smooth: no loss, no gradient, no NaN."""
     image, disparity = tf.fill([2, 5, 4, 3], 0.5), tf.fill([2, 5, 4, 1], 0.25)
-    losses, _, gradient = step(function, options)(image, disparity)
+    losses, _, gradient = step(function_of(name), options)(image, disparity)
     np.testing.assert_array_equal(losses, [0, 0])
     np.testing.assert_array_equal(gradient, np.zeros((2, 5, 4, 1)))
 
@@ -77,13 +33,12 @@ def test_flat_images(function, options):
 @pytest.mark.parametrize("normalize", [False, True])
 def test_edge_aware_smoothness_by_the_image(rng, normalize):
     """Its gradient too, beside that of the definition."""
-    case = CASES["edge_aware_smoothness"]._replace(
+    case = references.PRESETS["edge_aware_smoothness"]._replace(
         preset=lambda d, i, **options: presets.edge_aware_smoothness(i, d, **options),
         reference=lambda d, i, **options: references.edge_aware(i, d, **options),
     )
     image, disparity = images(rng)
-    found = errors(case, (disparity, image, {"normalize": normalize}), "float64")
-    assert max(found) <= TOLERANCE["float64"], found
+    assert_parity(case, (disparity, image, {"normalize": normalize}), "float64")
 
 
 def test_normalized_disparities_cannot_shrink(rng):

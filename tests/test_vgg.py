@@ -1,11 +1,14 @@
 """vgg_features: what it computes, where its weights come from, what it refuses."""
 
+import itertools
+
 import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
+from perceptual_tools import long
 
 import gradops
 from gradops.vgg import BLOCKS, layer_names
@@ -42,16 +45,23 @@ def write(network, path):
     if path.name.endswith(".weights.h5"):
         network.save_weights(path)
     else:
-        import h5py
-
         with h5py.File(path, "w") as file:
             legacy_h5_format.save_weights_to_hdf5_group(file, network)
     return path
 
 
-@each_architecture
-@pytest.mark.parametrize("name", ["some.h5", "some.weights.h5"])
-@pytest.mark.parametrize("value_range", [(0, 1), (0, 255), (-1, 1)])
+FILES = [
+    ("vgg16", "some.h5", (0, 255)),
+    ("vgg19", "some.weights.h5", (-1, 1)),
+    ("vgg16", "some.weights.h5", (0, 1)),
+]
+OTHER_FILES = itertools.product(BLOCKS, ["some.h5", "some.weights.h5"], [(0, 1), (-1, 1)])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name", "value_range"),
+    FILES + [long(*case) for case in OTHER_FILES if case not in FILES],
+)
 def test_as_keras_applications(rng, networks, tmp_path, architecture, name, value_range):
     network, preprocess = networks[architecture], APPLICATIONS[architecture][1]
     path = write(part(network), tmp_path / name)
@@ -182,8 +192,17 @@ def test_arguments(argument):
             gradops.vgg_features(layers=layers, weights=None)
 
 
-@pytest.mark.parametrize("mode", ["eager", "known", "graph", "xla"])
-@pytest.mark.parametrize("shape", [(2, 8, 8, 1), (2, 8, 8, 4), (2, 1, 8, 3), (2, 8, 1, 3)])
+MISFITS = [(2, 8, 8, 1), (2, 1, 8, 3), (2, 8, 1, 3), (2, 8, 8, 4)]
+# Each of them eagerly, and each of the other modes with one of them.
+MODES_OF_MISFITS = [("eager", shape) for shape in MISFITS]
+MODES_OF_MISFITS += zip(["known", "graph", "xla"], MISFITS, strict=False)
+OTHERS = itertools.product(["known", "graph", "xla"], MISFITS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    MODES_OF_MISFITS + [long(*case) for case in OTHERS if case not in MODES_OF_MISFITS],
+)
 def test_images_that_do_not_fit(mode, shape):
     """Through the loss, which runs it."""
     model = gradops.vgg_features(layers=["block2_conv1"], weights=None)
@@ -196,6 +215,7 @@ def test_images_that_do_not_fit(mode, shape):
         loss(tf.zeros(shape), tf.zeros(shape))
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_fit(rng, jit_compile):
     x, y = (rng.random([4, 16, 16, 3]).astype("float32") for _ in range(2))
