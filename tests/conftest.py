@@ -1,7 +1,4 @@
-"""What all tests share, and which of them run on the composition as well.
-
-With GRADOPS_BACKEND=composite the tests of the public functions run on `gradops.composite`; those
-of the kernels and of other tools are not collected, nor is what only the fused ops do ("fused").
+"""What all tests share: a generator, the backend that computes, and a device for the tensors.
 
 With --device GPU:0 the tests run with their tensors there (on_device.py).
 """
@@ -10,16 +7,17 @@ import os
 import zlib
 from collections import Counter
 
+# Before NumPy and TensorFlow are imported: the workers of pytest-xdist share the cores. Two threads
+# rather than one, so that work which threads divide is still divided.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "2")
+
 import numpy as np
 import pytest
 from on_device import runs_on_device
 
 pytest.register_assert_rewrite("cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools")
-
-IS_COMPOSITE = os.environ.get("GRADOPS_BACKEND") == "composite"
-NOT_PUBLIC = ["benchmarks", "build", "composite", "cpu_targets", "cuda", "demo", "errors_raw"]
-NOT_PUBLIC += ["family", "gpu", "kernels", "loading", "memo", "reference", "registry"]
-collect_ignore_glob = [f"test_{name}*.py" for name in NOT_PUBLIC if IS_COMPOSITE]
 
 
 def pytest_addoption(parser):
@@ -32,7 +30,6 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "extended: part of the long sweep of make test-extended")
-    config.addinivalue_line("markers", "fused: of the fused ops alone, not of their composition")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -43,10 +40,12 @@ def pytest_collection_modifyitems(config, items):
         # By a hash, so that no parameter is stuck at one value; the first case always.
         drawn = zlib.crc32(item.nodeid.encode()) % config.getoption("every") == 0
         chosen = drawn or not seen[function]
-        chosen = chosen and not (IS_COMPOSITE and item.get_closest_marker("fused"))
         if config.getoption("device"):
             libraries = config.getoption("device_libraries")
             chosen = chosen and runs_on_device(item.module.__name__, item.originalname, libraries)
+            # The composition is TensorFlow's own code on a device.
+            given = item.callspec.params if hasattr(item, "callspec") else {}
+            chosen = chosen and given.get("backend") != "composite"
         (kept if chosen else left_out).append(item)
         seen[function] += 1
     config.hook.pytest_deselected(items=left_out)
@@ -68,3 +67,24 @@ def pytest_runtest_call(item):
 def rng():
     """A generator with a fixed seed."""
     return np.random.default_rng(20240607)
+
+
+def use_backend(monkeypatch, name):
+    """Makes the public functions compute with that backend until the test ends."""
+    from gradops import _backend, _composed
+
+    assert _backend.choice().name == "fused", _backend.choice().reason
+    if name == "fused":
+        return
+    choice = _backend.Choice(name, "a test asks for it")
+    for function in ("choice", "choice_for_devices", "in_use"):
+        monkeypatch.setattr(_backend, function, lambda: choice)
+    monkeypatch.setattr(_backend, "ops", lambda: _composed)
+    monkeypatch.setattr(_backend, "takes_scales", lambda: False)
+
+
+@pytest.fixture(params=["fused", "composite"])
+def backend(request, monkeypatch):
+    """The test runs with the fused ops and again with their composition."""
+    use_backend(monkeypatch, request.param)
+    return request.param

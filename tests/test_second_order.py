@@ -1,122 +1,186 @@
-"""The TensorFlow ops: second order and forward mode."""
+"""Second derivatives of functions of the losses and of the sums, Hessians, and what is refused.
+
+test_ops.py has the second derivatives of the losses themselves, of every member of the family.
+"""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import PENALTIES, assert_close, images
+from op_tools import FEW, MEMBERS, assert_close, each, images, with_parameters
 
 import gradops
-from gradops import composite, reference
+from gradops import reference
 
-SCALAR_FUNCTIONS = {
-    "mean": tf.reduce_mean,
-    "sum of squares": lambda losses: tf.reduce_sum(losses**2),
-    "sum of roots": lambda losses: tf.reduce_sum(tf.sqrt(losses)),
+SHAPE = (2, 5, 4, 2)
+LOSS_WEIGHTS = np.array([2.0, -3.0])
+modes = pytest.mark.parametrize("graph", [False, True])
+both_backends = pytest.mark.usefixtures("backend")
+RESPONSES = [with_parameters({"response": options["response"]}) for options in FEW]
+# Every response and every penalty but "l2", which is the penalty of many a test here.
+FAMILY = [
+    with_parameters({**options, "penalty": penalty})
+    for options, penalty in zip(FEW, ["charbonnier", "huber", "log", "power", "l1"], strict=True)
+]
+# A scalar of the losses, and its first and second derivatives by each of them.
+SCALARS = {
+    "squares": (lambda x, w: tf.reduce_sum(x**2), lambda x: 2 * x, lambda x: 2 + 0 * x),
+    "roots": (
+        lambda x, w: tf.reduce_sum(tf.sqrt(x)),
+        lambda x: x**-0.5 / 2,
+        lambda x: -(x**-1.5) / 4,
+    ),
+    "weighted": (
+        lambda x, w: tf.reduce_sum(x * w),
+        lambda x: LOSS_WEIGHTS + 0 * x,
+        lambda x: 0 * x,
+    ),
+    "mean": (lambda x, w: tf.reduce_mean(x), lambda x: 0.5 + 0 * x, lambda x: 0 * x),
 }
 
 
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("of", SCALAR_FUNCTIONS)
-def test_second_derivatives_equal_those_of_the_composition(rng, of, penalty, graph):
-    y_true, y_pred = images(rng, (2, 6, 5, 2))
-    vector = tf.constant(rng.standard_normal((2, 6, 5, 2)))
-    results = []
-    for library in (gradops, composite):
-
-        def product(y_true, y_pred, library=library):
-            with tf.GradientTape() as outer:
-                outer.watch([y_true, y_pred])
-                with tf.GradientTape() as inner:
-                    inner.watch(y_pred)
-                    losses = library.gradient_loss(y_true, y_pred, penalty=penalty)
-                    value = SCALAR_FUNCTIONS[of](losses)
-                gradient = inner.gradient(value, y_pred)
-            return outer.gradient(gradient, [y_true, y_pred], vector, unconnected_gradients="zero")
-
-        results.append((tf.function(product) if graph else product)(y_true, y_pred))
-    for actual, wanted in zip(*results, strict=True):
-        assert_close(actual, wanted)
+def per_example(values):
+    return values[:, None, None, None]
 
 
-def test_second_derivative_of_l1_is_zeros_and_not_none(rng):
-    y_true, y_pred = images(rng, (1, 4, 4, 1))
+def oracle(tensors, vector, of, options):
+    """<vector, d scalar / d y_pred> by y_true, y_pred and the weights of the losses."""
+    losses = reference.gradient_loss(*tensors, **options)
+    _, slope, bend = SCALARS[of]
+    gradients = reference.loss_gradients(*tensors, **options)
+    *products, along = reference.hessian_vector_product(*tensors, vector, slope(losses), **options)
+    mixed = per_example(bend(losses) * along)
+    products = [p + mixed * g for p, g in zip(products, gradients, strict=True)]
+    return [*products, along if of == "weighted" else 0 * along]
+
+
+def hessian_product(tensors, vector, of, options, graph=False):
+    """The same by two tapes; the inner one watches y_pred, the outer one everything."""
+
+    def step(y_true, y_pred, weights):
+        with tf.GradientTape() as outer:
+            outer.watch([y_true, y_pred, weights])
+            with tf.GradientTape() as inner:
+                inner.watch(y_pred)
+                losses = gradops.gradient_loss(y_true, y_pred, **options)
+                value = SCALARS[of][0](losses, weights)
+            gradient = inner.gradient(value, y_pred)
+        sources = [y_true, y_pred, weights]
+        return outer.gradient(gradient, sources, vector, unconnected_gradients="zero")
+
+    return (tf.function(step) if graph else step)(*tensors, tf.constant(LOSS_WEIGHTS))
+
+
+@both_backends
+@each(FAMILY)
+@pytest.mark.parametrize("of", SCALARS)
+def test_functions_of_the_losses(rng, of, options):
+    tensors, vector = images(rng, SHAPE), rng.normal(size=SHAPE)
+    expected = oracle(tensors, vector, of, options)
+    for ours, theirs in zip(
+        hessian_product(tensors, tf.constant(vector), of, options), expected, strict=True
+    ):
+        assert_close(ours, theirs)
+
+
+@each(FAMILY, FAMILY[:2])
+@pytest.mark.parametrize("of", SCALARS)
+def test_functions_of_the_losses_in_a_graph(rng, of, options):
+    tensors, vector = images(rng, SHAPE), tf.constant(rng.normal(size=SHAPE))
+    found = hessian_product(tensors, vector, of, options, graph=True)
+    for ours, theirs in zip(
+        found, hessian_product(tensors, vector, of, options), strict=True
+    ):
+        assert_close(ours, theirs)
+
+
+@each([*FAMILY, *MEMBERS], FAMILY)
+def test_sums_by_axis(rng, options):
+    """Of upstream[b, k], by finite differences of the oracle's gradient and of itself."""
+    y_true, y_pred = images(rng, SHAPE)
+    vector = rng.normal(size=SHAPE)
+    factors = rng.normal(size=reference.gradient_sums(y_true, y_pred, **options)[0].shape)
+    upstream = tf.constant(factors)
     with tf.GradientTape() as outer:
-        outer.watch(y_pred)
+        outer.watch([y_true, y_pred, upstream])
         with tf.GradientTape() as inner:
             inner.watch(y_pred)
-            loss = gradops.gradient_loss(y_true, y_pred)
-        gradient = inner.gradient(loss, y_pred)
-    product = outer.gradient(gradient, y_pred)
-    assert product is not None and not product.numpy().any()
+            sums = gradops.gradient_sums(y_true, y_pred, **options)[0]
+        gradient = inner.gradient(sums, y_pred, output_gradients=upstream)
+    sources = [y_true, y_pred, upstream]
+    *by_images, by_upstream = outer.gradient(gradient, sources, tf.constant(vector))
+    for index in np.ndindex(factors.shape):
+        unit = np.zeros_like(factors)
+        unit[index] = 1
+        expected = reference.sums_gradients(y_true, y_pred, unit, **options)[1]
+        assert by_upstream[index].numpy() == pytest.approx((expected * vector).sum(), rel=1e-9)
+    direction, step = rng.normal(size=SHAPE), 1e-5
+    for which, actual in enumerate(by_images):
+        values = []
+        for sign in (1, -1):
+            moved = [y_true.numpy(), y_pred.numpy()]
+            moved[which] = moved[which] + sign * step * direction
+            slopes = reference.sums_gradients(*moved, factors, **options)[1]
+            values.append((slopes * vector).sum())
+        difference = (values[0] - values[1]) / (2 * step)
+        along = float(tf.reduce_sum(actual * direction))
+        assert along == pytest.approx(difference, rel=1e-5, abs=1e-6 * np.abs(factors).sum())
 
 
-def test_second_derivatives_with_watched_weights(rng):
-    """d/dw of the gradient of sum_b w_b L_b is dL_b/dy_pred."""
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    weights = tf.constant([2.0, 3.0], tf.float64)
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.GradientTape() as outer:
-        outer.watch(weights)
-        with tf.GradientTape() as inner:
-            inner.watch(y_pred)
-            loss = tf.reduce_sum(gradops.gradient_loss(y_true, y_pred, penalty="l2") * weights)
-        gradient = inner.gradient(loss, y_pred)
-    by_weights = outer.gradient(gradient, weights, output_gradients=tf.constant(vector))
-    plain = reference.loss_gradients(y_true, y_pred, penalty="l2")[1]
-    assert_close(by_weights, (vector * plain).sum(axis=(1, 2, 3)))
+@each(RESPONSES, RESPONSES[1:4:2])
+@modes
+def test_jacobian_of_the_gradient(rng, options, graph):
+    """The whole Hessian, by y_pred twice and by both images."""
+    shape = (1, 3, 4, 1)
+    tensors = images(rng, shape)
+    options = {**options, "penalty": "charbonnier", "epsilon": 0.3}
+
+    def hessians(y_true, y_pred):
+        with tf.GradientTape() as outer:
+            outer.watch([y_true, y_pred])
+            with tf.GradientTape() as inner:
+                inner.watch(y_pred)
+                loss = gradops.gradient_loss(y_true, y_pred, **options)
+            gradient = inner.gradient(loss, y_pred)
+        return outer.jacobian(gradient, [y_true, y_pred])
+
+    actual = (tf.function(hessians) if graph else hessians)(*tensors)
+    rows = [
+        reference.hessian_vector_product(*tensors, unit, **options)[:2]
+        for unit in np.eye(12).reshape(12, *shape)
+    ]
+    for found, expected in zip(actual, zip(*rows, strict=True), strict=True):
+        assert_close(tf.reshape(found, [12, *shape]), np.stack(expected))
 
 
-def test_hessian_equals_the_oracle_by_jacobian(rng):
-    y_true, y_pred = images(rng, (1, 3, 4, 1))
-    with tf.GradientTape() as outer:
-        outer.watch(y_pred)
-        with tf.GradientTape() as inner:
-            inner.watch(y_pred)
-            loss = gradops.gradient_loss(y_true, y_pred, penalty="l2")
-        gradient = inner.gradient(loss, y_pred)
-    hessian = tf.reshape(outer.jacobian(gradient, y_pred), [12, 12]).numpy()
-    for column, unit in enumerate(np.eye(12)):
-        _, expected, _ = reference.hessian_vector_product(
-            y_true, y_pred, unit.reshape(1, 3, 4, 1), penalty="l2"
-        )
-        assert_close(hessian[:, column], expected.ravel())
+@pytest.mark.parametrize("penalty", ["l1", "huber"])
+@pytest.mark.parametrize("response", ["component", "absolute"])
+def test_what_is_zero_almost_everywhere_is_zeros_and_not_none(rng, response, penalty):
+    """The second derivative of l1; no other penalty's is."""
+    tensors = images(rng, (1, 4, 4, 1))
+    vector = tf.constant(rng.normal(size=(1, 4, 4, 1)))
+    options = {"response": response, "penalty": penalty, "scale": "unit"}
+    for product in hessian_product(tensors, vector, "mean", options)[:2]:
+        assert product is not None and product.shape == vector.shape
+        assert bool(product.numpy().any()) == (penalty != "l1")
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_forward_mode(rng, penalty):
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.autodiff.ForwardAccumulator(y_pred, tf.constant(vector)) as accumulator:
-        losses = gradops.gradient_loss(y_true, y_pred, penalty=penalty)
-    gradient = reference.loss_gradients(y_true, y_pred, penalty=penalty)[1]
-    assert_close(accumulator.jvp(losses), (gradient * vector).sum(axis=(1, 2, 3)))
+@each(MEMBERS, MEMBERS[::5])
+def test_identical_images(rng, options):
+    """The Hessian is the oracle's, with its conventions at 0."""
+    _, y_pred = images(rng, SHAPE)
+    vector = rng.normal(size=SHAPE)
+    expected = oracle([y_pred, y_pred], vector, "weighted", options)
+    actual = hessian_product([y_pred, y_pred], tf.constant(vector), "weighted", options)
+    # y_true and y_pred are one tensor here, so both sources get the sum of both derivatives.
+    for ours in actual[:2]:
+        assert_close(ours, expected[0] + expected[1], floor=1)
 
 
-@pytest.mark.parametrize("call", ["gradient_loss", "value_and_gradient"])
-@pytest.mark.parametrize("followed", [0, 1])
-@pytest.mark.parametrize("watched", [0, 1])
-def test_forward_mode_while_a_tape_watches(rng, followed, watched, call):
-    """The tape wants one image, the accumulator perhaps the other; both get theirs."""
-    tensors = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
-    with tf.autodiff.ForwardAccumulator(tensors[followed], tf.constant(vector)) as accumulator:
-        with tf.GradientTape() as tape:
-            tape.watch(tensors[watched])
-            losses = getattr(gradops, call)(*tensors, penalty="l2")
-            losses = losses if call == "gradient_loss" else losses[0]
-        gradient = tape.gradient(losses, tensors[watched])
-    upstream = [1.0, 1.0] if call == "gradient_loss" else [0.5, 0.5]
-    expected = reference.loss_gradients(*tensors, upstream, penalty="l2")
-    assert_close(gradient, expected[watched])
-    products = (expected[followed] * vector).sum(axis=(1, 2, 3))
-    assert_close(accumulator.jvp(losses), products if losses.shape.rank else products.sum())
-
-
+@both_backends
 @pytest.mark.parametrize("shape", [[2], [None], None])
 def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
-    y_true, y_pred = images(rng, (2, 5, 4, 2))
-    vector = rng.standard_normal((2, 5, 4, 2))
+    y_true, y_pred = images(rng, SHAPE)
+    vector = rng.standard_normal(SHAPE)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float64)])
     def by_upstream(upstream):
@@ -133,16 +197,17 @@ def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
     assert_close(actual, (plain * vector).sum(axis=(1, 2, 3)))
 
 
-def test_second_derivative_of_a_function_of_sobel_edges(rng):
-    x = tf.constant(rng.standard_normal((1, 5, 4, 2)))
-    vector = tf.constant(rng.standard_normal((1, 5, 4, 2)))
-    results = []
-    for function in (gradops.sobel_edges, tf.image.sobel_edges):
+@modes
+def test_third_derivatives_are_refused(rng, graph):
+    def third(y_true, y_pred):
         with tf.GradientTape() as outer:
-            outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                value = tf.reduce_sum(function(x) ** 3)
-            gradient = inner.gradient(value, x)
-        results.append(outer.gradient(gradient, x, vector))
-    assert_close(results[0], results[1])
+            outer.watch(y_pred)
+            with tf.GradientTape() as middle:
+                middle.watch(y_pred)
+                gradient = gradops.value_and_gradient(y_true, y_pred, penalty="log")[1]
+            product = middle.gradient(gradient, y_pred)
+        return outer.gradient(product, y_pred)
+
+    errors = (NotImplementedError, tf.errors.InvalidArgumentError)
+    with pytest.raises(errors, match="third derivatives of a gradient loss are not available"):
+        (tf.function(third) if graph else third)(*images(rng, (1, 4, 4, 1)))
