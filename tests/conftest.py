@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from on_device import runs_on_device
 
-pytest.register_assert_rewrite("cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools")
+pytest.register_assert_rewrite(
+    "cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools"
+)
 
 
 def pytest_addoption(parser):

@@ -9,12 +9,8 @@ import ctypes
 import time
 from types import SimpleNamespace
 
+import cuda_emulation
 import numpy as np
-
-try:
-    import cuda_emulation
-except ImportError:
-    from gradops._kernels import cuda_emulation
 
 _captures = []  # Of the graphs that are being captured: the calls.
 

@@ -56,4 +56,4 @@ def _complete(case, options, wanted, allowed):
         if best is None:
             return None
         case = best
-    return case
+    return {option: case[option] for option in options}  # sets have no order to rely on

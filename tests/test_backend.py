@@ -12,7 +12,7 @@ from subprocess_tools import json_of, run_python
 
 import gradops
 
-pytestmark = pytest.mark.fused  # each starts processes of its own
+EXTENDED = pytest.mark.extended  # each starts processes that import TensorFlow
 
 # Prints the backend, the warnings of gradops, and a loss with its gradient, of each function.
 USE = """
@@ -74,6 +74,7 @@ def assert_close_lists(ours, theirs):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.extended
 def test_auto_is_fused_where_it_can_be(fused):
     for backend in (None, "", "auto"):
         found = use(backend)
@@ -91,11 +92,24 @@ def test_composite_gives_the_same_results_without_a_warning(fused):
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
-        (ANOTHER, r"built for TensorFlow \S+ and TensorFlow 2\.20\.0 is installed.*pip install"),
-        (BROKEN, "cannot load its op library: .*undefined symbol"),
-        ("sys.modules['gradops._kernels'] = None", "is not built for this Python: .*pip install"),
+        pytest.param(
+            ANOTHER,
+            r"built for TensorFlow \S+ and TensorFlow 2\.20\.0 is installed.*pip install",
+            id="another TensorFlow",
+        ),
+        pytest.param(
+            BROKEN,
+            "cannot load its op library: .*undefined symbol",
+            id="missing symbols",
+            marks=pytest.mark.extended,
+        ),
+        pytest.param(
+            "sys.modules['gradops._kernels'] = None",
+            "is not built for this Python: .*pip install",
+            id="not built",
+            marks=pytest.mark.extended,
+        ),
     ],
-    ids=["another TensorFlow", "missing symbols", "not built"],
 )
 def test_what_does_not_load_is_composed_with_one_warning(fused, before, reason):
     found = use(None, before)
@@ -111,6 +125,7 @@ def test_what_does_not_load_is_composed_with_one_warning(fused, before, reason):
     assert re.search(f"ImportError: .*{reason}", refused.stderr.strip().splitlines()[-1])
 
 
+@pytest.mark.extended
 def test_the_python_files_alone(tmp_path, fused):
     """As on a platform that nothing was built for."""
     shutil.copytree(
@@ -142,6 +157,7 @@ tf.config.list_logical_devices = lambda kind=None: ["a TPU"] if kind == "TPU" el
 
 
 @pytest.mark.parametrize("has_cuda", [False, True])
+@pytest.mark.extended
 def test_a_gpu(fused, has_cuda):
     """Without CUDA kernels the fused ops serve it, slowly, and say what to do."""
     before = f"""

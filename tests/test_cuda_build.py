@@ -216,7 +216,7 @@ def test_a_library_that_expects_cuda_from_elsewhere_fails_the_build(tmp_path, na
         subprocess.run(["g++", "-shared", "-fPIC", source, "-o", libraries[kind]], check=True)
     assert check_symbols(libraries["good"]) == (0, "")
     status, said = check_symbols(libraries["bad"])
-    assert status != 0 and name in said and "before TensorFlow on the link line" in said
+    assert status != 0 and name in said and "CUDA::cudart_static must be linked" in said
     assert libraries["good"].exists() and not libraries["bad"].exists()
 
 

@@ -24,6 +24,12 @@ from family_tools import (
 from pair_tools import covering
 
 FIXED = ["float16", "bfloat16", "float32"]
+
+
+def extended(value):
+    return pytest.param(value, marks=pytest.mark.extended)
+
+
 each_fixed = pytest.mark.parametrize("dtype", FIXED)
 OPTIONS = {
     "channels": [1, 2, 3, 4, 12, 32, 64, 96],  # 32 and more: perhaps in chunks
@@ -85,7 +91,7 @@ def test_tiles(shape):
         check(shape, "float32", border=border)
 
 
-@each_fixed
+@pytest.mark.parametrize("dtype", [FIXED[0], *map(extended, FIXED[1:])])
 def test_long_strips(dtype):
     """So many threads that strips are as long as they get."""
     check((2048, 80, 4, 1), dtype)

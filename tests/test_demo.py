@@ -162,7 +162,6 @@ def check_picture(path):
 
 
 @pytest.mark.extended
-@pytest.mark.fused
 def test_optimize(tmp_path):
     require_extras()
     source, output = tmp_path / "photo.png", tmp_path / "picture.png"
@@ -196,7 +195,6 @@ def check_table(table):
     assert float(difference[1]) < 1e-4
 
 
-@pytest.mark.fused
 def test_training_in_this_process(tmp_path):
     require_extras()
     from gradops.demo.training import measure, report
@@ -210,7 +208,6 @@ def test_training_in_this_process(tmp_path):
 
 
 @pytest.mark.extended
-@pytest.mark.fused
 def test_training(tmp_path):
     require_extras()
     output = tmp_path / "new" / "folder"

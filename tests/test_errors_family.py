@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import FAMILY, RESPONSES, STENCILS, at_run_time
+from family_options import PENALTIES, RESPONSES, STENCILS
+from op_tools import at_run_time
 
 import gradops
 
@@ -32,7 +33,7 @@ def refuses(message, call, error=ValueError, **options):
 
 
 @calls
-@pytest.mark.parametrize("penalty", FAMILY)
+@pytest.mark.parametrize("penalty", PENALTIES)
 def test_parameters_of_another_penalty(call, penalty):
     for name in {"epsilon", "delta", "alpha"} - {OWNERS.get(penalty)}:
         message = f"{name} is not a parameter of penalty '{penalty}', got {name}=1.5"

@@ -82,7 +82,8 @@ def test_frames_against_the_oracle(rng):
         assert_close(gradient[i, j], reference.loss_gradients(*one)[1][0])
     mean, gradient = gradops.value_and_gradient(y_true, y_pred)
     assert_close(mean, losses.numpy().mean())
-    assert_close(tf.reduce_sum(gradient, axis=[2, 3, 4]), np.zeros((2, 3)))
+    largest = np.abs(gradient).max()  # of what is added up, and cancels
+    assert_close(tf.reduce_sum(gradient, axis=[2, 3, 4]), np.zeros((2, 3)), floor=largest)
 
 
 def test_second_derivatives_and_one_image_without_a_target(rng):

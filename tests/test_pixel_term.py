@@ -141,7 +141,6 @@ def test_second_derivatives(rng, response):
 
 
 # TensorFlow's own ops add gradients that were rounded.
-@pytest.mark.fused
 # A half unit in the last place; float16's smallest steps are absolute ones.
 @pytest.mark.parametrize(
     "dtype, rtol, atol", [("float16", 2**-11, 2**-25), ("bfloat16", 2**-8, 0), ("float32", 0, 1e-9)]
@@ -185,7 +184,6 @@ def test_a_nan_stays_where_it_reaches(rng):
     assert touched[10, 30] and not touched[:8].any() and not touched[13:].any()
 
 
-@pytest.mark.fused
 def test_one_op(rng, monkeypatch):
     """One op of one pass, eager, in a graph and under XLA; where that cannot be, the same."""
     y_true, y_pred = images(rng, (2, 24, 32, 3), "float32")
@@ -209,7 +207,6 @@ def test_one_op(rng, monkeypatch):
         assert_close(ours, theirs, "float32")
 
 
-@pytest.mark.fused
 @pytest.mark.parametrize("text", ["-1", "nan", "x"])
 def test_the_op_refuses_weights(text):
     image, none = tf.zeros([1, 4, 4, 1]), tf.zeros([0])

@@ -73,7 +73,6 @@ def test_processes_that_are_started_afresh(pair, tmp_path):
     np.testing.assert_allclose(children, reference.gradient_loss(*images), rtol=1e-5)
 
 
-@pytest.mark.fused
 def test_the_kernels_alone_survive_a_fork(pair):
     images, path = pair
     parent, child = json_of(FORK, path)

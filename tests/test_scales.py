@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import assert_close, images
+from op_tools import BORDERS, assert_close, images, pairs_of
 
 import gradops
 from gradops import reference
@@ -64,14 +64,15 @@ def test_weights_and_masks(rng, downsample, data_format, channels):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
-BORDERS = ["reflect", "replicate", "zero", "circular", "valid"]
 LARGE = [(2, 290, 70, 3), (1, 150, 400, 3), (3, 70, 33, 1), (1, 90, 50, 2), (1, 40, 64, 30)]
 
 
-@downsamples
-@pytest.mark.parametrize("shape", LARGE, ids=str)
-@pytest.mark.parametrize("response", ["component", "normal"])
-@pytest.mark.parametrize("border", BORDERS)
+@pairs_of(
+    downsample=reference.DOWNSAMPLES,
+    shape=LARGE,
+    response=["component", "normal"],
+    border=BORDERS,
+)
 def test_several_units_and_tiles(rng, shape, downsample, response, border):
     """Images of several strips and tiles, and channels of all kinds."""
     y_true, y_pred = images(rng, shape, "float64")
@@ -108,7 +109,6 @@ def tensors_of(y_pred):
     return tf.constant(y_pred), tf.constant(np.where(y_pred > 1, np.nan, y_pred))
 
 
-@pytest.mark.fused
 @downsamples
 @pytest.mark.parametrize("pixel", [(8, 8), (9, 8), (31, 17)])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -122,7 +122,6 @@ def test_nan_reaches_the_same_pixels(rng, downsample, pixel, value):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.fused
 @downsamples
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_the_gradient_is_rounded_once(rng, downsample, dtype):
@@ -137,7 +136,6 @@ def test_the_gradient_is_rounded_once(rng, downsample, dtype):
     assert np.all(np.abs(np.asarray(slopes, np.float64) - wanted) <= bound)
 
 
-@pytest.mark.fused
 @downsamples
 def test_memo_with_other_upstreams(rng, downsample):
     """The kept gradient serves the mean; other upstream gradients are found again."""
@@ -155,7 +153,6 @@ def test_memo_with_other_upstreams(rng, downsample):
     assert_close(found[2], 2 * of_sum[2], "float32")
 
 
-@pytest.mark.fused
 @downsamples
 def test_xla_and_vectorized_map_have_the_same_bits(rng, downsample):
     y_true, y_pred = images(rng, (4, 2, 20, 24, 3), "float32")
