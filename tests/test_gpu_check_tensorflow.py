@@ -164,6 +164,6 @@ def test_tests_are_called_on_the_device(tmp_path, where):
 def test_what_is_left_out_on_a_device():
     runs = on_device.runs_on_device
     assert runs("test_ops", "test_shape_inference", False)
-    assert not runs("test_xla", "test_fit_compiled", False)
-    assert runs("test_xla", "test_fit_compiled", True)
+    assert not runs("test_keras", "test_mixed_precision", False)
+    assert runs("test_keras", "test_mixed_precision", True)
     assert not runs("test_compatibility", "test_dataset_map", True)

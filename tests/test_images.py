@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import BORDERS, STENCILS, assert_close, first, ops_of
+from op_tools import BORDERS, STENCILS, assert_close, first, ops_of, pairs_of
 
 import gradops
 from gradops import composite, reference
@@ -36,9 +36,8 @@ def first_derivative(function, x, upstream, options):
     return reference.gradient_magnitude_gradient(x, upstream, **options)
 
 
-@stencils
-@borders
-@functions
+@pytest.mark.usefixtures("backend")
+@pairs_of(stencil=STENCILS, border=BORDERS, function=list(FUNCTIONS))
 def test_values_and_gradients(rng, function, stencil, border):
     """In both data formats and scales, eager and in a graph that knows no shape."""
     x = rng.normal(size=SHAPE)
@@ -64,9 +63,7 @@ def test_values_and_gradients(rng, function, stencil, border):
                 assert_close(actual, wanted, floor=1.0)
 
 
-@stencils
-@borders
-@functions
+@pairs_of(stencil=STENCILS, border=BORDERS, function=list(FUNCTIONS))
 def test_gradients_equal_finite_differences(rng, function, stencil, border):
     x, step = rng.normal(size=(1, 4, 4, 1)), 1e-5
     options = {"stencil": stencil, "border": border, **FUNCTIONS[function]}
@@ -98,10 +95,8 @@ def second_derivatives(call, x, vector, upstream):
     return outer.gradient(gradient, sources, vector, unconnected_gradients="zero")
 
 
-@stencils
-@borders
-@functions
-@formats
+@pytest.mark.usefixtures("backend")
+@pairs_of(stencil=STENCILS, border=BORDERS, function=list(FUNCTIONS), data_format=FORMATS)
 def test_second_derivatives(rng, function, stencil, border, data_format):
     """Against the composition; by upstream also as an identity with the first derivative."""
     x, vector = (laid_out(rng.normal(size=SHAPE), data_format) for _ in range(2))

@@ -68,6 +68,7 @@ def check(y_true, y_pred, pixel_weight=1.0, gradient_weight=1.0, **options):
     return losses.numpy(), by_pred.numpy()
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
 def test_against_the_oracle(rng, shape, options):
@@ -76,6 +77,7 @@ def test_against_the_oracle(rng, shape, options):
     check(y_true, y_pred, **PIXELS, **options)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("maps", ["mask", "weights", "both"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
@@ -94,6 +96,7 @@ def test_weights_and_masks(rng, options, maps, channels):
     check(y_true, y_pred, **PIXELS, **given, **options)
 
 
+@pytest.mark.usefixtures("backend")
 def test_where_pixels_are_valid_and_no_residual_counts(rng):
     """Every second pixel: each is valid, and none of them has a stencil of valid pixels."""
     shape = (2, 9, 8, 2)
@@ -108,6 +111,7 @@ def test_where_pixels_are_valid_and_no_residual_counts(rng):
     check(y_true, y_pred, mask=mask, weights=weights, scales=2, **PIXELS)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("response", ["component", "magnitude"])
 def test_second_derivatives(rng, response):
     """<gradient, direction> by both images and by the upstream gradient, by differences."""
@@ -165,6 +169,7 @@ def test_dtypes(rng, dtype, rtol, atol):
     )
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
 def test_weights_of_0_leave_a_term_out(rng, weights):
     pixel_weight, gradient_weight = weights

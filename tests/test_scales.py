@@ -33,6 +33,7 @@ def found_and_wanted(y_true, y_pred, **options):
     return found, (wanted, *slopes)
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
@@ -44,6 +45,7 @@ def test_against_the_oracle(rng, size, downsample, options):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("channels", [1, 2])
@@ -84,6 +86,7 @@ def test_several_units_and_tiles(rng, shape, downsample, response, border):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 @pytest.mark.parametrize("scales", [2, 4])
 def test_levels_of_which_nothing_counts(rng, downsample, scales):
@@ -199,6 +202,7 @@ def test_in_a_graph(rng, downsample, jit):
         assert_close(ours, theirs)
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 def test_value_and_gradient(rng, downsample):
     y_true, y_pred = images(rng, (3, 16, 16, 3))
@@ -218,6 +222,7 @@ def test_one_scale_is_the_loss_itself(rng):
     assert_close(found, 0.5 * gradops.gradient_loss(y_true, y_pred))
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 @pytest.mark.parametrize("response", ["component", "magnitude", "normal"])
 def test_second_derivatives(rng, downsample, response):
@@ -248,6 +253,7 @@ def test_second_derivatives(rng, downsample, response):
         np.testing.assert_allclose(tf.reduce_sum(slopes * other), wanted, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("backend")
 @downsamples
 def test_keras_loss(rng, downsample):
     y_true, y_pred = images(rng, (4, 16, 12, 3), "float32")
