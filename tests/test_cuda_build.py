@@ -72,7 +72,7 @@ def nvidia_smi(tmp_path, devices):
     """A PATH whose nvidia-smi finds so many devices."""
     folder = tmp_path / "driver"
     folder.mkdir()
-    lines = "".join(f"echo 'GPU {number}: a stand-in'\n" for number in range(devices))
+    lines = "echo 9.0\n" * devices  # what is asked for: the compute capability of each
     failure = "" if devices else "echo 'No devices were found'\nexit 6\n"
     (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}{failure}")
     (folder / "nvidia-smi").chmod(0o755)
@@ -114,11 +114,12 @@ def test_a_compiler_that_does_not_serve(tmp_path, choice):
     """Too old, or no nvcc, which AUTO asks for where there is a device."""
     path = nvidia_smi(tmp_path, devices=1)
     stub = nvcc_stub(tmp_path, version="12.3", known="80 90")
-    for compiler, message in (
-        (stub, f"CUDA toolkit 12.3 ({stub}) is too old: >= 12.4 is needed"),
-        (shutil.which("false"), "is no nvcc that runs"),
+    for name, compiler, message in (
+        ("old", stub, f"CUDA toolkit 12.3 ({stub}) is too old: >= 12.4 is needed"),
+        ("other", shutil.which("false"), "is no nvcc that runs"),
     ):
-        status, said = configure(tmp_path, f"-DGRADOPS_CUDA={choice}", CUDACXX=compiler, PATH=path)
+        options = [f"-DGRADOPS_CUDA={choice}"]
+        status, said = configure(tmp_path / name, *options, CUDACXX=compiler, PATH=path)
         assert status != 0 and message in said, said
 
 
