@@ -135,7 +135,9 @@ function(gradops_add_cuda)
 endfunction()
 
 function(gradops_link_cuda target)
-  target_link_libraries(${target} PRIVATE gradops_cuda CUDA::cudart_static)
+  # All of it: the launchers are for those who link the target.
+  target_link_libraries(${target} PRIVATE
+    "$<LINK_LIBRARY:WHOLE_ARCHIVE,gradops_cuda>" CUDA::cudart_static)
   add_custom_command(TARGET ${target} POST_BUILD VERBATIM
     COMMAND "${CMAKE_COMMAND}" "-DNM=${CMAKE_NM}" "-DLIBRARY=$<TARGET_FILE:${target}>"
             -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/CheckCudaSymbols.cmake")
