@@ -12,7 +12,7 @@ from subprocess_tools import json_of, run_python
 
 import gradops
 
-pytestmark = pytest.mark.fused  # each starts processes of its own
+EXTENDED = pytest.mark.extended  # each starts processes that import TensorFlow
 
 # Prints the backend, the warnings of gradops, and a loss with its gradient, of each function.
 USE = """

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import IS_FUSED
+from op_tools import EPSILON, dyadic, is_fused
 from subprocess_tools import json_of
 
 import gradops
@@ -15,7 +15,7 @@ SHAPE = (4, 8, 7, 2)
 
 
 def images(rng, shape=SHAPE):
-    return [tf.constant(rng.standard_normal(shape), tf.float32) for _ in range(2)]
+    return [tf.constant(dyadic(rng, shape), tf.float32) for _ in range(2)]
 
 
 class Scorer(tf.Module):
@@ -95,6 +95,7 @@ def test_saved_model_is_differentiable_in_a_process_that_only_imports_gradops(rn
     assert not np.any(each)
 
 
+@pytest.mark.extended
 def test_saved_model_serves_in_a_process_that_imports_gradops(rng, saved, tmp_path):
     y_true, y_pred = images(rng)
     np.savez(tmp_path / "images.npz", y_true=y_true, y_pred=y_pred)
@@ -104,11 +105,12 @@ def test_saved_model_serves_in_a_process_that_imports_gradops(rng, saved, tmp_pa
     np.testing.assert_array_equal(np.float32(found["slopes"]), slopes)
 
 
-@pytest.mark.fused
+@pytest.mark.extended
 def test_saved_model_without_gradops_names_the_op(saved):
     assert "Gradops>" in json_of(WITHOUT, saved)
 
 
+@pytest.mark.usefixtures("backend")
 def test_many_threads_share_the_ops(rng):
     """Eager calls, a graph and a program of XLA at once; each thread sees its own numbers."""
     graph = tf.function(lambda t, p: gradops.gradient_loss(t, p))
@@ -116,7 +118,7 @@ def test_many_threads_share_the_ops(rng):
     pairs = [images(rng, (2, 40 + i, 33, 3)) for i in range(6)]
     expected = [gradops.gradient_loss(*pair).numpy() for pair in pairs]
     failures = []
-    tolerance = {"rtol": 0 if IS_FUSED else 1e-5, "atol": 0}
+    tolerance = {"rtol": 0 if is_fused() else 64 * EPSILON["float32"], "atol": 0}
 
     def work(i):
         for _ in range(15):
@@ -132,6 +134,7 @@ def test_many_threads_share_the_ops(rng):
     assert not failures
 
 
+@pytest.mark.usefixtures("backend")
 def test_dataset_map(rng):
     y_true, y_pred = images(rng)
     data = tf.data.Dataset.from_tensor_slices((y_true, y_pred)).batch(2)
@@ -140,6 +143,7 @@ def test_dataset_map(rng):
     np.testing.assert_allclose(found, reference.gradient_loss(y_true, y_pred), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("graph", [False, True])
 def test_recompute_grad(rng, graph):
     y_true, y_pred = images(rng)
@@ -189,6 +193,7 @@ print(json.dumps([history.history["loss"], weights.tolist(), replicas]))
 """
 
 
+@pytest.mark.extended
 def test_mirrored_strategy_trains_as_one_device_does():
     losses, weights, _ = json_of(TRAIN, "single")
     mirrored_losses, mirrored_weights, replicas = json_of(TRAIN, "mirrored")
@@ -198,6 +203,7 @@ def test_mirrored_strategy_trains_as_one_device_does():
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.extended
 def test_mirrored_strategy_leaves_a_replica_without_images(rng):
     """The last batch has one image for two replicas."""
     code = TRAIN.replace("(2, 16, 9, 8, 3)", "(2, 9, 9, 8, 3)")
@@ -207,5 +213,6 @@ def test_mirrored_strategy_leaves_a_replica_without_images(rng):
     assert np.isfinite(losses).all() and np.isfinite(weights).all() and losses[-1] < losses[0]
 
 
+@pytest.mark.extended
 def test_deterministic_training_ends_in_the_same_weights():
     assert json_of(TRAIN, "deterministic") == json_of(TRAIN, "deterministic")

@@ -6,7 +6,6 @@ import onnx.reference
 import pytest
 import tensorflow as tf
 import tf2onnx
-from op_tools import IS_FUSED
 
 import gradops
 from gradops import reference
@@ -14,9 +13,11 @@ from gradops import reference
 SHAPE = (1, 8, 7, 3)
 
 
-@tf.function(input_signature=2 * [tf.TensorSpec(SHAPE)])
-def loss(y_true, y_pred):
-    return gradops.gradient_loss(y_true, y_pred)
+@pytest.fixture
+def loss(backend):
+    """A function of its own for each backend."""
+    signature = 2 * [tf.TensorSpec(SHAPE)]
+    return tf.function(lambda t, p: gradops.gradient_loss(t, p), input_signature=signature)
 
 
 def images(rng):
@@ -43,9 +44,9 @@ def test_tflite_of_a_model_that_was_trained_with_a_loss(rng):
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
-def test_tflite_of_a_loss(rng):
+def test_tflite_of_a_loss(rng, backend, loss):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([loss.get_concrete_function()])
-    if IS_FUSED:
+    if backend == "fused":
         with pytest.raises(Exception, match=r"'tf.Gradops>Loss' op is neither a custom op nor a"):
             converter.convert()
         converter.allow_custom_ops = True
@@ -58,10 +59,10 @@ def test_tflite_of_a_loss(rng):
         )
 
 
-def test_onnx_of_a_loss(rng):
+def test_onnx_of_a_loss(rng, backend, loss):
     model, _ = tf2onnx.convert.from_function(loss, input_signature=loss.input_signature)
     kinds = {node.op_type for node in model.graph.node}
-    if IS_FUSED:
+    if backend == "fused":
         assert kinds == {"Gradops>Loss"}  # which no runtime of ONNX knows
         with pytest.raises(NotImplementedError, match="Gradops>Loss"):
             onnx.reference.ReferenceEvaluator(model)

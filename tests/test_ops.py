@@ -60,7 +60,9 @@ class Problem:
             size = (*shape[:3], 1 if case[name] == "of one channel" else shape[3])
             if case[name] != "none":
                 is_there = layout(rng.random(size) > 0.12)
-                self.maps[name] = is_there if name == "mask" else layout(rng.random(size)) * is_there
+                self.maps[name] = (
+                    is_there if name == "mask" else layout(rng.random(size)) * is_there
+                )
         if "mask" in self.maps:  # nobody looks at what it hides
             y_true, y_pred = (np.where(self.maps["mask"], x, np.nan) for x in (y_true, y_pred))
         self.y_true = None if case["watched"] == "one image" else y_true

@@ -1,129 +1,46 @@
-"""Weights, masks and normalizers through the ops, against the oracle."""
+"""Weights and masks through the ops; the derivative by weights is refused, and only where wanted.
 
-import itertools
+test_ops.py has weights and masks of every kind against the oracle.
+"""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import RESPONSES, assert_close, first, images, ops_of
+from op_tools import assert_close, first, images, ops_of, with_parameters
 
 import gradops
-from gradops import composite, reference
+from gradops import reference
 
 SHAPE = (3, 6, 5, 2)
-UPSTREAM = np.array([0.7, -1.3, 2.0])
-NORMALIZERS = ["residuals", "pixels", "batch"]
-FORMATS = ["channels_last", "channels_first"]
-responses = pytest.mark.parametrize("response", RESPONSES)
+# Every response, and every normalizer.
+CASES = [
+    ("component", "residuals"),
+    ("magnitude", "pixels"),
+    ("absolute", "batch"),
+    ("direction", "pixels"),
+    ("normal", "batch"),
+]
+cases = pytest.mark.parametrize(("response", "normalizer"), CASES)
+both_backends = pytest.mark.usefixtures("backend")
+modes = pytest.mark.parametrize("graph", [False, True])
 
 
-def maps(rng, channels, kinds="weights mask"):
+def options_of(rng, response, normalizer, channels, kinds="weights mask"):
     """Weights with zeros, and a mask with an invalid pixel in about one in ten."""
     shape = (*SHAPE[:3], channels)
     weights = rng.uniform(0.0, 2.0, shape) * (rng.random(shape) > 0.2)
-    mask = rng.random(shape) > 0.1
-    both = {"weights": weights, "mask": mask}
-    return {kind: both[kind] for kind in kinds.split()}
+    maps = {"weights": weights, "mask": rng.random(shape) > 0.1}
+    options = {"response": response, "penalty": "charbonnier", "normalizer": normalizer}
+    return {**with_parameters(options), **{kind: maps[kind] for kind in kinds.split()}}
 
 
-def options_of(rng, response, normalizer="residuals", channels=1, kinds="weights mask"):
-    return {
-        "response": response,
-        **RESPONSES[response],
-        "penalty": "charbonnier",
-        "epsilon": 0.3,
-        "normalizer": normalizer,
-        **maps(rng, channels, kinds),
-    }
-
-
-def check(tensors, options, data_format="channels_last", graph=False):
-    """Loss, both gradients, Hessian-vector product and value_and_gradient equal the oracle's."""
-    arrays = [x.numpy() for x in tensors]
-    vector = np.random.default_rng(7).normal(size=SHAPE)
-    losses = reference.gradient_loss(*arrays, **options)
-    expected = [
-        losses,
-        *reference.loss_gradients(*arrays, UPSTREAM, **options),
-        *reference.hessian_vector_product(*arrays, vector, UPSTREAM, **options)[:2],
-        losses.mean(),
-        reference.loss_gradients(*arrays, [1 / 3] * 3, **options)[1],
-    ]
-    options, (t, p, v) = dict(options), (*arrays, vector)
-    if data_format == "channels_first":
-        t, p, v = first(t), first(p), first(v)
-        expected = [first(x) if np.ndim(x) == 4 else x for x in expected]
-        options.update({k: first(options[k]) for k in ("weights", "mask") if k in options})
-    given = {key: tf.constant(options.pop(key)) for key in ("weights", "mask") if key in options}
-    options["data_format"] = data_format
-
-    def step(t, p, given):
-        with tf.GradientTape() as outer:
-            outer.watch([t, p])
-            with tf.GradientTape() as inner:
-                inner.watch([t, p])
-                losses = gradops.gradient_loss(t, p, **given, **options)
-            gradients = inner.gradient(losses, [t, p], output_gradients=tf.constant(UPSTREAM))
-        products = outer.gradient(gradients[1], [t, p], output_gradients=tf.constant(v))
-        value = gradops.value_and_gradient(t, p, **given, **options)
-        return [losses, *gradients, *products, *value]
-
-    if graph:  # of which no shape is known
-        specs = tf.nest.map_structure(lambda x: tf.TensorSpec(None, x.dtype), given)
-        images = tf.TensorSpec(None, tf.float64)
-        step = tf.function(step).get_concrete_function(images, images, specs)
-        actual = step(tf.constant(t), tf.constant(p), given)
-    else:
-        actual = step(tf.constant(t), tf.constant(p), given)
-    for ours, theirs in zip(actual, expected, strict=True):
-        assert_close(ours, theirs)
-
-
-@responses
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-@pytest.mark.parametrize("data_format", FORMATS)
-def test_weights_and_masks(rng, response, normalizer, data_format):
-    for channels, kinds in itertools.product((1, 2), ("weights mask", "weights", "mask")):
-        options = options_of(rng, response, normalizer, channels, kinds)
-        check(images(rng, SHAPE), options, data_format)
-
-
-@responses
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-def test_in_graphs_that_know_no_shape(rng, response, normalizer):
-    check(images(rng, SHAPE), options_of(rng, response, normalizer), graph=True)
-
-
-@pytest.mark.parametrize("data_format", FORMATS)
-@pytest.mark.parametrize("response", ["component", "direction"])
-def test_sums_and_counts(rng, response, data_format):
-    t, p = images(rng, SHAPE)
-    options = {"response": response, "border": "valid", **maps(rng, 2)}
-    expected = reference.gradient_sums(t, p, **options)
-    upstream = rng.normal(size=expected[0].shape)
-    gradients = reference.sums_gradients(t, p, upstream, **options)
-    options["data_format"] = data_format
-    if data_format == "channels_first":
-        t, p = tf.constant(first(t)), tf.constant(first(p))
-        gradients = [first(g) for g in gradients]
-        options.update(weights=first(options["weights"]), mask=first(options["mask"]))
-    with tf.GradientTape() as tape:
-        tape.watch([t, p])
-        sums, counts = gradops.gradient_sums(t, p, **options)
-    assert_close(sums, expected[0])
-    assert_close(counts, expected[1])
-    by_images = tape.gradient(sums, [t, p], output_gradients=tf.constant(upstream))
-    for actual, wanted in zip(by_images, gradients, strict=True):
-        assert_close(actual, wanted)
-
-
-@responses
-def test_the_default_format_of_keras(rng, response, monkeypatch):
+@both_backends
+def test_the_default_format_of_keras(rng, monkeypatch):
     """data_format=None asks Keras at every call."""
     import keras
 
     t, p = images(rng, SHAPE)
-    options = {"response": response, **maps(rng, 1)}
+    options = options_of(rng, "component", "residuals", 1)
     last = gradops.gradient_loss(t, p, **options)
     monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
     options = {k: first(v) if k in ("weights", "mask") else v for k, v in options.items()}
@@ -132,45 +49,46 @@ def test_the_default_format_of_keras(rng, response, monkeypatch):
     np.testing.assert_array_equal(gradops.sobel_edges(t), gradops.sobel_edges(t.numpy()))
 
 
-@responses
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-@pytest.mark.parametrize("nothing", [np.nan, np.inf, 1e300])
-def test_what_a_mask_hides_is_never_looked_at(rng, response, normalizer, nothing):
+@both_backends
+@cases
+def test_what_a_mask_hides_is_never_looked_at(rng, response, normalizer):
     tensors = images(rng, SHAPE)
     options = options_of(rng, response, normalizer, channels=2)
-    hidden = [tf.where(options["mask"], x, nothing) for x in tensors]
     results = []
-    for t, p in (tensors, hidden):
+    for nothing in (0.0, np.nan, np.inf, 1e300):
+        t, p = (tf.where(options["mask"], x, nothing) for x in tensors)
         with tf.GradientTape() as tape:
             tape.watch([t, p])
             losses = gradops.gradient_loss(t, p, **options)
         results.append([losses, *tape.gradient(losses, [t, p])])
-    for seen, unseen in zip(*results, strict=True):
-        np.testing.assert_array_equal(seen, unseen)
-    for gradient in results[1][1:]:
-        assert not gradient.numpy()[~options["mask"]].any()
+    for hidden in results:
+        for seen, unseen in zip(results[0], hidden, strict=True):
+            np.testing.assert_array_equal(seen, unseen)
+        for gradient in hidden[1:]:
+            assert not gradient.numpy()[~options["mask"]].any()
 
 
-@responses
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-def test_examples_of_which_nothing_counts(rng, response, normalizer):
+@both_backends
+@cases
+@pytest.mark.parametrize("kind", ["weights", "mask"])
+def test_examples_of_which_nothing_counts(rng, response, normalizer, kind):
     """Loss 0 and gradient 0 where all weights are 0, or no pixel is valid, whatever the images."""
     tensors = [x.numpy() for x in images(rng, SHAPE)]
-    for kind in ("weights", "mask"):
-        # Under reflect, residuals at the border stand on no pixel, and no mask drops them.
-        options = {**options_of(rng, response, normalizer, kinds=kind), "border": "replicate"}
-        options[kind][1] = 0
-        if kind == "mask":
-            tensors[1][1] = np.nan
-        loss, gradient = gradops.value_and_gradient(*tensors, reduction="none", **options)
-        assert loss[1].numpy() == 0 and not gradient[1].numpy().any()
-        assert np.isfinite(loss).all() and loss.numpy().sum() > 0
-        assert_close(loss, reference.gradient_loss(*tensors, **options))
-        options[kind][:] = 0
-        loss, gradient = gradops.value_and_gradient(*tensors, reduction="none", **options)
-        assert not loss.numpy().any() and not gradient.numpy().any()
+    # Under reflect, residuals at the border stand on no pixel, and no mask drops them.
+    options = {**options_of(rng, response, normalizer, 1, kind), "border": "replicate"}
+    options[kind][1] = 0
+    if kind == "mask":
+        tensors[1][1] = np.nan
+    loss, gradient = gradops.value_and_gradient(*tensors, reduction="none", **options)
+    assert loss[1].numpy() == 0 and not gradient[1].numpy().any()
+    assert np.isfinite(loss).all() and loss.numpy().sum() > 0
+    assert_close(loss, reference.gradient_loss(*tensors, **options))
+    options[kind][:] = 0
+    loss, gradient = gradops.value_and_gradient(*tensors, reduction="none", **options)
+    assert not loss.numpy().any() and not gradient.numpy().any()
 
 
+@both_backends
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int32", "bool"])
 def test_weights_of_any_real_dtype(rng, dtype):
     """Converted to the dtype of the loss."""
@@ -182,6 +100,7 @@ def test_weights_of_any_real_dtype(rng, dtype):
     assert value.dtype == tf.float32
 
 
+@both_backends
 def test_weights_of_ones_and_a_mask_of_trues_change_nothing(rng):
     t, p = images(rng, SHAPE)
     for options in ({}, {"response": "magnitude", "border": "valid", "stencil": "central"}):
@@ -193,7 +112,6 @@ def test_weights_of_ones_and_a_mask_of_trues_change_nothing(rng):
             assert_close(ours, theirs)
 
 
-@pytest.mark.fused
 def test_maps_are_no_reason_for_another_op(rng):
     images = tf.TensorSpec([2, 4, 4, 1])
     mask = tf.TensorSpec([2, 4, 4, 1], tf.bool)
@@ -208,10 +126,161 @@ def test_maps_are_no_reason_for_another_op(rng):
     assert ops_of(step, images, images, images, mask) == ["Gradops>LossMemo", "Gradops>LossGrad"]
 
 
-def test_the_composition_agrees(rng):
-    t, p = images(rng, SHAPE)
-    for normalizer in NORMALIZERS:
-        options = options_of(rng, "normal", normalizer)
-        ours, theirs = (m.value_and_gradient(t, p, **options) for m in (gradops, composite))
-        assert_close(ours[0], theirs[0])
-        assert_close(ours[1], theirs[1])
+# The derivative by weights
+
+ERRORS = {False: NotImplementedError, True: tf.errors.InvalidArgumentError}
+MESSAGE = r"the gradient by weights is not available: pass weights=tf.stop_gradient\(weights\)"
+CALLS = {
+    "gradient_loss": gradops.gradient_loss,
+    "value": lambda *args, **kwargs: gradops.value_and_gradient(*args, **kwargs)[0],
+    # Squares: the plain sum of a gradient is 0 whatever the weights are.
+    "gradient": lambda *args, **kwargs: gradops.value_and_gradient(*args, **kwargs)[1] ** 2,
+    "sums": lambda *args, **kwargs: gradops.gradient_sums(*args, **kwargs)[0],
+    "counts": lambda *args, **kwargs: gradops.gradient_sums(*args, **kwargs)[1],
+}
+
+
+def inputs(rng):
+    return [*images(rng, SHAPE), tf.constant(rng.uniform(0.5, 2.0, (*SHAPE[:3], 1)))]
+
+
+def step(by, watched, call=gradops.gradient_loss, weigh=lambda y_pred, weights: weights):
+    """A function that differentiates the sum of what the call returns by one of its arguments."""
+
+    def run(y_true, y_pred, weights):
+        tensors = {"y_true": y_true, "y_pred": y_pred, "weights": weights}
+        with tf.GradientTape() as tape:
+            tape.watch([tensors[name] for name in watched.split()])
+            values = call(y_true, y_pred, weights=weigh(y_pred, weights))
+            value = tf.reduce_sum(values)
+        return tape.gradient(value, tensors[by])
+
+    return run
+
+
+def expected(tensors):
+    y_true, y_pred, weights = (x.numpy() for x in tensors)
+    return reference.loss_gradients(y_true, y_pred, weights=weights)[1]
+
+
+@both_backends
+@modes
+@pytest.mark.parametrize("call", CALLS)
+def test_by_weights(rng, call, graph):
+    run = step("weights", "y_pred weights", CALLS[call])
+    with pytest.raises(ERRORS[graph], match=MESSAGE):
+        (tf.function(run) if graph else run)(*inputs(rng))
+
+
+@modes
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_by_weights_of_other_dtypes(rng, dtype, graph):
+    run = step("weights", "weights")
+    tensors = [tf.cast(x, dtype) for x in inputs(rng)]
+    with pytest.raises(ERRORS[graph], match=MESSAGE):
+        (tf.function(run) if graph else run)(*tensors)
+
+
+@both_backends
+@modes
+def test_by_weights_that_are_made_of_the_prediction(rng, graph):
+    """The part of the derivative that comes through the weights must not get lost."""
+    run = step("y_pred", "y_pred", weigh=lambda y_pred, _: tf.abs(y_pred))
+    with pytest.raises(ERRORS[graph], match=MESSAGE):
+        (tf.function(run) if graph else run)(*inputs(rng))
+
+
+@modes
+def test_by_weights_of_a_second_derivative(rng, graph):
+    def run(y_true, y_pred, weights):
+        with tf.GradientTape() as outer:
+            outer.watch(weights)
+            with tf.GradientTape() as inner:
+                inner.watch(y_pred)
+                losses = gradops.gradient_loss(y_true, y_pred, weights=weights, penalty="l2")
+            gradient = inner.gradient(losses, y_pred) ** 2
+        return outer.gradient(gradient, weights)
+
+    with pytest.raises(ERRORS[graph], match=MESSAGE):
+        (tf.function(run) if graph else run)(*inputs(rng))
+
+
+def test_by_weights_of_a_keras_variable(rng):
+    y_true, y_pred, weights = inputs(rng)
+    variable = tf.Variable(weights)
+    with tf.GradientTape() as tape:
+        losses = gradops.gradient_loss(y_true, y_pred, weights=variable)
+    with pytest.raises(NotImplementedError, match=MESSAGE):
+        tape.gradient(losses, variable)
+
+
+@modes
+def test_an_accumulator_along_weights(rng, graph):
+    tensors = inputs(rng)
+
+    def run(y_true, y_pred, weights):
+        with tf.autodiff.ForwardAccumulator(weights, tf.ones_like(weights)) as forward:
+            losses = gradops.gradient_loss(y_true, y_pred, weights=weights)
+        return forward.jvp(losses)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=MESSAGE):
+        (tf.function(run) if graph else run)(*tensors)
+
+
+@both_backends
+@modes
+@pytest.mark.parametrize("watched", ["y_pred", "y_true y_pred"])
+def test_by_the_prediction(rng, watched, graph):
+    tensors = inputs(rng)
+    run = step("y_pred", watched)
+    assert_close((tf.function(run) if graph else run)(*tensors), expected(tensors))
+
+
+@both_backends
+def test_by_the_prediction_in_a_graph_that_watches_weights_too(rng):
+    """What is not asked for is pruned."""
+    tensors = inputs(rng)
+    run = tf.function(step("y_pred", "y_pred weights"))
+    assert_close(run(*tensors), expected(tensors))
+
+
+@both_backends
+def test_by_the_prediction_in_eager_mode_while_weights_are_watched(rng):
+    """An eager tape cannot tell; the message says what helps."""
+    tensors = inputs(rng)
+    with pytest.raises(NotImplementedError, match=MESSAGE):
+        step("y_pred", "y_pred weights")(*tensors)
+    run = step("y_pred", "y_pred weights", weigh=lambda _, weights: tf.stop_gradient(weights))
+    assert_close(run(*tensors), expected(tensors))
+
+
+@modes
+def test_stopped_weights_made_of_the_prediction(rng, graph):
+    y_true, y_pred, _ = tensors = inputs(rng)
+    run = step("y_pred", "y_pred", weigh=lambda y_pred, _: tf.stop_gradient(tf.abs(y_pred)))
+    gradient = reference.loss_gradients(y_true, y_pred, weights=np.abs(y_pred))[1]
+    assert_close((tf.function(run) if graph else run)(*tensors), gradient)
+
+
+def test_a_tape_outside_of_a_function(rng):
+    """TensorFlow computes the gradients by all arguments, so weights have to be stopped inside."""
+    tensors = inputs(rng)
+
+    def losses(stop):
+        return tf.function(
+            lambda y_true, y_pred, weights: gradops.gradient_loss(
+                y_true, y_pred, weights=tf.stop_gradient(weights) if stop else weights
+            )
+        )
+
+    run = step("y_pred", "y_pred", losses(stop=True))
+    assert_close(run(*tensors), expected(tensors))
+    for by in ("weights", "y_pred"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="inside of the tf"):
+            step(by, "y_pred weights", losses(stop=False))(*tensors)
+    constant = tf.function(
+        lambda y_true, y_pred, weights: gradops.gradient_loss(
+            y_true, y_pred, weights=tensors[2].numpy()
+        )
+    )
+    assert_close(step("y_pred", "y_pred", constant)(*tensors), expected(tensors))

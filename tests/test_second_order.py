@@ -87,9 +87,7 @@ def test_functions_of_the_losses(rng, of, options):
 def test_functions_of_the_losses_in_a_graph(rng, of, options):
     tensors, vector = images(rng, SHAPE), tf.constant(rng.normal(size=SHAPE))
     found = hessian_product(tensors, vector, of, options, graph=True)
-    for ours, theirs in zip(
-        found, hessian_product(tensors, vector, of, options), strict=True
-    ):
+    for ours, theirs in zip(found, hessian_product(tensors, vector, of, options), strict=True):
         assert_close(ours, theirs)
 
 

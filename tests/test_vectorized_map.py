@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import IS_FUSED, LOSSES, name_of
+from op_tools import MEMBERS, each, images, is_fused
 
 import gradops
 
 COUNT, SHAPE = 3, (2, 6, 5, 2)
-members = pytest.mark.parametrize("options", LOSSES, ids=name_of)
+both_backends = pytest.mark.usefixtures("backend")
 
 
 def stacked(rng, dtype="float64"):
-    return [tf.constant(rng.standard_normal((COUNT, *SHAPE)), dtype) for _ in range(2)]
+    return images(rng, (COUNT, *SHAPE), dtype)
 
 
 def assert_same_as_a_loop(function, *arguments):
     """Vectorised without a loop for ops that TensorFlow has no way for, as those of sobel_edges."""
-    found = tf.vectorized_map(function, arguments, fallback_to_while_loop=not IS_FUSED)
+    found = tf.vectorized_map(function, arguments, fallback_to_while_loop=not is_fused())
     turns = [function([x[i] for x in arguments]) for i in range(COUNT)]
     for actual, *expected in zip(
         tf.nest.flatten(found), *(tf.nest.flatten(turn) for turn in turns), strict=True
@@ -33,7 +33,8 @@ def calls_in(function, *arguments):
     return sum(node.op.startswith("Gradops>") for node in nodes), {node.op for node in nodes}
 
 
-@members
+@both_backends
+@each(MEMBERS, MEMBERS[::3])
 def test_losses_and_slopes(rng, options):
     def step(pair):
         with tf.GradientTape() as tape:
@@ -44,6 +45,7 @@ def test_losses_and_slopes(rng, options):
     assert_same_as_a_loop(step, *stacked(rng))
 
 
+@both_backends
 @pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
 @pytest.mark.parametrize("each_has_maps", [False, True])
 def test_weights_and_masks(rng, normalizer, each_has_maps):
@@ -103,7 +105,6 @@ def test_sums_and_second_derivatives(rng):
     assert_same_as_a_loop(step, *stacked(rng))
 
 
-@pytest.mark.fused
 def test_one_call_for_all_iterations(rng):
     """But for normalizer "batch", whose iterations do not mix: those go in a loop."""
     for normalizer, loops in (("residuals", False), ("batch", True)):
@@ -131,7 +132,7 @@ def test_jacobians(rng, graph):
         return slopes, tape.jacobian(losses, p), tape.batch_jacobian(columns, p)
 
     slopes, full, by_example = (tf.function(jacobians) if graph else jacobians)(y_pred)
-    tolerance = {"rtol": 1e-12, "atol": 0 if IS_FUSED else 1e-15}
+    tolerance = {"rtol": 1e-12, "atol": 0 if is_fused() else 1e-15}
     np.testing.assert_allclose(tf.stack([full[i, i] for i in range(2)]), slopes, **tolerance)
     assert not np.any(full[0, 1]) and not np.any(full[1, 0])
     np.testing.assert_allclose(by_example[:, 0], slopes, **tolerance)

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import EDGES, IS_FUSED, LOSSES, RESPONSES, first, images, name_of
+from op_tools import EPSILON, FEW, MEMBERS, each, first, images, is_fused, pairs_of
 from subprocess_tools import run_python
 
 import gradops
 
 SHAPE = (3, 9, 6, 2)
 UPSTREAM = tf.constant([0.7, -1.3, 0.0])
-# What XLA may round otherwise in the composition, relative to the largest entry.
-COMPOSED = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-4, "float64": 1e-12}
+# So many roundings, relative to the largest entry, are XLA's own in the composition: a gradient is
+# the sum of some hundred terms, and float16 and bfloat16 may be rounded between any two ops.
+COMPOSED = {"float16": 4, "bfloat16": 4, "float32": 512, "float64": 512}
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
-members = pytest.mark.parametrize("options", LOSSES + EDGES, ids=name_of)
-each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+members = each(MEMBERS, MEMBERS[::4])
+both_backends = pytest.mark.usefixtures("backend")
 
 
 def assert_same_under_xla(function, *inputs):
@@ -24,16 +25,18 @@ def assert_same_under_xla(function, *inputs):
     """
     compiled = tf.function(function, jit_compile=True)
     program = compiled.experimental_get_compiler_ir(*inputs)(stage="optimized_hlo")
-    assert ('custom_call_target="gradops"' in program) == IS_FUSED
+    assert ('custom_call_target="gradops"' in program) == is_fused()
     plain = tf.nest.flatten(tf.function(function)(*inputs))
     ours = tf.nest.flatten(compiled(*inputs))
     for x, y in zip(ours, plain, strict=True):
         assert x.dtype == y.dtype and x.shape == y.shape
-        if IS_FUSED:
+        if is_fused():
             assert x.numpy().tobytes() == y.numpy().tobytes(), (x, y)
         else:
             scale = max(np.abs(y.numpy().astype("float64")).max(initial=0), 1e-3)
-            np.testing.assert_allclose(x, y, rtol=0, atol=COMPOSED[x.dtype.name] * scale)
+            np.testing.assert_allclose(
+                x, y, rtol=0, atol=COMPOSED[x.dtype.name] * EPSILON[x.dtype.name] * scale
+            )
     return program
 
 
@@ -50,19 +53,26 @@ def derivatives(call, upstream):
     return step
 
 
+@both_backends
+@each(FEW)
+def test_every_response(rng, options):
+    check_member(rng, {**options, "penalty": "charbonnier"})
+
+
 @members
 def test_loss_and_gradients_have_the_bits_of_the_plain_ops(rng, options):
+    check_member(rng, options)
+
+
+def check_member(rng, options):
     def call(y_true, y_pred):
         return gradops.gradient_loss(y_true, y_pred, **options)
 
     tensors = images(rng, SHAPE, "float32")
-    assert_same_under_xla(call, *tensors)
     assert_same_under_xla(derivatives(call, UPSTREAM), *tensors)
 
 
-@each_dtype
-@pytest.mark.parametrize("per_channel", [False, True])
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pairs_of(normalizer=["residuals", "pixels", "batch"], per_channel=[False, True], dtype=DTYPES)
 def test_weights_masks_and_dtypes(rng, normalizer, per_channel, dtype):
     maps = SHAPE if per_channel else (*SHAPE[:3], 1)
     weights = tf.constant(rng.random(maps), "float64" if dtype == "float64" else "float32")
@@ -89,7 +99,7 @@ def test_one_image_channels_first_and_sums(rng):
     assert_same_under_xla(sums, x)
 
 
-@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "none"])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "none"])
 def test_keras_losses(rng, reduction):
     loss = gradops.SobelLoss(reduction=reduction)
 
@@ -99,7 +109,7 @@ def test_keras_losses(rng, reduction):
     assert_same_under_xla(derivatives(call, tf.constant(1.0)), *images(rng, SHAPE, "float32"))
 
 
-@pytest.mark.parametrize("response", RESPONSES)
+@each([options["response"] for options in FEW], ["component", "direction"], name="response")
 def test_second_derivatives(rng, response):
     vector = tf.constant(rng.standard_normal(SHAPE), tf.float32)
 
@@ -118,8 +128,8 @@ def test_second_derivatives(rng, response):
     assert_same_under_xla(product, *images(rng, SHAPE, "float32"))
 
 
+@each(DTYPES, ["bfloat16", "float64"], name="dtype")
 @pytest.mark.parametrize("function", ["image_gradients", "gradient_magnitude"])
-@each_dtype
 def test_image_functions(rng, function, dtype):
     """Values, gradients and their gradients."""
 
@@ -143,7 +153,8 @@ def test_image_functions(rng, function, dtype):
     if dtype in ("float32", "float64"):
         plain, ours = tf.function(step)(x), tf.function(step, jit_compile=True)(x)
         for one, other in zip(plain, ours, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+            scale = np.abs(one).max()
+            np.testing.assert_allclose(one, other, rtol=0, atol=64 * EPSILON[dtype] * scale)
 
 
 def test_inside_larger_programs_and_loops(rng):
@@ -188,13 +199,12 @@ def test_a_program_that_is_compiled_for_many_threads_has_the_same_bits(rng):
 
     program = tf.function(derivatives(call, tf.ones([4])), jit_compile=True)
     first_run = [x.numpy() for x in program(*tensors)]
-    for _ in range(20):
+    for _ in range(5):
         for x, y in zip(program(*tensors), first_run, strict=True):
             np.testing.assert_array_equal(x, y)
     assert_same_under_xla(derivatives(call, tf.ones([4])), *tensors)
 
 
-@pytest.mark.fused
 def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
     @tf.function(jit_compile=True, input_signature=2 * [tf.TensorSpec(None, tf.float32)])
     def call(y_true, y_pred):
@@ -211,7 +221,6 @@ def test_shapes_that_do_not_fit_are_refused_when_it_is_compiled(rng):
         call(x[0], x[0])
 
 
-@pytest.mark.fused
 def test_numbers_that_do_not_fit_are_refused_when_it_runs(rng):
     @tf.function(jit_compile=True)
     def call(x, weights):
@@ -223,7 +232,6 @@ def test_numbers_that_do_not_fit_are_refused_when_it_runs(rng):
         call(x, -tf.ones_like(x))
 
 
-@pytest.mark.fused
 def test_the_derivative_by_weights_is_refused_when_it_is_compiled(rng):
     """Also where it is not asked for: XLA compiles what a tape of its program watches."""
     x, weights = tf.constant(rng.random(SHAPE)), tf.constant(rng.random((*SHAPE[:3], 1)))
@@ -240,31 +248,13 @@ def test_the_derivative_by_weights_is_refused_when_it_is_compiled(rng):
     assert_same_under_xla(lambda x, w: slope(x, w, stop=True), x, weights)
 
 
+@both_backends
 def test_empty_batch():
     @tf.function(jit_compile=True)
     def call(x):
         return gradops.gradient_loss(x, x)
 
     assert call(tf.zeros([0, 5, 6, 1])).shape == [0]
-
-
-def test_fit_compiled(rng):
-    """A model whose whole training step is one program of XLA."""
-    import keras
-
-    x, y = rng.random((8, 12, 10, 3), np.float32), rng.random((8, 12, 10, 3), np.float32)
-    histories = []
-    for jit_compile in (False, True):
-        keras.utils.set_random_seed(1)
-        model = keras.Sequential(
-            [keras.Input((12, 10, 3)), keras.layers.Conv2D(3, 3, padding="same")]
-        )
-        model.compile("sgd", loss=gradops.SobelLoss(), jit_compile=jit_compile)
-        history = model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
-        histories.append(history.history["loss"])
-        assert model.evaluate(x, y, verbose=0) > 0
-    np.testing.assert_allclose(*histories, rtol=1e-5)
-    assert histories[1][-1] < histories[1][0]
 
 
 LATE = """
@@ -279,7 +269,6 @@ assert call(x) == gradops.gradient_loss(None, x)
 """
 
 
-@pytest.mark.fused
 def test_the_library_may_be_loaded_after_the_first_program():
     process = run_python(LATE)
     assert process.returncode == 0, process.stderr
