@@ -78,7 +78,8 @@ def pairs_of(**axes):
         pytest.param(*case, marks=[] if case in quick else pytest.mark.extended)
         for case in itertools.product(*axes.values())
     ]
-    return pytest.mark.parametrize(list(axes), cases)
+    indirect = [axis for axis in axes if axis == "backend"]
+    return pytest.mark.parametrize(list(axes), cases, indirect=indirect)
 
 
 def in_modes(cases):
