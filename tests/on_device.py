@@ -10,24 +10,20 @@ Each test is then called within tf.device. The option changes nothing unless it 
 GROUPS = {
     "ops": (
         [
-            *["test_ops", "test_ops_dtypes", "test_ops_family", "test_ops_second_order_family"],
-            *["test_ops_weights", "test_ops_weights_gradient", "test_ops_forward_mode"],
-            *["test_images", "test_memo", "test_memo_family", "test_second_order"],
+            *["test_ops", "test_ops_modes", "test_ops_dtypes", "test_ops_weights"],
+            *["test_ops_forward_mode", "test_images", "test_memo", "test_second_order"],
         ],
-        4,
-    ),
-    "losses": (
-        ["test_losses", "test_losses_family", "test_keras", "test_leading_axes"],
         2,
     ),
-    "xla": (["test_xla", "test_compatibility"], 6),
+    "losses": (["test_losses", "test_keras", "test_leading_axes"], 2),
+    "xla": (["test_xla", "test_compatibility"], 3),
 }
 
 # Promised of the CPU alone: that a memo's very buffer is the gradient, that negative weights are an
 # error (a device tells nobody). And what puts its work on the CPU itself.
 OF_THE_HOST = {
     "test_memo": ["test_the_expected_upstream_gives_back_the_memo_itself"],
-    "test_losses_family": ["test_weight_multiplies_and_is_foreseen"],
+    "test_losses": ["test_weight_multiplies_and_is_foreseen"],
     "test_xla": ["test_numbers_that_do_not_fit_are_refused_when_it_runs"],
     "test_compatibility": [
         "test_dataset_map",
@@ -39,8 +35,7 @@ OF_THE_HOST = {
 
 # Models with convolutions, which are cuDNN's on a GPU; run with --device-libraries.
 OF_LIBRARIES = {
-    "test_losses": ["test_fit_follows_the_composition", "test_a_saved_model_brings_its_loss_back"],
-    "test_losses_family": [
+    "test_losses": [
         "test_fit_follows_the_composition",
         "test_a_saved_model_brings_its_options_back",
     ],
