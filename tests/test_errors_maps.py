@@ -97,8 +97,8 @@ def test_a_mask_is_bool(call, dtype):
 
 
 @calls
-@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
-def test_weights_are_real(call, dtype):
+def test_weights_are_real(call):
+    dtype = "complex64"
     with pytest.raises(ValueError, match=f"weights must have a real dtype, got {dtype}"):
         CALLS[call](GOOD, GOOD, weights=np.ones(SHAPE, dtype))
     with pytest.raises(ValueError, match="weights must have a real dtype, got string"):

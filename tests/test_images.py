@@ -34,8 +34,8 @@ def first_derivative(function, x, upstream, options):
     return reference.gradient_magnitude_gradient(x, upstream, **options)
 
 
-@both_backends
 @pairs_of(
+    backend=["fused", "composite"],
     function=list(FUNCTIONS),
     stencil=STENCILS,
     border=BORDERS,
@@ -43,7 +43,7 @@ def first_derivative(function, x, upstream, options):
     data_format=DATA_FORMATS,
     graph=[False, True],
 )
-def test_values_and_gradients(rng, function, stencil, border, scale, data_format, graph):
+def test_values_and_gradients(rng, backend, function, stencil, border, scale, data_format, graph):
     """Eager and in a graph that knows no shape."""
     x = dyadic(rng, SHAPE)
     options = {"stencil": stencil, "border": border, "scale": scale, **FUNCTIONS[function]}

@@ -162,7 +162,7 @@ def test_what_is_zero_almost_everywhere_is_zeros_and_not_none(rng, response, pen
         assert bool(product.numpy().any()) == (penalty != "l1")
 
 
-@each(MEMBERS, MEMBERS[::5])
+@each(MEMBERS, MEMBERS[::6])
 def test_identical_images(rng, options):
     """The Hessian is the oracle's, with its conventions at 0."""
     _, y_pred = images(rng, SHAPE)
