@@ -211,6 +211,15 @@ def test_accepts_variables_and_nested_lists():
     check_close(loss, reference.gradient_loss(y_true, y_pred), "float32")
 
 
+@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("penalty", ["l1", "huber"])
+def test_the_loss_that_is_made_of_sobel_edges(penalty, normalizer):
+    """The default, which has neither weights nor a mask; and one image."""
+    y_true, y_pred = pair(4, SHAPE)
+    for target in (y_true, None):
+        check_loss_and_gradients(target, y_pred, penalty=penalty, normalizer=normalizer)
+
+
 def test_value_and_gradient_of_one_variable_for_both():
     images = tf.Variable(pair(4, (2, 4, 5, 1), "float32")[0])
     value, gradient = composite.value_and_gradient(images, images, penalty="l2")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from op_tools import FEW, MEMBERS, assert_close, each, images, with_parameters
 
 import gradops
-from gradops import reference
+from gradops import _library, reference
 
 SHAPE = (2, 5, 4, 2)
 LOSS_WEIGHTS = np.array([2.0, -3.0])
@@ -193,6 +193,26 @@ def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
     plain = reference.loss_gradients(y_true, y_pred)[1]
     actual = by_upstream(tf.constant([2.0, 3.0], tf.float64))
     assert_close(actual, (plain * vector).sum(axis=(1, 2, 3)))
+
+
+@modes
+def test_derivative_by_an_upstream_that_is_a_scalar(rng, graph):
+    """Which stands for one of each example: the sum over them."""
+    y_true, y_pred = images(rng, SHAPE)
+    vector = rng.standard_normal(SHAPE)
+    empty = tf.zeros([0], tf.float64)
+
+    def by_upstream(upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(upstream)
+            slopes = _library.ops().gradops_loss_grad(
+                y_true, y_pred, empty, tf.zeros([0], tf.bool), empty, upstream * 0, upstream
+            )
+        return tape.gradient(slopes, upstream, output_gradients=tf.constant(vector))
+
+    plain = reference.loss_gradients(y_true, y_pred)[1]
+    call = tf.function(by_upstream) if graph else by_upstream
+    assert_close(call(tf.constant(2.0, tf.float64)), (plain * vector).sum())
 
 
 @modes
