@@ -11,6 +11,7 @@ GROUPS = {
     "ops": (
         [
             *["test_ops", "test_ops_modes", "test_ops_dtypes", "test_ops_weights"],
+            "test_ops_weights_gradient",
             *["test_ops_forward_mode", "test_images", "test_memo", "test_second_order"],
         ],
         2,

@@ -56,8 +56,13 @@ def test_it_is_what_the_fused_ops_compute(rng, options):
         check_close(ours, theirs)
 
 
-@pairs_of(stencil=STENCILS, border=BORDERS)
-def test_smallest_sizes(stencil, border):
+@pytest.mark.parametrize("border", BORDERS)
+def test_smallest_sizes(border):
+    for stencil in STENCILS:
+        check_smallest_sizes(stencil, border)
+
+
+def check_smallest_sizes(stencil, border):
     least = MINIMUM_SIZES[border]
     if stencil == "forward":
         least = 2 if border == "valid" else 1
@@ -83,9 +88,13 @@ def test_support_of_every_stencil_and_border(response, stencil, border):
 
 
 @pytest.mark.parametrize("border", ["reflect", "replicate", "zero", "circular"])
-@pytest.mark.parametrize("size", [(2, 2), (2, 3), (1, 1), (1, 4)])
-def test_support_in_small_images(border, size):
+def test_support_in_small_images(border):
     """Taps that land on one pixel cancel: a residual with an empty support always counts."""
+    for size in ((2, 2), (2, 3), (1, 1), (1, 4)):
+        check_support(border, size)
+
+
+def check_support(border, size):
     if border == "reflect":  # Which needs at least 2.
         size = np.maximum(size, 2)
     shape = (3, *size, 1)

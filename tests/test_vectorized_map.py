@@ -35,7 +35,7 @@ def calls_in(function, *arguments):
 
 
 @both_backends
-@each(MEMBERS, MEMBERS[::3])
+@each(MEMBERS, MEMBERS[::6])
 def test_losses_and_slopes(rng, options):
     def step(pair):
         with tf.GradientTape() as tape:
