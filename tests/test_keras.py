@@ -172,7 +172,7 @@ def test_images_of_16_bits_are_not_cast_and_the_value_has_32(rng, dtype, monkeyp
     [
         ("mixed_float16", False),
         ("mixed_bfloat16", True),
-        # XLA has no convolution of float16 for processors without AVX.
+        # XLA cannot convert float16 for processors that have no instruction for it.
         pytest.param("mixed_float16", True, marks=EXTENDED),
         pytest.param("mixed_bfloat16", False, marks=EXTENDED),
     ],
