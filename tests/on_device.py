@@ -10,16 +10,14 @@ Each test is then called within tf.device. The option changes nothing unless it 
 GROUPS = {
     "ops": (
         [
-            *["test_ops", "test_ops_dtypes", "test_ops_modes", "test_ops_weights"],
+            *["test_ops", "test_ops_modes", "test_ops_dtypes", "test_ops_weights"],
+            "test_ops_weights_gradient",
             *["test_ops_forward_mode", "test_images", "test_memo", "test_second_order"],
         ],
-        4,
-    ),
-    "losses": (
-        ["test_losses", "test_keras", "test_leading_axes"],
         2,
     ),
-    "xla": (["test_xla", "test_compatibility"], 6),
+    "losses": (["test_losses", "test_keras", "test_leading_axes"], 2),
+    "xla": (["test_xla", "test_compatibility"], 3),
 }
 
 # Promised of the CPU alone: that a memo's very buffer is the gradient, that negative weights are an
@@ -50,6 +48,7 @@ OF_LIBRARIES = {
         "test_metrics_in_fit_and_in_a_saved_model",
     ],
     "test_leading_axes": ["test_fit_on_videos"],
+    "test_xla": ["test_fit_compiled"],
 }
 
 

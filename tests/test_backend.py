@@ -11,6 +11,7 @@ import pytest
 from subprocess_tools import json_of, run_python
 
 import gradops
+from gradops import _backend, _library
 
 EXTENDED = pytest.mark.extended  # each starts processes that import TensorFlow
 
@@ -51,6 +52,63 @@ tf.load_op_library = load
 """
 
 
+@pytest.fixture
+def chosen(monkeypatch):
+    """Calls what decides, as a fresh process would, with a value of GRADOPS_BACKEND."""
+
+    def call(function, value):
+        monkeypatch.setenv("GRADOPS_BACKEND", value)
+        return function.__wrapped__()
+
+    return call
+
+
+def test_what_the_variable_asks_for(chosen, monkeypatch):
+    for value in ("", "auto", "fused"):
+        assert chosen(_backend.choice, value) == ("fused", "")
+    assert chosen(_backend.choice, "composite") == ("composite", "GRADOPS_BACKEND=composite")
+    with pytest.raises(ValueError, match="must be one of auto, fused, composite, got 'fast'"):
+        chosen(_backend.choice, "fast")
+
+
+def test_an_op_library_that_does_not_load(chosen, monkeypatch):
+    def broken():
+        raise ImportError("undefined symbol")
+
+    monkeypatch.setattr(_library, "ops", broken)
+    with pytest.warns(RuntimeWarning, match="undefined symbol.*GRADOPS_BACKEND=fused makes this"):
+        assert chosen(_backend.choice, "auto") == ("composite", "undefined symbol")
+    with pytest.raises(ImportError, match="undefined symbol"):
+        chosen(_backend.choice, "fused")
+    assert chosen(_backend.choice, "composite").name == "composite"
+    monkeypatch.setattr(_library, "has_tensorflow", lambda: False)
+    with pytest.raises(ImportError, match="undefined symbol"):
+        chosen(_backend.choice, "auto")
+
+
+def test_a_build_without_tensorflow(chosen, monkeypatch):
+    monkeypatch.setattr(_library, "is_without_tensorflow", lambda: True)
+    assert chosen(_backend.choice, "auto").name == "kernels only"
+    with pytest.raises(ImportError, match="GRADOPS_BACKEND=fused, but gradops was built without"):
+        chosen(_backend.choice, "fused")
+
+
+def test_devices_that_the_fused_ops_do_not_run_on(chosen, monkeypatch):
+    found = []
+    monkeypatch.setattr(_backend, "_has", lambda kind: kind in found)
+    monkeypatch.setattr(_library, "has_cuda", lambda: False)
+    assert chosen(_backend.choice_for_devices, "auto").name == "fused"
+    found.append("GPU")
+    with pytest.warns(RuntimeWarning, match="built without CUDA kernels"):
+        assert chosen(_backend.choice_for_devices, "auto").name == "fused"
+    monkeypatch.setattr(_library, "has_cuda", lambda: True)
+    assert chosen(_backend.choice_for_devices, "auto").name == "fused"
+    found[:] = ["TPU"]
+    assert chosen(_backend.choice_for_devices, "fused").name == "fused"
+    with pytest.warns(RuntimeWarning, match="do not run on a TPU"):
+        assert chosen(_backend.choice_for_devices, "auto").name == "composite"
+
+
 def use(backend, before=""):
     return json_of(USE.format(before=before), GRADOPS_BACKEND=backend)
 
@@ -74,7 +132,7 @@ def assert_close_lists(ours, theirs):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.extended
+@EXTENDED
 def test_auto_is_fused_where_it_can_be(fused):
     for backend in (None, "", "auto"):
         found = use(backend)
@@ -82,6 +140,7 @@ def test_auto_is_fused_where_it_can_be(fused):
         assert found["results"] == fused["results"]
 
 
+@EXTENDED
 def test_composite_gives_the_same_results_without_a_warning(fused):
     found = use("composite")
     assert found["backend"] == "composite" and found["reason"] == "GRADOPS_BACKEND=composite"
@@ -89,27 +148,15 @@ def test_composite_gives_the_same_results_without_a_warning(fused):
     assert_same_results(found, fused)
 
 
+@EXTENDED
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
-        pytest.param(
-            ANOTHER,
-            r"built for TensorFlow \S+ and TensorFlow 2\.20\.0 is installed.*pip install",
-            id="another TensorFlow",
-        ),
-        pytest.param(
-            BROKEN,
-            "cannot load its op library: .*undefined symbol",
-            id="missing symbols",
-            marks=pytest.mark.extended,
-        ),
-        pytest.param(
-            "sys.modules['gradops._kernels'] = None",
-            "is not built for this Python: .*pip install",
-            id="not built",
-            marks=pytest.mark.extended,
-        ),
+        (ANOTHER, r"built for TensorFlow \S+ and TensorFlow 2\.20\.0 is installed.*pip install"),
+        (BROKEN, "cannot load its op library: .*undefined symbol"),
+        ("sys.modules['gradops._kernels'] = None", "is not built for this Python: .*pip install"),
     ],
+    ids=["another TensorFlow", "missing symbols", "not built"],
 )
 def test_what_does_not_load_is_composed_with_one_warning(fused, before, reason):
     found = use(None, before)
@@ -125,7 +172,7 @@ def test_what_does_not_load_is_composed_with_one_warning(fused, before, reason):
     assert re.search(f"ImportError: .*{reason}", refused.stderr.strip().splitlines()[-1])
 
 
-@pytest.mark.extended
+@EXTENDED
 def test_the_python_files_alone(tmp_path, fused):
     """As on a platform that nothing was built for."""
     shutil.copytree(
@@ -142,6 +189,7 @@ def test_the_python_files_alone(tmp_path, fused):
     assert_same_results(found, fused)
 
 
+@EXTENDED
 def test_a_tpu(fused):
     """The op library loads, so that saved models do, but what is computed is composed."""
     before = """
@@ -156,8 +204,8 @@ tf.config.list_logical_devices = lambda kind=None: ["a TPU"] if kind == "TPU" el
     assert use("fused", before)["results"] == fused["results"]
 
 
+@EXTENDED
 @pytest.mark.parametrize("has_cuda", [False, True])
-@pytest.mark.extended
 def test_a_gpu(fused, has_cuda):
     """Without CUDA kernels the fused ops serve it, slowly, and say what to do."""
     before = f"""
@@ -173,13 +221,15 @@ _library.has_cuda = lambda: {has_cuda}
     assert has_cuda or "built without CUDA kernels" in found["warnings"][0]
 
 
-def test_another_word(fused):
+@EXTENDED
+def test_another_word():
     process = run_python("import gradops", GRADOPS_BACKEND="fast")
     assert process.returncode == 1
     message = "ValueError: GRADOPS_BACKEND must be one of auto, fused, composite, got 'fast'"
     assert process.stderr.strip().splitlines()[-1] == message
 
 
+@EXTENDED
 @pytest.mark.parametrize("backend", [None, "fused", "composite"])
 def test_no_tensorflow(backend):
     code = "import sys; sys.modules['tensorflow'] = None; import gradops"
@@ -190,6 +240,7 @@ def test_no_tensorflow(backend):
     assert "pip install 'tensorflow-cpu==" in message
 
 
+@EXTENDED
 def test_the_command_says_why():
     process = subprocess.run(
         [sys.executable, "-m", "gradops"],

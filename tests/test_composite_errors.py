@@ -1,11 +1,14 @@
-"""The TensorFlow composition: every bad input and its message."""
+"""The composition by its own names: bad options and dtypes, in its own words.
 
-import functools
+Shapes, sizes, weights and masks: test_errors.py and test_errors_maps.py, on both backends.
+"""
+
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_tools import each
 
 from gradops import composite
 
@@ -21,7 +24,6 @@ OPTIONS = {
     "response": "'component', 'magnitude', 'absolute', 'direction', 'normal'",
     "normalizer": "'residuals', 'pixels', 'batch'",
 }
-UNKNOWN = [tf.TensorSpec([None] * 4), tf.TensorSpec(None)]
 
 
 def call(function, **options):
@@ -29,10 +31,14 @@ def call(function, **options):
     return getattr(composite, function)(*images, **options)
 
 
-@pytest.mark.parametrize("function", LOSSES + IMAGES)
 @pytest.mark.parametrize("argument", OPTIONS)
-@pytest.mark.parametrize("value", ["wrong", 3, ["l1"]])
-def test_unknown_options(function, argument, value):
+def test_unknown_options(argument):
+    for function in LOSSES + IMAGES:
+        for value in ("wrong", 3, ["l1"]):
+            check_unknown_option(function, argument, value)
+
+
+def check_unknown_option(function, argument, value):
     if function in IMAGES and argument not in list(OPTIONS)[:4]:
         function = "gradient_loss"
     if function == "gradient_sums" and argument == "normalizer":
@@ -66,7 +72,7 @@ def test_data_format_none_is_that_of_keras():
     np.testing.assert_array_equal(edges, tf.image.sobel_edges(tf.constant(images)))
 
 
-@pytest.mark.parametrize("function", LOSSES)
+@each(LOSSES, ["gradient_loss"], name="function")
 @pytest.mark.parametrize(
     "options, owner",
     [
@@ -85,7 +91,6 @@ def test_parameters_of_something_else(function, options, owner):
         call(function, **options)
 
 
-@pytest.mark.parametrize("value", [0.0, -1, np.nan, np.inf, "1", True, [1.0]])
 @pytest.mark.parametrize(
     "options, least",
     [
@@ -97,7 +102,12 @@ def test_parameters_of_something_else(function, options, owner):
         ({"response": "direction", "response_epsilon": None}, ">= 0"),
     ],
 )
-def test_parameters_out_of_range(options, least, value):
+def test_parameters_out_of_range(options, least):
+    for value in (0.0, -1, np.nan, np.inf, "1", True, [1.0]):
+        check_out_of_range(options, least, value)
+
+
+def check_out_of_range(options, least, value):
     name = list(options)[-1]
     options = {**options, name: value}
     if least == ">= 0" and value == 0:
@@ -121,46 +131,7 @@ def test_numbers_of_numpy_are_parameters():
         np.testing.assert_array_equal(call("gradient_loss", penalty="power", alpha=alpha), expected)
 
 
-BAD_SIZES = [
-    ({}, GOOD[:, :1], "reflect", 2),
-    ({}, GOOD[:, :, :1], "reflect", 2),
-    ({"border": "valid"}, GOOD[:, :2], "valid", 3),
-    ({"border": "valid", "stencil": "forward"}, GOOD[:, :1], "valid", 2),
-    ({"border": "zero"}, GOOD[:, :0], "zero", 1),
-    ({"stencil": "forward"}, GOOD[:, :0], "reflect", 1),
-    ({"data_format": "channels_first"}, GOOD[..., :1], "reflect", 2),
-]
-
-
-SHAPES = (ValueError, tf.errors.InvalidArgumentError)  # in a graph, and where it runs
-
-
-@pytest.mark.parametrize("options, images, border, least", BAD_SIZES)
-def test_too_small(options, images, border, least):
-    stencil = options.get("stencil", "sobel")
-    message = (
-        rf" is too small: border \\*'{border}\\*' with stencil \\*'{stencil}\\*' needs height and "
-        f"width of at least {least}, got"
-    )
-    with pytest.raises(tf.errors.InvalidArgumentError, match=f"^y_pred{message} height"):
-        composite.gradient_loss(images, images, **options)
-    for name in IMAGES:
-        call = functools.partial(getattr(composite, name), **options)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=f"^images{message} height"):
-            call(images)
-        with pytest.raises(ValueError, match=f"images{message} height"):
-            tf.function(call).get_concrete_function(tf.TensorSpec(images.shape))
-        for spec in UNKNOWN:
-            function = tf.function(lambda x, call=call: call(x), input_signature=[spec])
-            with pytest.raises(tf.errors.InvalidArgumentError, match=f"images{message}"):
-                function(images)
-
-
 DTYPES = "expected float16, bfloat16, float32 or float64"
-PER_PIXEL = re.escape(" must have shape [2, 4, 5, 1] or [2, 4, 5, 3], got ")
-SAME = "y_true and y_pred must have the same shape, got"
-RANK = r" must have rank 4 \[B, H, W, C\], got shape \["
-NEGATIVE = "weights must be non-negative, got a negative number or NaN"
 
 
 @pytest.mark.parametrize(
@@ -168,27 +139,17 @@ NEGATIVE = "weights must be non-negative, got a negative number or NaN"
     [
         ((GOOD, GOOD.astype("int32")), "y_pred: got int32, " + DTYPES),
         ((GOOD, GOOD.astype("complex64")), "y_pred: got complex64, " + DTYPES),
-        ((GOOD, GOOD[0]), "y_pred" + RANK),
-        ((GOOD[..., :1], GOOD), SAME + r" \[2,4,5,1\] and \[2,4,5,3\]"),
-        ((GOOD[0], GOOD), "y_true" + RANK),
         ((GOOD, GOOD, {"mask": GOOD}), "mask: got float32, expected bool"),
-        ((GOOD, GOOD, {"mask": GOOD[0] > 0}), "mask" + RANK),
-        ((GOOD, GOOD, {"mask": GOOD[:1] > 0}), "mask" + PER_PIXEL + r"\[1, 4, 5, 3\]"),
-        ((GOOD, GOOD, {"weights": GOOD[:, :1]}), "weights" + PER_PIXEL + r"\[2, 1, 5, 3\]"),
-        ((GOOD, GOOD, {"weights": GOOD[..., :2]}), "weights" + PER_PIXEL + r"\[2, 4, 5, 2\]"),
-        ((GOOD, GOOD, {"weights": GOOD[..., 0]}), "weights" + RANK),
         (
             (GOOD, GOOD, {"weights": GOOD.astype("complex64")}),
             "weights: got complex64, expected a floating, integer or bool dtype",
         ),
-        ((GOOD, GOOD, {"weights": GOOD - 2}), NEGATIVE),
-        ((GOOD, GOOD, {"weights": GOOD * np.nan}), NEGATIVE),
     ],
 )
-@pytest.mark.parametrize("function", LOSSES)
-def test_bad_dtypes_shapes_and_weights(function, arguments, message):
+@each(LOSSES, ["gradient_loss"], name="function")
+def test_bad_dtypes(function, arguments, message):
     y_true, y_pred, *options = arguments
-    with pytest.raises(SHAPES, match=f"^{message}"):
+    with pytest.raises(ValueError, match=f"^{message}"):
         getattr(composite, function)(y_true, y_pred, **(options or [{}])[0])
 
 
@@ -200,28 +161,8 @@ def test_bad_images():
     ):
         with pytest.raises(ValueError, match="^images: got uint8, " + DTYPES):
             function(GOOD.astype("uint8"))
-        with pytest.raises(tf.errors.InvalidArgumentError, match="^images" + RANK):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match=r"^images must have rank 4 \[B, H, W, C\], got shape \[",
+        ):
             function(GOOD[0])
-
-
-@pytest.mark.parametrize("spec", UNKNOWN, ids=["unknown sizes", "unknown rank"])
-def test_bad_shapes_and_weights_at_run_time(spec):
-    def raises(message, function, *inputs):
-        function = tf.function(function, input_signature=[spec] * len(inputs))
-        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-            function(*inputs)
-
-    raises(SAME, composite.gradient_loss, GOOD[..., :1], GOOD)
-
-    def weighted(y, weights):
-        return composite.gradient_loss(None, y, weights=weights)
-
-    raises(NEGATIVE, weighted, GOOD, GOOD - 1)
-    raises("weights must have shape", weighted, GOOD, GOOD[:1])
-    raises("weights must have shape", weighted, GOOD, GOOD[:, :, :1])
-    raises("weights must have shape", weighted, GOOD, GOOD[..., :2])
-    raises("mask must have shape", lambda y, m: weighted_mask(y, m > 0), GOOD, GOOD[:1])
-
-
-def weighted_mask(y, mask):
-    return composite.gradient_loss(None, y, mask=mask)

@@ -109,14 +109,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("graph", [False, True])
-def test_raw_ops(case, graph):
+def test_raw_ops(case):
     call, message = CASES[case]
     expected = (tf.errors.OpError, ValueError, TypeError)
-    if graph:
-        message = message.replace(",", ",? ?").replace(r"\[2\]", r"\[(2|B)\]")
     with pytest.raises(expected, match=message):
-        (tf.function(call) if graph else call)()
+        call()
+    message = message.replace(",", ",? ?").replace(r"\[2\]", r"\[(2|B)\]")
+    with pytest.raises(expected, match=message):
+        tf.function(call)()
 
 
 @pytest.mark.parametrize("text", ["", "0.3", "3e-1", ".3", "+0.3"])

@@ -1,26 +1,18 @@
 """Importing: version checks, what is reported, and life without TensorFlow."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
+from op_tools import each
+from subprocess_tools import run_python
 
 import gradops
 from gradops import _library
 
 
-def run_python(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-    )
-
-
-@pytest.mark.parametrize("version", ["2.20.0", "2.22.0-rc1", "3.0.0"])
+@each(["2.20.0", "2.22.0-rc1", "3.0.0"], [], name="version")
 def test_another_tensorflow_minor_version(version):
     code = f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops"
     result = run_python(code, GRADOPS_BACKEND="fused")
@@ -49,6 +41,7 @@ def test_the_version_is_that_of_the_op_library_itself(tmp_path, monkeypatch):
         _library.tensorflow_build_version.cache_clear()
 
 
+@pytest.mark.extended
 def test_another_patch_version_is_fine():
     version = _library.minor_version(tf.__version__) + ".99"
     code = f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops"
@@ -93,6 +86,7 @@ except AttributeError as error:
     assert "GRADOPS_BACKEND=composite" in error
 
 
+@pytest.mark.extended
 def test_a_build_without_tensorflow_composes_if_told_to():
     """Where there is a TensorFlow all the same."""
     code = WITHOUT_TENSORFLOW + "print(gradops.gradient_loss(images, images).numpy())"
@@ -126,6 +120,7 @@ def test_the_command_prints_the_build():
             assert value in line
 
 
+@pytest.mark.extended
 def test_an_unknown_command():
     result = subprocess.run(
         [sys.executable, "-m", "gradops", "fly"], capture_output=True, text=True

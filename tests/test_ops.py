@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from family_options import BORDERS, DATA_FORMATS, PENALTIES, RESPONSES, SCALES, STENCILS
-from op_tools import assert_close, dyadic, each, first, name_of, with_parameters
-from pair_tools import covering
+from op_tools import assert_close, covering_pairs, dyadic, each, first, name_of, with_parameters
 
 import gradops
 from gradops import reference
@@ -29,7 +28,7 @@ CALLS = {
     "reduction": ["mean", "sum", "none"],
     "mode": ["eager", "graph"],
 }
-PAIRS = covering({**FAMILY, **LOSS_OPTIONS, **CALLS})
+PAIRS = covering_pairs({**FAMILY, **LOSS_OPTIONS, **CALLS})
 
 
 def random_cases():

@@ -6,7 +6,7 @@ The composition of narrow types is TensorFlow's own arithmetic: test_composite.p
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import EPSILON, FEW, each, ops_of, with_parameters
+from op_tools import EPSILON, FEW, each, ops_of, pairs_of, with_parameters
 
 import gradops
 from gradops import composite, reference
@@ -19,7 +19,6 @@ SMALLEST = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 0.0, "float64
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 narrow = pytest.mark.parametrize("dtype", NARROW)
 responses = each([with_parameters({"response": options["response"]}) for options in FEW])
-modes = pytest.mark.parametrize("graph", [False, True])
 
 
 def images(rng, dtype):
@@ -46,8 +45,7 @@ def loss_dtype(dtype):
     return tf.float64 if dtype == "float64" else tf.float32
 
 
-@dtypes
-@modes
+@pairs_of(dtype=DTYPES, graph=[False, True], backend=["fused", "composite"])
 def test_dtypes_of_the_results(rng, backend, dtype, graph):
     def everything(y_true, y_pred):
         with tf.GradientTape(persistent=True) as outer:
@@ -110,8 +108,7 @@ def test_no_less_precise_than_the_composition(rng, dtype, options):
 
 
 @responses
-@modes
-@pytest.mark.parametrize("scale", [1.0, 32768.0])
+@pytest.mark.parametrize(("scale", "graph"), [(1.0, False), (32768.0, True)])
 def test_loss_scaling(rng, options, scale, graph):
     """The scaled gradient is rounded to float16 once, as that of float32 would be."""
     tensors = images(rng, "float16")
@@ -145,9 +142,13 @@ def test_small_gradients_survive_in_float16_under_scaling(rng, small):
 
 
 @dtypes
-@pytest.mark.parametrize("target", ["uint8", "int32", "bool", *DTYPES])
-def test_targets_of_any_dtype(rng, dtype, target):
+def test_targets_of_any_dtype(rng, dtype):
     """Converted to the dtype of the prediction, and their gradient back to their own."""
+    for target in ("uint8", "int32", "bool", *DTYPES):
+        check_target(rng, dtype, target)
+
+
+def check_target(rng, dtype, target):
     y_true = tf.cast(rng.integers(0, 2 if target == "bool" else 9, SHAPE), target)
     y_pred = tf.cast(rng.integers(0, 9, SHAPE), dtype)
     expected = reference.gradient_loss(*wide([y_true, y_pred]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import assert_close, images
+from op_tools import assert_close, images, pairs_of
 
 import gradops
 from gradops import _backend, presets, reference
@@ -18,7 +18,12 @@ OPTIONS = [
     {"response": "normal", "scales": 2, "downsample": "average", "scale_weights": [1.0, 0.5]},
     {"scales": 2, "scale_weights": [0.0, 2.0]},
 ]
+BACKENDS = ["fused", "composite"]
+both_backends = pytest.mark.usefixtures("backend")
 PIXELS = {"pixel_weight": 1.7, "gradient_weight": 0.3}
+
+
+MEMBERS = list(range(len(OPTIONS)))
 
 
 def mean_absolute(y_true, y_pred, weights, mask, normalizer, pixel_weight):
@@ -68,20 +73,15 @@ def check(y_true, y_pred, pixel_weight=1.0, gradient_weight=1.0, **options):
     return losses.numpy(), by_pred.numpy()
 
 
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
-def test_against_the_oracle(rng, shape, options):
+@pairs_of(shape=SHAPES, member=MEMBERS, backend=BACKENDS)
+def test_against_the_oracle(rng, backend, shape, member):
     y_true, y_pred = rng.normal(size=(2, *shape))
     y_pred[:, 3] = y_true[:, 3]  # where the slope is 0
-    check(y_true, y_pred, **PIXELS, **options)
+    check(y_true, y_pred, **PIXELS, **OPTIONS[member])
 
 
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("maps", ["mask", "weights", "both"])
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
-def test_weights_and_masks(rng, options, maps, channels):
+@pairs_of(member=MEMBERS, maps=["mask", "weights", "both"], channels=[1, 3], backend=BACKENDS)
+def test_weights_and_masks(rng, backend, member, maps, channels):
     """What a mask hides, or a weight of 0 in the pixels, may be NaN."""
     shape = (3, 71, 64, 3)
     y_true, y_pred = rng.normal(size=(2, *shape))
@@ -93,10 +93,10 @@ def test_weights_and_masks(rng, options, maps, channels):
     if maps != "mask":
         given["weights"] = rng.uniform(0, 2, (*shape[:3], channels))
         given["weights"][0, :5] = 0
-    check(y_true, y_pred, **PIXELS, **given, **options)
+    check(y_true, y_pred, **PIXELS, **given, **OPTIONS[member])
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 def test_where_pixels_are_valid_and_no_residual_counts(rng):
     """Every second pixel: each is valid, and none of them has a stencil of valid pixels."""
     shape = (2, 9, 8, 2)
@@ -111,7 +111,7 @@ def test_where_pixels_are_valid_and_no_residual_counts(rng):
     check(y_true, y_pred, mask=mask, weights=weights, scales=2, **PIXELS)
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 @pytest.mark.parametrize("response", ["component", "magnitude"])
 def test_second_derivatives(rng, response):
     """<gradient, direction> by both images and by the upstream gradient, by differences."""
@@ -169,7 +169,7 @@ def test_dtypes(rng, dtype, rtol, atol):
     )
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
 def test_weights_of_0_leave_a_term_out(rng, weights):
     pixel_weight, gradient_weight = weights
@@ -177,6 +177,7 @@ def test_weights_of_0_leave_a_term_out(rng, weights):
     check(y_true, y_pred, pixel_weight=pixel_weight, gradient_weight=gradient_weight)
 
 
+@both_backends
 def test_a_nan_stays_where_it_reaches(rng):
     y_true, y_pred = rng.normal(size=(2, 2, 20, 64, 1))
     y_pred[0, 10, 30] = np.nan
@@ -222,6 +223,7 @@ def test_the_op_refuses_weights(text):
         op(image, image, none, tf.zeros([0], tf.bool), pixel_weight="1", normalizer="none")
 
 
+@both_backends
 def test_videos(rng):
     y_true, y_pred = rng.normal(size=(2, 2, 3, 9, 8, 1))
     found = presets.pixel_and_gradient(y_true, y_pred)

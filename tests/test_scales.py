@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import BORDERS, assert_close, images, pairs_of
+from family_options import BORDERS, DATA_FORMATS, DOWNSAMPLES
+from op_tools import assert_close, images, pairs_of
 
 import gradops
 from gradops import reference
@@ -16,7 +17,8 @@ OPTIONS = [
     {"penalty": "charbonnier", "response": "magnitude", "response_epsilon": 0.1},
     {"stencil": "scharr", "penalty": "huber", "border": "circular", "normalizer": "batch"},
 ]
-downsamples = pytest.mark.parametrize("downsample", reference.DOWNSAMPLES)
+both_backends = pytest.mark.usefixtures("backend")
+downsamples = pytest.mark.parametrize("downsample", DOWNSAMPLES)
 
 
 def found_and_wanted(y_true, y_pred, **options):
@@ -33,11 +35,14 @@ def found_and_wanted(y_true, y_pred, **options):
     return found, (wanted, *slopes)
 
 
-@pytest.mark.usefixtures("backend")
-@downsamples
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
-def test_against_the_oracle(rng, size, downsample, options):
+@pairs_of(
+    size=SIZES,
+    member=list(range(len(OPTIONS))),
+    downsample=DOWNSAMPLES,
+    backend=["fused", "composite"],
+)
+def test_against_the_oracle(rng, backend, size, downsample, member):
+    options = OPTIONS[member]
     y_true, y_pred = images(rng, (2, *size, 3), tf.float64)
     given = dict(scales=3, downsample=downsample, scale_weights=(1.0, 0.25, 2.0))
     found, wanted = found_and_wanted(y_true, y_pred, **given, **options)
@@ -45,10 +50,8 @@ def test_against_the_oracle(rng, size, downsample, options):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.usefixtures("backend")
-@downsamples
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-@pytest.mark.parametrize("channels", [1, 2])
+@both_backends
+@pairs_of(downsample=DOWNSAMPLES, data_format=DATA_FORMATS, channels=[1, 2])
 def test_weights_and_masks(rng, downsample, data_format, channels):
     """Levels of a mask are of valid pixels alone, and what it hides may be NaN."""
     y_true, y_pred = (np.array(x) for x in images(rng, (2, 20, 14, 2), tf.float64))
@@ -69,12 +72,7 @@ def test_weights_and_masks(rng, downsample, data_format, channels):
 LARGE = [(2, 290, 70, 3), (1, 150, 400, 3), (3, 70, 33, 1), (1, 90, 50, 2), (1, 40, 64, 30)]
 
 
-@pairs_of(
-    downsample=reference.DOWNSAMPLES,
-    shape=LARGE,
-    response=["component", "normal"],
-    border=BORDERS,
-)
+@pairs_of(shape=LARGE, downsample=DOWNSAMPLES, response=["component", "normal"], border=BORDERS)
 def test_several_units_and_tiles(rng, shape, downsample, response, border):
     """Images of several strips and tiles, and channels of all kinds."""
     y_true, y_pred = images(rng, shape, "float64")
@@ -86,7 +84,7 @@ def test_several_units_and_tiles(rng, shape, downsample, response, border):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 @downsamples
 @pytest.mark.parametrize("scales", [2, 4])
 def test_levels_of_which_nothing_counts(rng, downsample, scales):
@@ -112,9 +110,7 @@ def tensors_of(y_pred):
     return tf.constant(y_pred), tf.constant(np.where(y_pred > 1, np.nan, y_pred))
 
 
-@downsamples
-@pytest.mark.parametrize("pixel", [(8, 8), (9, 8), (31, 17)])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pairs_of(downsample=DOWNSAMPLES, pixel=[(8, 8), (9, 8), (31, 17)], value=[np.nan, np.inf])
 def test_nan_reaches_the_same_pixels(rng, downsample, pixel, value):
     y_true, y_pred = (np.array(x) for x in images(rng, (2, 40, 36, 3), "float64"))
     y_pred[(1, *pixel, 1)] = value
@@ -186,9 +182,17 @@ def test_narrow_types(rng, dtype, downsample):
     np.testing.assert_allclose(losses, wanted, rtol=1e-5)
 
 
-@downsamples
-@pytest.mark.parametrize("jit", [False, True])
-def test_in_a_graph(rng, downsample, jit):
+@pytest.mark.parametrize(
+    ("backend", "downsample", "jit"),
+    [
+        ("fused", "stride", True),
+        ("fused", "average", False),
+        ("composite", "stride", False),
+        ("composite", "average", True),
+    ],
+    indirect=["backend"],
+)
+def test_in_a_graph(rng, backend, downsample, jit):
     """Also of sizes that it does not know."""
     y_true, y_pred = images(rng, (2, 17, 19, 3))
 
@@ -202,7 +206,7 @@ def test_in_a_graph(rng, downsample, jit):
         assert_close(ours, theirs)
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 @downsamples
 def test_value_and_gradient(rng, downsample):
     y_true, y_pred = images(rng, (3, 16, 16, 3))
@@ -216,16 +220,24 @@ def test_value_and_gradient(rng, downsample):
         assert_close(slopes, tape.gradient(value, y_pred))
 
 
+@both_backends
 def test_one_scale_is_the_loss_itself(rng):
     y_true, y_pred = images(rng, (2, 8, 8, 3))
     found = gradops.gradient_loss(y_true, y_pred, scales=1, scale_weights=[0.5])
     assert_close(found, 0.5 * gradops.gradient_loss(y_true, y_pred))
 
 
-@pytest.mark.usefixtures("backend")
-@downsamples
-@pytest.mark.parametrize("response", ["component", "magnitude", "normal"])
-def test_second_derivatives(rng, downsample, response):
+@pytest.mark.parametrize(
+    ("backend", "downsample", "response"),
+    [
+        ("fused", "stride", "component"),
+        ("fused", "average", "magnitude"),
+        ("fused", "stride", "normal"),
+        ("composite", "average", "component"),
+    ],
+    indirect=["backend"],
+)
+def test_second_derivatives(rng, backend, downsample, response):
     """The derivatives of <gradient, direction> by both images, by differences of gradients."""
     shape = (1, 70, 26, 2)
     y_true, y_pred = images(rng, shape)
@@ -253,7 +265,7 @@ def test_second_derivatives(rng, downsample, response):
         np.testing.assert_allclose(tf.reduce_sum(slopes * other), wanted, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("backend")
+@both_backends
 @downsamples
 def test_keras_loss(rng, downsample):
     y_true, y_pred = images(rng, (4, 16, 12, 3), "float32")
@@ -270,6 +282,7 @@ def test_keras_loss(rng, downsample):
     assert_close(of_holes, tf.reduce_mean(wanted), "float32")
 
 
+@both_backends
 def test_videos(rng):
     y_true, y_pred = images(rng, (2, 3, 12, 12, 1))
     losses = gradops.gradient_loss(y_true, y_pred, scales=2)
@@ -298,6 +311,7 @@ def test_bad_options(options, message):
         gradops.SobelLoss(**options)
 
 
+@both_backends
 @pytest.mark.parametrize(
     "downsample, border, least", [("stride", "reflect", 9), ("average", "reflect", 16)]
 )

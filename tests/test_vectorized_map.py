@@ -6,6 +6,7 @@ import tensorflow as tf
 from op_tools import MEMBERS, each, images, is_fused
 
 import gradops
+from gradops import _library
 
 COUNT, SHAPE = 3, (2, 6, 5, 2)
 both_backends = pytest.mark.usefixtures("backend")
@@ -34,7 +35,7 @@ def calls_in(function, *arguments):
 
 
 @both_backends
-@each(MEMBERS, MEMBERS[::3])
+@each(MEMBERS, MEMBERS[::6])
 def test_losses_and_slopes(rng, options):
     def step(pair):
         with tf.GradientTape() as tape:
@@ -86,6 +87,22 @@ def test_image_functions(rng, function):
         return values, tape.gradient(total, x)
 
     assert_same_as_a_loop(step, stacked(rng)[0])
+
+
+def test_upstream_gradients_that_are_scalars(rng):
+    """One of each iteration, for all examples of its batch."""
+    y_true, y_pred = stacked(rng)
+    none = tf.zeros([0], tf.float64), tf.zeros([0], tf.bool)
+
+    def slopes(arguments):
+        prediction, upstream = arguments
+        expected = tf.constant(0.5, tf.float64)
+        empty = tf.zeros([0], tf.float64)
+        return _library.ops().gradops_loss_grad(
+            y_true[0], prediction, *none, empty, expected, upstream
+        )
+
+    assert_same_as_a_loop(slopes, y_pred, tf.constant([0.5, -2.0, 3.0], tf.float64))
 
 
 def test_sums_and_second_derivatives(rng):

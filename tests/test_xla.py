@@ -18,10 +18,11 @@ members = each(MEMBERS, MEMBERS[::4])
 both_backends = pytest.mark.usefixtures("backend")
 
 
-def assert_same_under_xla(function, *inputs):
+def assert_same_under_xla(function, *inputs, roundings=0):
     """Compiled, the function calls us and returns what it returns in a graph, bit for bit.
 
-    The composition calls nobody, and XLA rounds it in its own way.
+    But for so many roundings, if XLA computes around our calls. The composition calls nobody, and
+    XLA rounds it in its own way.
     """
     compiled = tf.function(function, jit_compile=True)
     program = compiled.experimental_get_compiler_ir(*inputs)(stage="optimized_hlo")
@@ -30,13 +31,12 @@ def assert_same_under_xla(function, *inputs):
     ours = tf.nest.flatten(compiled(*inputs))
     for x, y in zip(ours, plain, strict=True):
         assert x.dtype == y.dtype and x.shape == y.shape
-        if is_fused():
+        if is_fused() and not roundings:
             assert x.numpy().tobytes() == y.numpy().tobytes(), (x, y)
         else:
+            roundings = roundings if is_fused() else COMPOSED[x.dtype.name]
             scale = max(np.abs(y.numpy().astype("float64")).max(initial=0), 1e-3)
-            np.testing.assert_allclose(
-                x, y, rtol=0, atol=COMPOSED[x.dtype.name] * EPSILON[x.dtype.name] * scale
-            )
+            np.testing.assert_allclose(x, y, rtol=0, atol=roundings * EPSILON[x.dtype.name] * scale)
     return program
 
 
@@ -53,14 +53,14 @@ def derivatives(call, upstream):
     return step
 
 
-@both_backends
-@each(FEW)
-def test_every_response(rng, options):
-    check_member(rng, {**options, "penalty": "charbonnier"})
-
-
 @members
 def test_loss_and_gradients_have_the_bits_of_the_plain_ops(rng, options):
+    check_member(rng, options)
+
+
+@pytest.mark.parametrize("backend", ["composite"], indirect=True)
+@each(FEW, FEW[::3])
+def test_the_composition(rng, backend, options):
     check_member(rng, options)
 
 
@@ -106,16 +106,8 @@ def test_keras_losses(rng, reduction):
     def call(y_true, y_pred):
         return tf.reduce_sum(loss(y_true, y_pred))
 
-    def gradients(y_true, y_pred):
-        return derivatives(call, tf.constant(1.0))(y_true, y_pred)[1:]
-
-    tensors = images(rng, SHAPE, "float32")
-    assert_same_under_xla(gradients, *tensors)
-    # The losses of the examples are added up by XLA, in an order of its own.
-    compiled = tf.function(call, jit_compile=True)
-    np.testing.assert_allclose(
-        compiled(*tensors), call(*tensors), rtol=SHAPE[0] * EPSILON["float32"]
-    )
+    step = derivatives(call, tf.constant(1.0))
+    assert_same_under_xla(step, *images(rng, SHAPE, "float32"), roundings=8)
 
 
 @each([options["response"] for options in FEW], ["component", "direction"], name="response")
@@ -187,7 +179,7 @@ def test_inside_larger_programs_and_loops(rng):
 
 def test_a_memo_that_is_used_twice_keeps_its_numbers(rng):
     """The gradient may take the memo's memory only where nothing else reads it."""
-    y_true, y_pred = images(rng, SHAPE, "float32")
+    y_true, y_pred = images(rng, (4, 9, 6, 2), "float32")  # factors are powers of 2, hence exact
 
     def step(y_true, y_pred, factor):
         with tf.GradientTape(persistent=True) as tape:
@@ -196,7 +188,7 @@ def test_a_memo_that_is_used_twice_keeps_its_numbers(rng):
             scaled = factor * loss
         return tape.gradient(scaled, y_pred), tape.gradient(loss, y_pred)
 
-    assert_same_under_xla(step, y_true, y_pred, tf.constant(3.0))
+    assert_same_under_xla(step, y_true, y_pred, tf.constant(4.0))
 
 
 def test_a_program_that_is_compiled_for_many_threads_has_the_same_bits(rng):
@@ -266,6 +258,26 @@ def test_empty_batch():
     assert call(tf.zeros([0, 5, 6, 1])).shape == [0]
 
 
+@pytest.mark.extended
+def test_fit_compiled(rng):
+    """A model whose whole training step is one program of XLA."""
+    import keras
+
+    x, y = rng.random((8, 12, 10, 3), np.float32), rng.random((8, 12, 10, 3), np.float32)
+    histories = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential(
+            [keras.Input((12, 10, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+        )
+        model.compile("sgd", loss=gradops.SobelLoss(), jit_compile=jit_compile)
+        history = model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        histories.append(history.history["loss"])
+        assert model.evaluate(x, y, verbose=0) > 0
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    assert histories[1][-1] < histories[1][0]
+
+
 LATE = """
 import tensorflow as tf
 
@@ -278,6 +290,7 @@ assert call(x) == gradops.gradient_loss(None, x)
 """
 
 
+@pytest.mark.extended
 def test_the_library_may_be_loaded_after_the_first_program():
     process = run_python(LATE)
     assert process.returncode == 0, process.stderr
