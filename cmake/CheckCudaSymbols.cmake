@@ -1,8 +1,8 @@
 # cmake -DNM=nm -DLIBRARY=lib.so -P CheckCudaSymbols.cmake
 #
 # Fails, and removes the library, if it expects a symbol of CUDA from some other library. Ours is
-# linked statically; were it not found before TensorFlow on the link line, the kernels would run on
-# the stand-ins that TensorFlow's own libraries export. A launcher that nobody defined shows here too.
+# linked statically; were it not, the kernels would run on the stand-ins that TensorFlow's own
+# libraries export. A launcher that nobody defined shows here too.
 foreach(tool NM LIBRARY)
   if(NOT ${tool})
     message(FATAL_ERROR "gradops: CheckCudaSymbols.cmake needs -D${tool}=...")

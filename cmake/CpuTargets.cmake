@@ -1,5 +1,5 @@
-# The CPU kernels, compiled once per instruction set. An instruction set is one line here and one in
-# each of the two lists of csrc/cpu/targets.cc.
+# The CPU kernels, compiled once per instruction set. To add one, follow avx512 through this file and
+# csrc/cpu/targets.cc.
 #
 # GRADOPS_DEV=ON compiles only the widest one that this machine runs: a change to a kernel is then
 # rebuilt in a third of the time. The library is of use on such machines alone.

@@ -2,8 +2,8 @@
 #
 # include() decides, before any language is enabled, so that what is wrong is said at once. It sets
 #   GRADOPS_CUDA_VERSION    the toolkit's, such as 13.0; empty without CUDA
-# gradops_add_cuda()        adds the target gradops_cuda, from csrc/cuda/*.cu
-# gradops_link_cuda(TARGET) links TARGET, a shared library, with it, and checks what came of that
+# gradops_add_cuda(TARGET)  compiles csrc/cuda/*.cu, links TARGET, a shared library, with all of it, and
+#                           checks what came of that
 
 include("${CMAKE_CURRENT_LIST_DIR}/CudaArchitectures.cmake")
 
@@ -28,9 +28,8 @@ endif()
 # Kernels that no device here can run are compiled on request only: they take most of a build's time.
 # build_support/gradops_build_backend.py asks the same.
 if(_cuda STREQUAL "AUTO")
-  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
-    OUTPUT_VARIABLE _devices ERROR_QUIET RESULT_VARIABLE _status)
-  if(NOT _status EQUAL 0 OR NOT _devices MATCHES "[0-9]\\.[0-9]")
+  gradops_find_cuda_capabilities(_capabilities)
+  if(NOT _capabilities)
     message(STATUS "CUDA kernels: none, nvidia-smi finds no device here (GRADOPS_CUDA=ON compiles them)")
     return()
   endif()
@@ -94,7 +93,7 @@ function(_gradops_nvcc_flag flag)
   endif()
 endfunction()
 
-function(gradops_add_cuda)
+function(gradops_add_cuda target)
   file(GLOB sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
   add_library(gradops_cuda STATIC ${sources})
   # Headers alone: the options of the C++ sources are not nvcc's.
@@ -122,8 +121,8 @@ function(gradops_add_cuda)
   list(TRANSFORM text REPLACE "-real$" "")
   list(TRANSFORM text REPLACE "-virtual$" "-ptx")
   list(JOIN text " " text)
-  foreach(target gradops_cuda gradops_kernels)
-    target_compile_definitions(${target} PUBLIC
+  foreach(compiled gradops_cuda ${target})
+    target_compile_definitions(${compiled} PUBLIC
       GRADOPS_CUDA
       GRADOPS_CUDA_ARCHITECTURES="${text}"
       GRADOPS_CUDA_TOOLKIT="${GRADOPS_CUDA_VERSION}")
@@ -131,10 +130,7 @@ function(gradops_add_cuda)
   set_target_properties(gradops_cuda PROPERTIES
     CUDA_ARCHITECTURES "${GRADOPS_CUDA_ARCHITECTURES}"
     CUDA_EXTENSIONS OFF
-    CUDA_RUNTIME_LIBRARY None)  # gradops_link_cuda links it, in the right place
-endfunction()
-
-function(gradops_link_cuda target)
+    CUDA_RUNTIME_LIBRARY None)  # it is linked below
   # All of it: the launchers are for those who link the target.
   target_link_libraries(${target} PRIVATE
     "$<LINK_LIBRARY:WHOLE_ARCHIVE,gradops_cuda>" CUDA::cudart_static)

@@ -76,12 +76,23 @@ function(_gradops_real_and_last_virtual list)
   set(${list} ${${list}} "${last}-virtual" PARENT_SCOPE)
 endfunction()
 
-function(_gradops_native list)
+# Sets OUT to what nvidia-smi says of the compute capabilities of this machine's cards, such as "9.0",
+# and to nothing where it finds none; OUT_said to all that it says.
+function(gradops_find_cuda_capabilities out)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
     OUTPUT_VARIABLE capabilities ERROR_VARIABLE error RESULT_VARIABLE result)
+  set(${out}_said "${capabilities}${error}" PARENT_SCOPE)
   if(NOT result EQUAL 0 OR NOT capabilities MATCHES "[0-9]\\.[0-9]")
+    set(capabilities "")
+  endif()
+  set(${out} "${capabilities}" PARENT_SCOPE)
+endfunction()
+
+function(_gradops_native list)
+  gradops_find_cuda_capabilities(capabilities)
+  if(NOT capabilities)
     message(FATAL_ERROR "gradops: GPU architecture 'native', but nvidia-smi finds no card here: "
-      "name an architecture.\n${capabilities}${error}")
+      "name an architecture.\n${capabilities_said}")
   endif()
   string(REPLACE "." "" capabilities "${capabilities}")
   string(REGEX MATCHALL "[0-9]+" found "${capabilities}")

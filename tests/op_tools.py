@@ -32,15 +32,10 @@ def with_parameters(case):
     return {**case, **penalty, **RESPONSE_PARAMETERS.get(case.get("response"), {})}
 
 
-def covering_pairs(axes):
-    """`covering`, each case in the order of the axes: names must not depend on a hash seed."""
-    return [{axis: case[axis] for axis in axes} for case in covering(axes)]
-
-
 # Every pair of a response, a penalty, a stencil and a border.
 MEMBERS = [
     with_parameters(case)
-    for case in covering_pairs(
+    for case in covering(
         {
             "response": RESPONSES,
             "penalty": list(PENALTY_PARAMETERS),

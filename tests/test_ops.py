@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from family_options import BORDERS, DATA_FORMATS, PENALTIES, RESPONSES, SCALES, STENCILS
-from op_tools import assert_close, covering_pairs, dyadic, each, first, name_of, with_parameters
+from op_tools import assert_close, dyadic, each, first, name_of, with_parameters
+from pair_tools import covering
 
 import gradops
 from gradops import reference
@@ -28,7 +29,7 @@ CALLS = {
     "reduction": ["mean", "sum", "none"],
     "mode": ["eager", "graph"],
 }
-PAIRS = covering_pairs({**FAMILY, **LOSS_OPTIONS, **CALLS})
+PAIRS = covering({**FAMILY, **LOSS_OPTIONS, **CALLS})
 
 
 def random_cases():

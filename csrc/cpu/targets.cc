@@ -9,22 +9,15 @@
 namespace gradops {
 namespace cpu {
 
-// Defined by target_kernels.cc, which is compiled for each instruction set. GRADOPS_CPU_<NAME> says
-// which ones there are: see cmake/CpuTargets.cmake.
+// Defined by target_kernels.cc for the instruction sets that are compiled.
 #define GRADOPS_DECLARE_KERNELS(name) \
   namespace name {                    \
   template <class S>                  \
   const KernelTable<S>& Kernels();    \
   }
-#if defined(GRADOPS_CPU_BASELINE)
 GRADOPS_DECLARE_KERNELS(baseline)
-#endif
-#if defined(GRADOPS_CPU_AVX2)
 GRADOPS_DECLARE_KERNELS(avx2)
-#endif
-#if defined(GRADOPS_CPU_AVX512)
 GRADOPS_DECLARE_KERNELS(avx512)
-#endif
 
 }  // namespace cpu
 
@@ -39,7 +32,7 @@ struct TargetRow {
   {#name, cpu::name::Kernels<float>(), cpu::name::Kernels<double>(), \
    cpu::name::Kernels<math::Half>(), cpu::name::Kernels<math::BFloat16>()}
 
-/// Narrowest first.
+/// Narrowest first. cmake/CpuTargets.cmake defines GRADOPS_CPU_<NAME> for those that are compiled.
 const std::vector<TargetRow>& AllTargets() {
   static const auto* const rows = new std::vector<TargetRow>{
 #if defined(GRADOPS_CPU_BASELINE)
