@@ -12,7 +12,7 @@ CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -n
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help build demo test test-extended mutants cuda-check bench bench-peers docs lint \
-	format wheel wheel-test gpu-check gpu-check-tensorflow clean distclean gallery
+	format wheel wheel-test gpu-site gpu-check gpu-check-tensorflow clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
 	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow"
+	@echo "make gpu-site       only build them, for a machine with another Python: PYTHON, ARCHS, VARIANTS"
 	@echo "make gpu-check-tensorflow   the ops under TensorFlow's GPU build: tests, times and memory"
 	@echo "make clean, distclean"
 
@@ -43,10 +44,11 @@ $(VENV)/.created:
 	$(PY) -m pip install --quiet --upgrade pip
 	touch $@
 
-# .requirements-NAME: an extra of the package, or "build".
+# .requirements-NAME: an extra of the package, "build" or "tf-keras".
+$(VENV)/.requirements-tf-keras: PIP_FLAGS := --no-deps
 $(VENV)/.requirements-%: $(BACKEND) $(VENV)/.choices
 	$(PY) $(BACKEND) $* > $@.txt
-	$(PY) -m pip install --quiet -r $@.txt
+	$(PY) -m pip install --quiet $(PIP_FLAGS) -r $@.txt
 	touch $@
 
 # An editable install without isolation, so that rebuilding compiles only what changed.
@@ -69,7 +71,8 @@ demo: $(VENV)/.built $(VENV)/.requirements-demo
 	$(PY) -m gradops demo
 
 TEST_NEEDS := $(VENV)/.built $(VENV)/.emulation \
-	$(VENV)/.requirements-test $(VENV)/.requirements-demo $(VENV)/.requirements-bench
+	$(VENV)/.requirements-test $(VENV)/.requirements-tf-keras \
+	$(VENV)/.requirements-demo $(VENV)/.requirements-bench
 # Two processes; each limits the threads of its TensorFlow (tests/conftest.py).
 PYTEST := $(PY) -m pytest -n 2 --dist worksteal
 
@@ -126,6 +129,16 @@ wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
 # The newest wheel of dist/ in a new environment; TENSORFLOW=tensorflow: under the package for GPUs.
 wheel-test: $(VENV)/.created
 	$(PY) build_support/try_wheel.py dist $(or $(TENSORFLOW),tensorflow-cpu)
+
+# What a machine with a GPU needs that has neither network nor compiler, for the Python there:
+#   make gpu-site PYTHON=python3.12 ARCHS=90-real VARIANTS=all
+gpu-site: GPU_VENV := build/gpu-venv
+gpu-site:
+	$(PYTHON) -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install --quiet numpy pybind11 cmake ninja
+	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(GPU_VENV)/bin/python build_support/gpu_check.py \
+		--build-only --archs "$(or $(ARCHS),native)" --variants "$(VARIANTS)"
+	cd build && tar -cJf gpu-site.tar.xz gpu-check*/site
 
 # On a machine with a GPU, and with PYTHON's NumPy, pytest, pybind11 and CuPy: no .venv, no network.
 gpu-check:

@@ -128,8 +128,11 @@ def extras() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
+    lists = extras() | {"build": build_requirements()}
+    # Keras 2 requires the other package of TensorFlow, so it is installed by itself.
+    lists["tf-keras"] = [f"tf_keras=={tensorflow_minor_version()}.*"]
     for extra in sys.argv[1:]:
-        print("\n".join(build_requirements() if extra == "build" else extras()[extra]))
+        print("\n".join(lists[extra]))
 else:
     from setuptools import build_meta as _setuptools
     from setuptools.build_meta import (  # noqa: F401  (hooks that pip calls)

@@ -17,6 +17,8 @@ Importing gradops registers its ops, so saved models that use them load. Where t
 not load, the losses are composed of TensorFlow's ops: see GRADOPS_BACKEND in docs/compatibility.md.
 """
 
+import sys
+
 from gradops import _backend, reference
 from gradops._info import build_info
 
@@ -25,6 +27,7 @@ __all__ = ["__version__", "build_info", "reference"]
 
 if _backend.choice().name != "kernels only":
     from gradops import composite, presets
+    from gradops._keras_names import register_functions
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss
@@ -52,6 +55,8 @@ if _backend.choice().name != "kernels only":
         "value_and_gradient",
         "vgg_features",
     ]
+    for _module in (sys.modules[__name__], composite, presets):
+        register_functions(_module)
 else:
 
     def __getattr__(name: str) -> object:

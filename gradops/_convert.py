@@ -23,21 +23,34 @@ def inputs(
     weights: TensorLike | None = None,
     mask: MaskLike | None = None,
 ) -> tuple[Inputs, LeadingAxes]:
-    """The ops' inputs, y_true of y_pred's dtype, weights of the loss's, and what was folded."""
-    y_pred = images("y_pred", y_pred)
-    dtype, rank = loss_dtype(y_pred.dtype), y_pred.shape.rank or 4
-    leading = LeadingAxes("y_pred", y_pred)
+    """The ops' inputs, both images of the dtype that they are compared in, and what was folded."""
+    predicted = images("y_pred", y_pred)
+    target = None if y_true is None else tensor("y_true", y_true)
+    common = predicted.dtype if target is None else common_dtype(predicted.dtype, target.dtype)
+    dtype, rank = loss_dtype(common), predicted.shape.rank or 4
+    given_dtype, predicted = predicted.dtype, tf.cast(predicted, common)
+    leading = LeadingAxes("y_pred", predicted, given_dtype)
     folded = Inputs(
-        absent(y_pred.dtype)
-        if y_true is None
-        else leading.fold("y_true", real("y_true", y_true, y_pred.dtype, rank)),
-        leading.fold("y_pred", y_pred),
+        absent(common)
+        if target is None
+        else leading.fold("y_true", real("y_true", target, common, rank)),
+        leading.fold("y_pred", predicted),
         absent(dtype)
         if weights is None
         else leading.fold("weights", real("weights", weights, dtype, rank)),
         absent(tf.bool) if mask is None else leading.fold("mask", _mask(mask, rank)),
     )
     return folded, leading
+
+
+def common_dtype(predicted: tf.DType, target: tf.DType) -> tf.DType:
+    """What images of these dtypes are compared in: the wider one, float32 at least if they differ.
+
+    float16 and bfloat16 do not hold each other's numbers, nor those of most integers.
+    """
+    if predicted == target:
+        return predicted
+    return tf.float64 if tf.float64 in (predicted, target) else tf.float32
 
 
 def images(argument: str, values: TensorLike) -> tf.Tensor:
@@ -80,7 +93,7 @@ def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Ten
     """A vector of no numbers would be; in a graph, it may only come to light when it is run."""
     message = f"{argument} must have rank {rank}, got shape"
     if values.shape.rank is None:
-        check = tf.debugging.Assert(tf.rank(values) != 1, [message, tf.shape(values)])
+        check = tf.debugging.Assert(tf.not_equal(tf.rank(values), 1), [message, tf.shape(values)])
         return after(check, values)
     if is_absent(values):
         raise shape_error(f"{message} {shape_text(values.shape)}")

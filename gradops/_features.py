@@ -159,7 +159,7 @@ def _checked_feature(argument: str, feature: Any, images: tf.Tensor) -> tf.Tenso
     if batch is not None and shape.is_fully_defined():
         return feature
     sizes, of_images = tf.shape(feature), tf.shape(images)
-    good = tf.reduce_all(sizes[:1] == of_images[:1]) & tf.reduce_all(sizes[1:] > 0)
+    good = tf.reduce_all(tf.equal(sizes[:1], of_images[:1])) & tf.reduce_all(sizes[1:] > 0)
     good &= tf.size(sizes) > 0
     check = tf.debugging.Assert(good, [f"{message}, got shape", sizes, "for images", of_images])
     return after(check, feature)

@@ -77,7 +77,7 @@ def _by_example(losses: Any, images: tf.Tensor) -> tf.Tensor:
         raise shape_error(f"{message}, got shape {shape_text(losses.shape)} {of_batch}")
     if None in (losses.shape.rank, *losses.shape[:1], *batch):
         sizes = tf.shape(losses), tf.shape(images)
-        good = tf.reduce_all(sizes[0][:1] == sizes[1][:1]) & (tf.size(sizes[0]) > 0)
+        good = tf.reduce_all(tf.equal(sizes[0][:1], sizes[1][:1])) & (tf.size(sizes[0]) > 0)
         check = tf.debugging.Assert(good, [f"{message}, got shape", sizes[0], "for", sizes[1]])
         losses = after(check, losses)
     return mean_by_example(losses)

@@ -7,11 +7,12 @@ wants.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from gradops import _ops
+from gradops import _library, _ops
 from gradops._inputs import Inputs, absent, is_absent
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 
@@ -27,6 +28,10 @@ _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
     "ForwardAccumulators: take one of them by a GradientTape"
 )
+
+
+def _registered(name: str) -> Callable[[Callable], Callable]:
+    return _library.registered_once(tf.RegisterGradient(name))
 
 
 def _options_of(op: tf.Operation, names: tuple[str, ...]) -> dict[str, Any]:
@@ -66,17 +71,17 @@ def _loss_input_gradients(
     return [by_true, gradient, by_weights, None]
 
 
-@tf.RegisterGradient("Gradops>Loss")
+@_registered("Gradops>Loss")
 def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
     return _loss_input_gradients(op, None, upstream, upstream)
 
 
-@tf.RegisterGradient("Gradops>LossMemo")
+@_registered("Gradops>LossMemo")
 def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
     return [*_loss_input_gradients(op, op.outputs[1], op.inputs[4], upstream), None]
 
 
-@tf.RegisterGradient("Gradops>LossGrad")
+@_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     """Of upstream_b * dL_b/dy_pred: by both images, and <vector_b, dL_b/dy_pred> by upstream."""
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
@@ -109,7 +114,7 @@ def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.reduce_sum(by_loss, axes), shape)
 
 
-@tf.RegisterGradient("Gradops>LossGradGrad")
+@_registered("Gradops>LossGradGrad")
 def _loss_grad_grad_gradients(
     op: tf.Operation, to_true: tf.Tensor, to_pred: tf.Tensor, to_upstream: tf.Tensor
 ):
@@ -143,28 +148,28 @@ def _loss_grad_grad_gradients(
     return [by_true, by_pred, _by_weights(op, to_upstream), None, by_vector, by_upstream]
 
 
-@tf.RegisterGradient("Gradops>LossCounts")
+@_registered("Gradops>LossCounts")
 def _loss_counts_gradients(op: tf.Operation, upstream: tf.Tensor):
     return [None, None, _by_weights(op, upstream), None]
 
 
-@tf.RegisterGradient("Gradops>ImageGradients")
+@_registered("Gradops>ImageGradients")
 def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
     return _ops.image_gradients_adjoint(upstream, _options_of(op, _IMAGE_OPTIONS))
 
 
-@tf.RegisterGradient("Gradops>ImageGradientsAdjoint")
+@_registered("Gradops>ImageGradientsAdjoint")
 def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
     return _ops.image_gradients(upstream, _options_of(op, _IMAGE_OPTIONS))
 
 
-@tf.RegisterGradient("Gradops>GradientMagnitude")
+@_registered("Gradops>GradientMagnitude")
 def _gradient_magnitude_gradient(op: tf.Operation, upstream: tf.Tensor):
     options = _options_of(op, _MAGNITUDE_OPTIONS)
     return _ops.gradient_magnitude_gradient(op.inputs[0], upstream, options)
 
 
-@tf.RegisterGradient("Gradops>GradientMagnitudeGrad")
+@_registered("Gradops>GradientMagnitudeGrad")
 def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
     """Of S^T(upstream * g / m) with g = S images, m = |g|: of ops that are differentiable again.
 

@@ -1,7 +1,7 @@
-"""Images with other leading axes than the batch's one (videos, or a single image): folded into it.
+"""Images with more leading axes than the batch's one, as videos have: folded into it.
 
-[..., H, W, C] is a batch [N, H, W, C] to the ops, and what they return by example gets the leading
-axes back.
+[B, ..., H, W, C] is a batch [N, H, W, C] to the ops, and what they return by example gets the
+leading axes back.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs import after, loss_dtype, shape_error, shape_text
 
 _IMAGE_AXES = 3  # channels_last or channels_first
 
 
 class LeadingAxes:
-    """All axes but the last three of images.
+    """All axes but the last three of images, and the dtype that they were given in.
 
     Images whose rank a graph does not know must turn out to have rank 4; the ops check it.
     """
 
-    def __init__(self, argument: str, images: tf.Tensor):
+    def __init__(self, argument: str, images: tf.Tensor, given_dtype: tf.DType | None = None):
         self._argument, self._images = argument, images
+        self._dtype = given_dtype or images.dtype
         rank = images.shape.rank
-        if rank is not None and rank < _IMAGE_AXES:
+        if rank is not None and rank <= _IMAGE_AXES:
             raise shape_error(
-                f"{argument} must have rank 3 or more, that is 4 for a batch of images, got shape "
-                f"{shape_text(images.shape)}"
+                f"{argument} must have rank 4 [B, H, W, C] or [B, C, H, W], or more, got shape "
+                f"{shape_text(images.shape)}; [None] adds the batch axis to a single image, "
+                "[..., None] the channel axis to images without channels"
             )
         self._is_one = rank is None or rank == _IMAGE_AXES + 1
 
@@ -41,6 +43,7 @@ class LeadingAxes:
         leading = self._images.shape[:-_IMAGE_AXES]
         if tensor is not self._images:
             tensor = self._checked(argument, tensor, leading)
+        leading = leading.merge_with(tensor.shape[:-_IMAGE_AXES])
         if tensor.shape.is_fully_defined():
             return tf.reshape(tensor, [math.prod(leading), *tensor.shape[-_IMAGE_AXES:]])
         shape = tf.shape(tensor)
@@ -48,8 +51,15 @@ class LeadingAxes:
         folded = tf.reshape(tensor, tf.concat([count, shape[-_IMAGE_AXES:]], axis=0))
         return tf.ensure_shape(folded, [leading.num_elements(), *tensor.shape[-_IMAGE_AXES:]])
 
-    def unfold(self, tensor: tf.Tensor) -> tf.Tensor:
-        """[N, ...] as [..., ...]."""
+    def unfold_losses(self, losses: tf.Tensor) -> tf.Tensor:
+        """[N, ...] as [B, ..., ...], of the dtype that losses of the given images have."""
+        return self._unfold(tf.cast(losses, loss_dtype(self._dtype)))
+
+    def unfold_images(self, images: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] as [B, ..., H, W, C], of the dtype that the images were given in."""
+        return self._unfold(tf.cast(images, self._dtype))
+
+    def _unfold(self, tensor: tf.Tensor) -> tf.Tensor:
         if self._is_one:
             return tensor
         leading, rest = self._images.shape[:-_IMAGE_AXES], tensor.shape[1:]
@@ -64,7 +74,7 @@ class LeadingAxes:
         if tensor.shape.rank is None:
             message = f"{argument} must have rank {rank} as {self._argument}, got"
             found = tf.size(tf.shape(tensor))  # tf.rank is taken for what ensure_shape says
-            tensor = after(tf.debugging.Assert(found == rank, [message, found]), tensor)
+            tensor = after(tf.debugging.Assert(tf.equal(found, rank), [message, found]), tensor)
             tensor = tf.ensure_shape(tensor, [None] * rank)
         if tensor.shape.rank != rank:
             raise shape_error(
@@ -80,7 +90,7 @@ class LeadingAxes:
         if found.is_fully_defined() and leading.is_fully_defined():
             return tensor
         shapes = [tf.shape(x)[:-_IMAGE_AXES] for x in (self._images, tensor)]
-        good = tf.reduce_all(shapes[0] == shapes[1])
+        good = tf.reduce_all(tf.equal(*shapes))
         tensor = after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
         # XLA drops assertions. It does refuse to stack what has not the same shape.
         both = tf.stack([tf.zeros(shape, tf.bool) for shape in shapes])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,6 +123,21 @@ def check_tensorflow() -> None:
             f"installed. Install the one it was built for: {fix}; or build gradops for yours, in "
             f"its source folder: GRADOPS_TF_VERSION={installed} pip install ."
         )
+
+
+def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable], Callable]:
+    """A decorator that registers with TensorFlow what is not registered yet.
+
+    It is where gradops is imported again, as notebooks and plugins do after removing it from
+    sys.modules; what was registered then serves.
+    """
+
+    def register(function: Callable) -> Callable:
+        with contextlib.suppress(KeyError, AssertionError):  # for gradients, for loops
+            decorator(function)
+        return function
+
+    return register
 
 
 @functools.cache

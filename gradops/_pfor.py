@@ -108,4 +108,4 @@ def _convert_in_turn(
 
 
 for _op in _OPS:
-    pfor.RegisterPFor(_op)(_convert)
+    _library.registered_once(pfor.RegisterPFor(_op))(_convert)

@@ -34,7 +34,7 @@ def refused(like: tf.Tensor, upstream: tf.Tensor, message: str) -> tf.Tensor:
 
 def _zero_or_error(values: tf.Tensor, message: str, dtype: tf.DType) -> tf.Tensor:
     """A scalar 0 if all values are 0."""
-    is_wrong = tf.reduce_any(values != 0)
+    is_wrong = tf.reduce_any(tf.not_equal(values, 0))
     if tf.executing_eagerly():
         if is_wrong:
             raise NotImplementedError(message)

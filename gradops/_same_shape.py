@@ -23,7 +23,7 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
     # Shapes of several lengths cannot be compared as they are.
     ranks = [tf.size(shape) for shape in shapes]
     least = tf.minimum(*ranks)
-    good = tf.reduce_all(shapes[0][:least] == shapes[1][:least]) & (ranks[0] == ranks[1])
+    good = tf.reduce_all(tf.equal(shapes[0][:least], shapes[1][:least])) & tf.equal(*ranks)
     check = tf.debugging.Assert(good, [f"{message}, got", *shapes])
     first = after(check, first)
     if first.shape.rank is None or second.shape.rank is None:

@@ -42,12 +42,12 @@ def gradient_loss(
     writes the gradient, and nothing else.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
-        dtype. None stands for images of zeros: total variation and other penalties of one image.
-      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. Other
-        leading axes than [B], as [B, T] of videos or none of a single image, are taken for a batch
-        of as many images, and the results have them in place of [B]. (Where a graph does not know
-        the rank, it has to be 4.)
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]) of any real dtype. Images
+        of two dtypes are compared in float64 if one of them is that, and else in float32. None
+        stands for images of zeros: total variation and other penalties of one image.
+      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. More
+        leading axes than [B], as [B, T] of videos, are taken for a batch of as many images, and the
+        results have them in place of [B]. (Where a graph does not know the rank, it has to be 4.)
       stencil: "sobel", "scharr", "prewitt", "central" (differences of the two neighbours) or
         "forward" (of the next pixel and this one).
       penalty: rho(r): "l1" |r|, "l2" r^2, "charbonnier" sqrt(r^2 + epsilon^2), "huber" r^2 / 2 up
@@ -65,7 +65,9 @@ def gradient_loss(
       alpha: For power (default 2), at least 1.
       response_epsilon: For magnitude (default 0) and direction (default 1e-6), at least 0.
       weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
-        [B, C, H, W]): weighs the residuals centred at each pixel. Not differentiable.
+        [B, C, H, W]): weighs the residuals centred at each pixel. One of weight 0 does not count,
+        whatever the images hold there. The largest of each example has to be 0 or from 1e-30 to
+        1e19 (float64: 1e-290 to 1e150). Not differentiable.
       mask: True where a pixel is valid, in the same shapes. Invalid pixels are never looked at, so
         they may be NaN: residuals that stand on one are dropped.
       normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
@@ -82,15 +84,16 @@ def gradient_loss(
       name: Name of the operation.
 
     Returns:
-      Per-example losses [B], float64 for float64 images and else float32. Differentiable twice with
-      respect to both images.
+      Per-example losses [B], float64 for a float64 y_pred and else float32. Differentiable twice
+      with respect to both images; gradients have the dtype of their image.
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
         a graph, ranks or shapes do not match, also of leading axes, or H or W is too small, also
         for the scales.
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
-        eager mode or where the graph did not know the shape; if a weight is negative or NaN.
+        eager mode or where the graph did not know the shape; if a weight is negative or NaN, or an
+        example's largest one not in the range.
       NotImplementedError: If the gradient by weights is asked for.
 
     Example:
@@ -99,8 +102,8 @@ def gradient_loss(
       array([10., 10.], dtype=float32)
       >>> gradops.gradient_loss(None, target, stencil="forward", border="valid").numpy()
       array([2.5, 2.5], dtype=float32)
-      >>> gradops.gradient_loss(target[0], target[0] * 2).shape  # a single image
-      TensorShape([])
+      >>> gradops.gradient_loss(target[None], target[None] * 2).shape  # a video of two images
+      TensorShape([1, 2])
 
     Source: for the defaults, |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
     gives the same numbers. The others are defined in docs/design.md.
@@ -121,7 +124,7 @@ def gradient_loss(
     levels = _scales.check(scales, downsample, scale_weights)
     with tf.name_scope(name or "gradient_loss"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
-        return leading.unfold(_scales.loss(inputs, options, levels))
+        return leading.unfold_losses(_scales.loss(inputs, options, levels))
 
 
 def value_and_gradient(
@@ -208,7 +211,8 @@ def value_and_gradient(
     with tf.name_scope(name or "value_and_gradient"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
         losses, gradient = _scales.value_and_gradient(inputs, reduction, options, levels)
-        losses, gradient = leading.unfold(losses), leading.unfold(gradient)
+        losses = leading.unfold_losses(losses)
+        gradient = leading.unfold_images(gradient)
         reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}[reduction]
         return reduce(losses), gradient
 
@@ -285,4 +289,4 @@ def gradient_sums(
     with tf.name_scope(name or "gradient_sums"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
         sums, counts = _backend.ops().sums(inputs, options)
-        return leading.unfold(sums), leading.unfold(counts)
+        return leading.unfold_losses(sums), leading.unfold_losses(counts)

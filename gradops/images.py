@@ -21,7 +21,7 @@ def image_gradients(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64. Any other leading axes than [B] will do, or none.
+        float64. More leading axes than [B] will do.
       stencil: See gradops.gradient_loss.
       border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
@@ -34,7 +34,7 @@ def image_gradients(
 
     Raises:
       ValueError: If an option is not one of those allowed, the dtype is not, or, in a graph, images
-        have fewer than 3 axes or are too small.
+        have fewer than 4 axes or are too small.
       tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
         know the shape.
 
@@ -48,7 +48,7 @@ def image_gradients(
     options = _options.check(stencil=stencil, border=border, scale=scale, data_format=data_format)
     with tf.name_scope(name or "image_gradients"):
         folded, leading = _convert.folded_images("images", images)
-        return leading.unfold(_backend.ops().image_gradients(folded, options))
+        return leading.unfold_images(_backend.ops().image_gradients(folded, options))
 
 
 def gradient_magnitude(
@@ -65,7 +65,7 @@ def gradient_magnitude(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64. Any other leading axes than [B] will do, or none.
+        float64. More leading axes than [B] will do.
       stencil: See gradops.gradient_loss.
       border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
@@ -97,22 +97,22 @@ def gradient_magnitude(
     )
     with tf.name_scope(name or "gradient_magnitude"):
         folded, leading = _convert.folded_images("images", images)
-        return leading.unfold(_backend.ops().gradient_magnitude(folded, options))
+        return leading.unfold_images(_backend.ops().gradient_magnitude(folded, options))
 
 
 def sobel_edges(images: TensorLike) -> tf.Tensor:
     """edges[..., 0] = S_y images, edges[..., 1] = S_x images: tf.image.sobel_edges, fused.
 
     Args:
-      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2. Any
-        other leading axes than [B] will do, or none.
+      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2. More
+        leading axes than [B] will do.
 
     Returns:
       [B, H, W, C, 2]: the derivative down the rows, then along the columns, of unscaled Sobel taps
       with a reflected border. Differentiable, to any order.
 
     Raises:
-      ValueError: If the dtype is not one of those, or, in a graph, images have fewer than 3 axes or
+      ValueError: If the dtype is not one of those, or, in a graph, images have fewer than 4 axes or
         are too small.
       tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
         know the shape.

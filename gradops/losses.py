@@ -9,10 +9,11 @@ import keras
 import tensorflow as tf
 
 from gradops import _convert, _inputs, _keras_call, _options, _scales
+from gradops._legacy_keras import NotOfLegacyKeras
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class GradientLoss(keras.losses.Loss):
+class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     """loss_b = mean over h, w, c and k in {y, x} of penalty((S_k y_pred)_b - (S_k y_true)_b).
 
     The Keras form of gradops.gradient_loss: one value per example, then sample weights [B] and the
@@ -45,11 +46,12 @@ class GradientLoss(keras.losses.Loss):
         keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
         value is float64 for float64, else float32: it neither overflows nor loses digits.
 
-    Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, [B] for weights of the
-    examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels, as `weights` of
-    gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]). Of videos
-    [B, T, H, W, C] each frame is an example, with weights [B] or [B, T], or of the pixels. Keras'
-    class weights do not apply to images. Returns a scalar, or the losses for reduction "none".
+    Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, a scalar, [B] or [B, 1] for
+    weights of the examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels,
+    as `weights` of gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]).
+    Of videos [B, T, H, W, C] each frame is an example, with weights [B] or [B, T], or of the
+    pixels. A Keras mask of y_pred is one of examples or of pixels, as `mask` is. Keras' class
+    weights do not apply to images. Returns a scalar, or the losses for reduction "none".
 
     Raises:
       ValueError: If an option is not one of those built or Keras runs on another backend; when
@@ -62,6 +64,8 @@ class GradientLoss(keras.losses.Loss):
 
     Source: gradops.gradient_loss.
     """
+
+    functional_form = "gradops.gradient_loss"
 
     def __init__(
         self,
@@ -118,20 +122,26 @@ class GradientLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; see the class for the arguments."""
-        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
-        sample_weight, weights = _keras_call.route(sample_weight, y_pred, self.data_format)
-        return self._reduction.reduce(self._losses(y_true, y_pred, weights), sample_weight)
+        call = self.sort(y_true, y_pred, sample_weight)
+        return self._reduction.reduce(self.losses(call), call.sample_weight, call.mask)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Per-example losses, of the shape of the leading axes."""
-        return self._losses(*_keras_call.images(y_true, y_pred, self._image_dtype), None)
+        return self.losses(self.sort(y_true, y_pred, None))
 
-    def _losses(self, y_true: tf.Tensor, y_pred: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-        valid = _keras_call.valid(y_true, self.mask, self.mask_value)
-        inputs, leading = _convert.inputs(y_true, y_pred, weights, valid)
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+        """The arguments of a call as `losses` takes them."""
+        call = _keras_call.sort(y_true, y_pred, self._image_dtype, self.data_format)
+        by_example, by_pixel = _keras_call.route(sample_weight, call.y_pred, self.data_format)
+        return call._replace(sample_weight=by_example, pixel_weights=by_pixel)
+
+    def losses(self, call: _keras_call.Call) -> tf.Tensor:
+        """Per-example losses, without weights and mask of the examples."""
+        valid = call.valid(self.mask, self.mask_value)
+        inputs, leading = _convert.inputs(call.y_true, call.y_pred, call.pixel_weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
         losses = _scales.loss(inputs, self._options, self._scales, upstream, self.weight)
-        losses = leading.unfold(losses)
+        losses = leading.unfold_losses(losses)
         return losses if self.weight == 1 else self.weight * losses
 
     def get_config(self) -> dict[str, Any]:

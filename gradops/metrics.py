@@ -7,11 +7,12 @@ from typing import Any
 import keras
 
 from gradops import _keras_call
+from gradops._legacy_keras import NotOfLegacyKeras
 from gradops.losses import GradientLoss
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class GradientMetric(keras.metrics.Mean):
+class GradientMetric(NotOfLegacyKeras, keras.metrics.Mean):
     """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
 
     Args:
@@ -36,15 +37,17 @@ class GradientMetric(keras.metrics.Mean):
     Source: gradops.gradient_loss.
     """
 
+    functional_form = GradientLoss.functional_form
+
     def __init__(self, *, name: str = "gradient_metric", dtype: Any = None, **options: Any):
         self._loss = GradientLoss(**options, reduction="none", name=name, dtype=dtype)
         super().__init__(name=name, dtype=self._loss.dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch."""
-        y_pred = _keras_call.predicted(y_pred)
-        sample_weight, weights = _keras_call.route(sample_weight, y_pred, self._loss.data_format)
-        super().update_state(self._loss(y_true, y_pred, weights), sample_weight)
+        call = self._loss.sort(y_true, y_pred, sample_weight)
+        losses = self._loss.losses(call)
+        super().update_state(losses, call.metric_weights(losses))
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its metric back."""

@@ -12,13 +12,15 @@ from gradops import _convert, _inputs, _keras_call, _options, _saved_parts
 from gradops._convert import TensorLike
 from gradops._features import Features
 from gradops._gradient_term import GradientTerm, mean_by_example
+from gradops._leading import LeadingAxes
+from gradops._legacy_keras import NotOfLegacyKeras
 from gradops._same_shape import same_shape
 
 _PENALTIES = {"l2": tf.square, "l1": tf.abs}
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class PerceptualGradientLoss(keras.losses.Loss):
+class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     """loss_b = w sum_l v_l mean((phi_l(y_pred)_b - phi_l(y_true)_b)^2) + u gradient_loss_b.
 
     phi_l are features of the images, such as the outputs of layers of VGG (gradops.vgg_features);
@@ -78,6 +80,8 @@ class PerceptualGradientLoss(keras.losses.Loss):
     Source: Johnson et al. 2016, section 3.2 (feature reconstruction), with a gradient term.
     """
 
+    functional_form = "PerceptualGradientLoss(...).call"
+
     def __init__(
         self,
         feature_extractor: Any,
@@ -113,7 +117,8 @@ class PerceptualGradientLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; see the class for the arguments."""
-        return self._reduction.reduce(self.call(y_true, y_pred), sample_weight)
+        mask = _mask_of_examples(y_pred)
+        return self._reduction.reduce(self.call(y_true, y_pred), sample_weight, mask)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses by example, [B]."""
@@ -152,8 +157,9 @@ class PerceptualGradientLoss(keras.losses.Loss):
         features = self._found("y_true", target) if self.perceptual_weight else None
 
         def bound(y_pred: TensorLike) -> tf.Tensor:
+            mask = _mask_of_examples(y_pred)
             losses = self._losses(*_pair(target, y_pred), features)
-            return self._reduction.reduce(losses, sample_weight)
+            return self._reduction.reduce(losses, sample_weight, mask)
 
         return bound
 
@@ -230,9 +236,21 @@ class PerceptualGradientLoss(keras.losses.Loss):
             )
 
 
+def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
+    """The Keras mask of y_pred; raises if it is one of pixels, which features cannot leave out."""
+    mask = getattr(y_pred, "_keras_mask", None)
+    if mask is not None and mask.shape.rank != 1:
+        raise ValueError(
+            "the Keras mask of y_pred must be one of examples, [B], for PerceptualGradientLoss, "
+            f"got {_keras_call.rank_or_shape(mask)}"
+        )
+    return mask
+
+
 def _pair(y_true: Any, y_pred: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Both images, of one shape."""
-    y_true, y_pred = _convert.tensor("y_true", y_true), _keras_call.predicted(y_pred)
+    y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
+    LeadingAxes("y_pred", y_pred)  # raises if there are too few
     return y_true, same_shape(y_pred, y_true, "y_pred and y_true must have the same shape")
 
 

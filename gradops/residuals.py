@@ -37,7 +37,7 @@ def residual_map(
 
     Args:
       y_true: Target images, or None; see gradient_loss, as for all options below.
-      y_pred: Predicted images [B, H, W, C] (channels_first: [B, C, H, W]), or with other leading
+      y_pred: Predicted images [B, H, W, C] (channels_first: [B, C, H, W]), or with more leading
         axes.
       stencil: See gradops.gradient_loss.
       penalty: See gradops.gradient_loss.
@@ -104,4 +104,4 @@ def residual_map(
         residuals = tf.add_n(problem.terms())
         if channels == "mean":
             residuals = tf.reduce_mean(residuals, axis=3 if layout == "channels_last" else 1)
-        return leading.unfold(residuals)
+        return leading.unfold_losses(residuals)

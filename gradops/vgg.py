@@ -236,7 +236,7 @@ class ImageNetPixels(keras.layers.Layer):
         if None not in images.shape[1:]:
             return images
         shape = tf.shape(images)
-        good = tf.logical_and(shape[3] == 3, tf.reduce_min(shape[1:3]) >= self.least)
+        good = tf.logical_and(tf.equal(shape[3], 3), tf.reduce_min(shape[1:3]) >= self.least)
         images = after(tf.debugging.Assert(good, [message, tf.shape(given)]), images)
         # XLA drops assertions. It does refuse to cut more from an image than there is.
         whole = tf.maximum(shape, [0, self.least, self.least, 3])

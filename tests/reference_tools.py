@@ -73,15 +73,14 @@ def residuals(height, width, stencil, border):
             result[i, j, k] = None
             continue
         if outside and stencil == "forward":
-            result[i, j, k] = {}, {(i, j)}
-            continue
+            raw = {}
         taps = {}
         for (r, c), weight in raw.items():
             pixel = mapped(r, height, border), mapped(c, width, border)
             if None not in pixel:
                 taps[pixel] = taps.get(pixel, 0) + weight
         taps = {pixel: weight for pixel, weight in taps.items() if weight}
-        result[i, j, k] = taps, set(taps)
+        result[i, j, k] = taps, set(taps) or {(i, j)}
     return result
 
 

@@ -109,7 +109,9 @@ def test_every_instruction_set_gives_the_bits_of_the_narrowest(rounds):
 
 
 def test_the_narrowest_instruction_set_runs_everywhere_and_the_widest_is_chosen():
-    assert RUNNABLE[0] == COMPILED[0] == "baseline"
+    if len(COMPILED) > 1:  # GRADOPS_DEV=1 compiles this machine's alone
+        assert COMPILED[0] == "baseline"
+    assert RUNNABLE[0] == COMPILED[0]
     assert [target for target in COMPILED if target in RUNNABLE] == RUNNABLE
     script = LOAD + "import json; print(json.dumps(kernels.build_info()['cpu_target']))"
     path = gradops._kernels.__file__

@@ -64,7 +64,7 @@ def test_bad_shapes(case):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (GOOD[..., 0, 0], r"images must have rank 3 or more, .*, got shape \[2,4\]"),
+        (GOOD[..., 0], r"images must have rank 4 .* or more, got shape \[2,4,5\]; \[None\] adds"),
         (GOOD[:, :1], r"images is too small: .* got height 1 and width 5"),
     ],
 )
@@ -163,8 +163,9 @@ def test_other_ranks(backend, shape, argument):
     message = unknown_message = f"{argument} must have rank 4.*got shape"
     if argument == "y_pred":
         rank = len(shape)
-        few, other = "y_pred must have rank 3 or more", f"y_true must have rank {rank} as y_pred"
-        message = f"{other if rank > 2 else few}.*got shape"
+        few = r"y_pred must have rank 4 \[B, H, W, C\] or \[B, C, H, W\], or more"
+        other = f"y_true must have rank {rank} as y_pred"
+        message = f"{other if rank > 4 else few}.*got shape"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         gradops.gradient_loss(**given)
     known = {key: tf.TensorSpec(x.shape, x.dtype) for key, x in given.items()}

@@ -1,15 +1,16 @@
-"""Importing: version checks, what is reported, and life without TensorFlow."""
+"""Importing: version checks, what is reported, twice, and life without TensorFlow."""
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from op_tools import each
-from subprocess_tools import run_python
+from subprocess_tools import json_of, run_python
 
 import gradops
-from gradops import _library
+from gradops import _library, reference
 
 
 @each(["2.20.0", "2.22.0-rc1", "3.0.0"], [], name="version")
@@ -96,6 +97,70 @@ def test_a_build_without_tensorflow_composes_if_told_to():
     result = run_python(code, GRADOPS_BACKEND="fused")
     message = result.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError: GRADOPS_BACKEND=fused, but gradops was built without")
+
+
+# What notebooks and plugins do. Of each function: values, gradient, second derivative, and the
+# first two of a vectorized map.
+AGAIN = """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+import gradops
+
+y_true, y_pred = np.load(sys.argv[1])
+both = tf.stack([y_pred, y_true])
+
+
+def loss(images):
+    return gradops.gradient_loss(y_true, images, penalty="charbonnier")
+
+
+def maps(images):
+    edges = gradops.sobel_edges(images)[..., 0]
+    return edges * gradops.gradient_magnitude(images, response_epsilon=1)
+
+
+def slopes(function, images):
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(function(images))
+    return tape.gradient(total, images)
+
+
+def results(function):
+    steps = [function, lambda images: slopes(function, images)]
+    second = slopes(lambda images: steps[1](images) ** 2, both[0])
+    mapped = [tf.vectorized_map(f, both, fallback_to_while_loop=False)[0] for f in steps]
+    return [x.numpy().tolist() for x in (*[f(both[0]) for f in steps], second, *mapped)]
+
+
+printed = [[results(loss), results(maps)]]
+for _ in range(2):
+    before = gradops
+    for name in [name for name in sys.modules if name.split(".")[0] == "gradops"]:
+        del sys.modules[name]
+    import gradops
+    assert gradops is not before and gradops.build_info()["backend"] == "fused"
+    for item in (gradops.gradient_loss, gradops.SobelLoss):
+        assert keras.saving.get_registered_object(keras.saving.get_registered_name(item)) is item
+    printed.append([results(loss), results(maps)])
+print(json.dumps(printed))
+"""
+
+
+def test_importing_again(rng, tmp_path):
+    """After all of gradops was removed from sys.modules: everything is what it was."""
+    images = rng.random((2, 2, 6, 7, 1), np.float32)
+    np.save(tmp_path / "images.npy", images)
+    first, *again = json_of(AGAIN, tmp_path / "images.npy")
+    assert len(again) == 2 and again == [first, first]
+    expected = reference.gradient_loss(*images, penalty="charbonnier")
+    np.testing.assert_allclose(first[0][0], expected, rtol=1e-5)
+    for values, gradient, second, *mapped in first:
+        np.testing.assert_allclose(mapped[0], values, rtol=1e-5)
+        np.testing.assert_allclose(mapped[1], gradient, rtol=1e-4, atol=1e-5)
+        assert np.any(second)
 
 
 def test_build_info():

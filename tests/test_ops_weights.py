@@ -77,8 +77,7 @@ def test_examples_of_which_nothing_counts(rng, response, normalizer):
 
 def check_that_nothing_counts(rng, response, normalizer, kind):
     tensors = [x.numpy() for x in images(rng, SHAPE)]
-    # Under reflect, residuals at the border stand on no pixel, and no mask drops them.
-    options = {**options_of(rng, response, normalizer, 1, kind), "border": "replicate"}
+    options = options_of(rng, response, normalizer, 1, kind)
     options[kind][1] = 0
     if kind == "mask":
         tensors[1][1] = np.nan
@@ -127,3 +126,65 @@ def test_maps_are_no_reason_for_another_op(rng):
         return tape.gradient(loss, p)
 
     assert ops_of(step, images, images, images, mask) == ["Gradops>LossMemo", "Gradops>LossGrad"]
+
+
+@both_backends
+@cases
+def test_what_has_weight_0_is_never_looked_at(rng, response, normalizer):
+    """Like what a mask hides, in losses, gradients and second derivatives, plain and by XLA."""
+    tensors = images(rng, SHAPE)
+    bad = np.zeros((*SHAPE[:3], 1), bool)
+    bad[0, 2, 2], bad[1, 0, 0], bad[2, :, 3:] = True, True, True
+    reached = tf.nn.max_pool2d(tf.cast(bad, tf.float64), 3, 1, "SAME") > 0
+    weights = tf.where(reached, tf.zeros([], tf.float64), rng.uniform(0.5, 2, (*SHAPE[:3], 1)))
+    options = {"response": response, "penalty": "charbonnier", "normalizer": normalizer}
+
+    def everything(t, p):
+        with tf.GradientTape() as outer:
+            outer.watch(p)
+            with tf.GradientTape() as inner:
+                inner.watch([t, p])
+                loss = gradops.gradient_loss(t, p, weights=weights, **options)
+            by_true, by_pred = inner.gradient(loss, [t, p])
+            along = tf.reduce_sum(by_pred * tensors[0])
+        return loss, by_true, by_pred, outer.gradient(along, p)
+
+    for call in (everything, tf.function(everything, jit_compile=True)):
+        wanted = call(*tensors)
+        assert all(np.isfinite(x).all() for x in wanted)
+        for nothing in (np.nan, np.inf, 1e300):
+            found = call(*(tf.where(bad, tf.constant(nothing, x.dtype), x) for x in tensors))
+            for ours, theirs in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+@both_backends
+@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+def test_what_a_mask_hides_dilutes_nothing(rng, normalizer):
+    """A patch of 8 x 8 has the same loss in hidden images of any size."""
+    patch, found = rng.random((2, 1, 8, 8, 1)), []
+    for size in (16, 64):
+        begin = size // 2 - 4
+        t, p = np.full((2, 2, size, size, 1), np.nan)  # the second example is hidden altogether
+        for image, values in zip((t, p), patch, strict=True):
+            image[:1, begin : begin + 8, begin : begin + 8] = values
+        options = {"mask": np.isfinite(t), "normalizer": normalizer}
+        found.append(gradops.gradient_loss(t, p, **options))
+        _, counts = gradops.gradient_sums(t, p, mask=options["mask"])
+        np.testing.assert_array_equal(counts, [[36, 36], [0, 0]])
+    np.testing.assert_allclose(*found, rtol=1e-13)
+    inner = gradops.gradient_loss(*patch, border="valid", normalizer=normalizer)
+    # Of normalizer batch the mean over both examples is the one of the patch.
+    expected = [2 * inner[0] if normalizer == "batch" else inner[0], 0]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-13)
+
+
+@both_backends
+def test_a_divisor_of_0_where_residuals_have_weights():
+    """The pixels that count have weight 0, a pixel that does not count, between them, has not."""
+    t, p = np.full((2, 1, 3, 3, 1), np.nan)
+    mask, weights = np.ones((1, 3, 3, 1), bool), np.zeros((1, 3, 3, 1))
+    mask[0, 1, 1], weights[0, 1, 1] = False, 1
+    options = {"stencil": "central", "normalizer": "pixels", "mask": mask, "weights": weights}
+    loss, gradient = gradops.value_and_gradient(t, p, **options)
+    assert loss == 0 and not np.any(gradient)

@@ -118,7 +118,7 @@ def test_reductions_and_sample_weights(rng, name):
 
 def test_sample_weights_of_pixels_are_refused(rng):
     images = batch(rng)
-    for weights in (np.ones(SHAPE), np.ones(SHAPE[:3]), np.ones((4, 1))):
+    for weights in (np.ones(SHAPE), np.ones(SHAPE[:3]), np.ones((4, 2))):
         for name, cls in CLASSES:
             with pytest.raises(ValueError, match=r"sample_weight must have shape \[B\], got"):
                 cls(**OPTIONS[name][-1])(*images, sample_weight=weights)

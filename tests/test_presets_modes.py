@@ -20,6 +20,9 @@ from preset_tools import (
 
 from gradops import _backend, presets
 
+# Of gmsd, for images here; it has a test of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:value_range must be")
+
 SHAPE = (2, 19, 22, 3)
 each_preset = pytest.mark.parametrize("name", OPTIONS)
 each_masked = pytest.mark.parametrize("name", TAKE_MASK)
@@ -80,6 +83,31 @@ def test_channels_first(rng, name):
         back = [None if x is None else tf.transpose(x, [0, 2, 3, 1]) for x in by_images]
         allowed = tolerance(np.prod(SHAPE), "float64", STEEPNESS.get(name, 1))
         assert_near([losses, *back], expected, allowed)
+
+
+@each_preset
+def test_videos(rng, name):
+    """[B, T, H, W, C] as a batch of the frames, also where a graph knows the channels alone."""
+    function, frames = function_of(name), images(rng, "float32")
+    for options in each_options(rng, name, 1):
+        expected = step(function, options)(*frames)
+        mask = {"mask": options["mask"][:, None]} if "mask" in options else {}
+        videos = [image[:, None] for image in frames]
+        run = step(function, {**options, **mask})
+        specs = [tf.TensorSpec([None] * 4 + [SHAPE[3]], tf.float32)] * 2
+        for call in (run, tf.function(run, input_signature=specs)):
+            losses, *by_images = call(*videos)
+            assert losses.shape == (len(frames[0]), 1)
+            found = [None if x is None else tf.squeeze(x, 1) for x in (losses, *by_images)]
+            allowed = tolerance(np.prod(SHAPE), "float32", STEEPNESS.get(name, 1))
+            assert_near(found, expected, allowed)
+
+
+@each_preset
+def test_other_ranks(name):
+    """What lacks an axis is not taken for one image."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must have rank 4 .*\[None\] adds"):
+        function_of(name)(*np.ones((2, 19, 22, 1), "float32"), **OPTIONS[name][0])
 
 
 @each_preset

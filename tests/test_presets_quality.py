@@ -1,5 +1,7 @@
 """GMSD and MS-GMSD: parity with piq, their symmetries and their singular points."""
 
+import warnings
+
 import numpy as np
 import preset_references_restoration as references
 import pytest
@@ -84,6 +86,21 @@ def test_luma_and_range(rng, name):
     for value_range in (255, 1e-30, 1e30):
         scaled = function(value_range * target, value_range * prediction, value_range=value_range)
         np.testing.assert_allclose(scaled, losses, rtol=1e-12)
+
+
+@each
+def test_values_beyond_the_range_are_noticed(rng, name):
+    """Of 0 to 255 and a range of 1 it would be a measure of other things."""
+    target, prediction = images(rng)
+    function = getattr(presets, name)
+    for values in ((255 * target, prediction), (target, 255 * prediction)):
+        with pytest.warns(RuntimeWarning, match="value_range must be .* such as 1 or 255, got 1"):
+            function(*values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        function(target, 1.5 * prediction)
+        function(255 * target, 255 * prediction, value_range=255)
+        tf.function(function)(255 * target, prediction)
 
 
 @each

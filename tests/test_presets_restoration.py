@@ -20,15 +20,6 @@ def test_gradient_difference_is_blind_to_signs():
     np.testing.assert_array_equal(presets.gradient_difference(target, 5 - target), [0, 0])
 
 
-def test_gradient_difference_of_videos(rng):
-    target, prediction = images(rng, (2, 4, 9, 8, 3))
-    for normalizer in ("residuals", "axes", "sum"):
-        losses = presets.gradient_difference(target, prediction, normalizer=normalizer)
-        frames = [x.reshape(-1, 9, 8, 3) for x in (target, prediction)]
-        expected = presets.gradient_difference(*frames, normalizer=normalizer)
-        np.testing.assert_array_equal(losses, tf.reshape(expected, [2, 4]))
-
-
 def test_gradient_difference_without_inner_absolute_values(rng):
     """What its docstring says of the programs that leave them out."""
     target, prediction = images(rng)

@@ -84,13 +84,6 @@ def test_total_variation_is_tensorflow_s(rng):
         np.testing.assert_array_equal(tape.gradient(ours, image), tape.gradient(theirs, image))
 
 
-def test_total_variation_of_one_image_and_of_videos(rng):
-    video = rng.random((2, 3, 6, 5, 1))
-    losses = presets.total_variation(video)
-    assert losses.shape == (2, 3)
-    np.testing.assert_array_equal(presets.total_variation(video[1, 2]), losses[1, 2])
-
-
 @pytest.mark.extended
 @pytest.mark.parametrize("total", ["mean", "sum"])
 def test_total_variation_is_kornia_s(rng, total):

@@ -137,14 +137,25 @@ def test_nan_shows_in_a_direction_of_flat_images():
     assert np.any(np.isnan(reference.loss_gradients(flat, image, response="direction")[1]))
 
 
-def test_weight_zero_does_not_hide_nan():
+@pytest.mark.parametrize("response", RESPONSES)
+def test_weight_zero_hides_nan(response):
     y_true, y_pred = pair(55, 1, 5, 5, 1)
     y_pred[0, 2, 2] = np.nan
     weights = np.ones_like(y_pred)
     weights[0, 1:4, 1:4] = 0  # The centres of all residuals that the NaN reaches.
-    assert np.isnan(reference.gradient_loss(y_true, y_pred, weights=weights))
-    mask = ~np.isnan(y_pred)
-    assert np.isfinite(reference.gradient_loss(y_true, y_pred, weights=weights, mask=mask))
+    options = {"weights": weights, "response": response, "penalty": "charbonnier"}
+    clean = np.nan_to_num(y_pred, nan=7.0)
+    calls = [
+        reference.gradient_loss,
+        lambda *images, **options: reference.loss_gradients(*images, **options)[1],
+        lambda t, p, **options: reference.hessian_vector_product(t, p, y_true, **options)[1],
+    ]
+    for call in calls:
+        found = call(y_true, y_pred, **options)
+        np.testing.assert_array_equal(found, call(y_true, clean, **options))
+        assert np.isfinite(found).all()
+    weights[0, 1, 1] = 1
+    assert np.isnan(reference.gradient_loss(y_true, y_pred, **options))
 
 
 def test_dropped_residuals_drop_even_with_a_valid_nan():
@@ -203,9 +214,7 @@ def test_normalizers_by_hand():
 )
 def test_nothing_counted_is_zero(response, normalizer):
     y_true, y_pred = pair(57, 2, 4, 5, 2)
-    # Under reflect the residuals of the first row of gy have no support for a mask to drop.
     options = {"response": response, "normalizer": normalizer, "penalty": "charbonnier"}
-    options["border"] = "replicate"
     for nothing in ({"mask": np.zeros((2, 4, 5, 1), bool)}, {"weights": np.zeros((2, 4, 5, 1))}):
         given = {**options, **nothing}
         assert not np.any(reference.gradient_loss(y_true, y_pred, **given))
@@ -219,11 +228,29 @@ def test_nothing_counted_is_zero(response, normalizer):
     assert sums.shape == counts.shape == (2, count) and not np.any(counts)
 
 
-def test_empty_supports_always_count():
-    """Reflected taps cancel in the outer rows of gy and columns of gx: nothing can be invalid."""
+def test_what_cancels_stands_on_its_own_pixel():
+    """Reflected taps cancel in the outer rows of gy and columns of gx."""
     mask = np.zeros((1, 4, 5, 1), bool)
+    mask[0, 0, 1:4] = mask[0, 3, 0] = True
     sums, counts = reference.gradient_sums(None, np.ones((1, 4, 5, 1)), mask=mask)
     np.testing.assert_array_equal(sums, [[0, 0]])
-    np.testing.assert_array_equal(counts, [[2 * 5, 2 * 4]])
+    np.testing.assert_array_equal(counts, [[3 + 1, 1]])
     _, counts = reference.gradient_sums(None, np.ones((1, 4, 5, 1)), mask=mask, response="normal")
-    np.testing.assert_array_equal(counts, [[4]])  # The corners.
+    np.testing.assert_array_equal(counts, [[1]])  # The corner.
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize("border", BORDERS)
+def test_what_a_mask_hides_dilutes_nothing(response, border):
+    """A patch of 8 x 8 in hidden images of any size has one loss: its 6 x 6 residuals'."""
+    y_true, y_pred = pair(58, 1, 8, 8, 1)
+    inner = reference.gradient_loss(y_true, y_pred, border="valid", response=response)
+    for size in (16, 24, 64):
+        begin = size // 2 - 4
+        mask, images = np.zeros((1, size, size, 1), bool), np.full((2, 1, size, size, 1), np.nan)
+        patch = (slice(None), slice(begin, begin + 8), slice(begin, begin + 8))
+        mask[patch], images[0][patch], images[1][patch] = True, y_true, y_pred
+        options = {"border": border, "response": response, "mask": mask}
+        np.testing.assert_allclose(reference.gradient_loss(*images, **options), inner, rtol=1e-13)
+        _, counts = reference.gradient_sums(*images, **options)
+        np.testing.assert_array_equal(counts, [[36] * (2 if response in TWO_RESIDUALS else 1)])

@@ -17,6 +17,14 @@ inline Counted CountedFor(NormalizerId normalizer) {
   return normalizer == NormalizerId::kPixels ? Counted::kPixels : Counted::kResiduals;
 }
 
+/// The largest weight of an example, if it is not 0, has to lie in this range: products with it and
+/// their sums then neither overflow nor vanish in T.
+template <class T>
+struct WeightRange {
+  static constexpr T kLeast = sizeof(T) == 4 ? T(1e-30) : T(1e-290);
+  static constexpr T kMost = sizeof(T) == 4 ? T(1e19) : T(1e150);
+};
+
 /// What counts of an example without weights and mask, from its shape alone.
 AxisSums CountByShape(const KernelParams& params, Counted counted);
 

@@ -8,7 +8,7 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Adds up weights, and looks for one that is negative or NaN.
+/// Adds up weights, looks for one that is negative or NaN, and finds the largest.
 template <class T>
 class WeightSums {
  public:
@@ -34,7 +34,7 @@ class WeightSums {
   }
   Counts Total() const {
     const AxisSums sums = sums_.Total();
-    return {{sums.y + rest_, sums.x + rest_}, negative_};
+    return {{sums.y + rest_, sums.x + rest_}, negative_, largest_};
   }
 
  private:
@@ -48,19 +48,31 @@ class WeightSums {
     sums_.Add(lanes);
   }
   void Check(const T* weights, int64_t size) {
+    using Bits = typename Simd<T>::RegisterMask;
     const Simd<T> zero(0), one(1);
     Simd<T> negative(0);
+    Bits largest = {};
     int64_t x = 0;
     for (; x + Simd<T>::kLanes <= size; x += Simd<T>::kLanes) {
-      negative = negative + Select(Simd<T>::Load(weights + x) >= zero, zero, one);
+      const Simd<T> weight = Simd<T>::Load(weights + x);
+      negative = negative + Select(weight >= zero, zero, one);
+      const Bits bits = (Bits)weight.v, is_larger = bits > largest;
+      largest = (bits & is_larger) | (largest & ~is_larger);
     }
-    for (; x < size; ++x) negative_ = negative_ || !(weights[x] >= 0);
+    for (; x < size; ++x) {
+      negative_ = negative_ || !(weights[x] >= 0);
+      largest_ = math::Max(largest_, WeightBits(weights[x]));
+    }
     negative_ = negative_ || negative.Sum() != 0;
+    for (int i = 0; i < Simd<T>::kLanes; ++i) {
+      largest_ = math::Max<int64_t>(largest_, largest[i]);
+    }
   }
 
   TileSums<T> sums_;
   double rest_ = 0;
   bool negative_ = false;
+  int64_t largest_ = 0;
 };
 
 /// The counts of weights of which none is dropped.
@@ -113,7 +125,7 @@ Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<
       set.x += static_cast<double>(CountSet(factor.x + own.begin, own.end - own.begin));
     }
   }
-  return inputs.weights.data != nullptr ? weights.Total() : Counts{set, false};
+  return inputs.weights.data != nullptr ? weights.Total() : Counts{set};
 }
 
 /// KernelTable::counts.
@@ -130,6 +142,7 @@ Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRa
       counts.sums.y += of_tile.sums.y;
       counts.sums.x += of_tile.sums.x;
       counts.negative_weight = counts.negative_weight || of_tile.negative_weight;
+      counts.largest_weight = math::Max(counts.largest_weight, of_tile.largest_weight);
     });
   }
   if (counted == Counted::kPixels || ResidualsOf(params.response) == 1) counts.sums.x = 0;

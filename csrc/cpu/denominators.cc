@@ -1,6 +1,9 @@
 #include "cpu/denominators.h"
 
-#include <atomic>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "core/counts.h"
 #include "cpu/targets.h"
@@ -8,6 +11,26 @@
 
 namespace gradops::cpu {
 namespace {
+
+/// What is wrong with the weights of an example, of which `bits` are WeightBits of the largest.
+template <class T>
+std::string CheckLargestWeight(int64_t bits) {
+  using Range = WeightRange<T>;
+  if (bits == 0 || (bits >= WeightBits(Range::kLeast) && bits <= WeightBits(Range::kMost))) {
+    return "";
+  }
+  // A subnormal float is a multiple of 2^-149; converted, it might become 0.
+  const double largest =
+      sizeof(T) == 4 && bits < WeightBits(std::numeric_limits<float>::min())
+          ? std::ldexp(static_cast<double>(bits), -149)
+          : static_cast<double>(sizeof(T) == 4 ? math::BitCast<float>(static_cast<int32_t>(bits))
+                                               : math::BitCast<double>(bits));
+  char text[160];
+  std::snprintf(text, sizeof(text),
+                "weights must have a largest value of 0 or from %g to %g in each example, got %g",
+                static_cast<double>(Range::kLeast), static_cast<double>(Range::kMost), largest);
+  return text;
+}
 
 /// Adds the counts of each example's units to its sums, in the order of the units.
 template <class S>
@@ -20,25 +43,31 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted
     params.shape.planes = params.shape.channels = 1;
   }
   const Units units(params.shape);
-  std::vector<AxisSums> by_unit(units.count);
-  std::atomic<bool> negative{false};
+  std::vector<Counts> by_unit(units.count);
   parallel_for(units.count, [&](int64_t unit) {
-    const Counts counts = ActiveTarget()
-                              .Of(inputs.y_pred)
-                              .counts(params, InputsOfUnit(inputs, params.shape, units, unit),
-                                      units.Rows(unit), counted);
-    by_unit[unit] = counts.sums;
-    if (counts.negative_weight) negative = true;
+    by_unit[unit] = ActiveTarget()
+                        .Of(inputs.y_pred)
+                        .counts(params, InputsOfUnit(inputs, params.shape, units, unit),
+                                units.Rows(unit), counted);
   });
+  std::vector<int64_t> largest(by_example->size());
   for (int64_t unit = 0; unit < units.count; ++unit) {
-    AxisSums& sums = (*by_example)[units.Example(unit)];
-    sums.y += times * by_unit[unit].y;
-    sums.x += times * by_unit[unit].x;
+    const Counts& counts = by_unit[unit];
+    if (counts.negative_weight) return "weights must be non-negative, got a negative number or NaN";
+    const int64_t example = units.Example(unit);
+    AxisSums& sums = (*by_example)[example];
+    sums.y += times * counts.sums.y;
+    sums.x += times * counts.sums.x;
+    largest[example] = std::max(largest[example], counts.largest_weight);
   }
-  return negative ? "weights must be non-negative, got a negative number or NaN" : "";
+  for (int64_t bits : largest) {
+    const std::string error = CheckLargestWeight<ComputeType<S>>(bits);
+    if (!error.empty()) return error;
+  }
+  return "";
 }
 
-/// Of each example.
+/// What counts of each example.
 template <class S>
 std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
                           const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {

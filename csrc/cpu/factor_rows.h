@@ -16,7 +16,7 @@ namespace gradops::cpu::GRADOPS_TARGET {
 /// has.
 template <class T>
 class FactorRows {
-  static constexpr int64_t kByteRows = 8 + 8 + kGroupRows + 2 + 2 * kGroupRows;
+  static constexpr int64_t kByteRows = 3 * 8 + 2 + 2 * kGroupRows;
   // Narrow rows have the most room to spare.
   static constexpr int64_t kRowsOfBytes =
       kByteRows * ByteRowStride(kRowStride<T>) / (kRowStride<T> * sizeof(T)) + 1;
@@ -46,7 +46,7 @@ class FactorRows {
     };
     u_ = {take(8), byte_stride, 0};
     v_ = {take(8), byte_stride, 0};
-    valid_ = take(kGroupRows);
+    valid_ = {take(8), byte_stride, 0};
     y_map_ = take(1);
     x_map_ = take(1);
     y_rows_ = take(kGroupRows);
@@ -70,14 +70,14 @@ class FactorRows {
   }
 
   /// The row that comes first in the rings, as for Ring::first.
-  void SetFirst(int64_t row) { u_.first = v_.first = row; }
+  void SetFirst(int64_t row) { u_.first = v_.first = valid_.first = row; }
 
   /// Loads the mask of image rows row .. row + count - 1, up to four; residuals of columns [begin,
   /// end) will be asked for.
   void Load(int64_t row, int64_t count, int64_t begin, int64_t end) {
     if (!drops_) return;
     // All rows first: what was just stored is slow to read at an offset.
-    for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_ + i * u_.stride);
+    for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_[row + i]);
     if (mask_.data != nullptr) {
       const MapAhead ahead = maps_.Ahead(mask_, row + count, count);
       for (int64_t i = 0; i < count; ++i) {
@@ -85,14 +85,14 @@ class FactorRows {
       }
     }
     for (int64_t i = 0; i < count; ++i) {
-      HorizontalAll(valid_ + i * u_.stride, begin, end, u_[row + i], v_[row + i]);
+      HorizontalAll(valid_[row + i], begin, end, u_[row + i], v_[row + i]);
     }
   }
-  /// Puts 0 for the invalid pixels of row i of those loaded last, in the columns that ghosts come
-  /// from: residuals count there although the pixel that they would stand on twice cancels.
-  void HideEdges(int64_t i, T* image_row) const {
+  /// Puts 0 for the invalid pixels of a loaded row, in the columns that ghosts come from: residuals
+  /// count there although the pixel that they would stand on twice cancels.
+  void HideEdges(int64_t row, T* image_row) const {
     if (mask_.data == nullptr) return;
-    const uint8_t* const valid = valid_ + i * u_.stride;
+    const uint8_t* const valid = valid_[row];
     const int64_t repeats = tile_.channels / step_, first = tile_.Position(tile_.origin);
     const auto hide = [&](int64_t begin, int64_t end) {
       for (int64_t x = Index(begin); x < Index(end); ++x) {
@@ -117,13 +117,15 @@ class FactorRows {
     uint8_t *const y = expanded ? to_y + origin : y_map_, *const x =
                                                               expanded ? to_x + origin : x_map_;
     const math::AxisTaps taps = TapsOfRow(row);
-    VerticalAll(taps.derivative_counts, taps.derivative_support, v_, row, y);
-    if (joint_) {
-      VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, x_map_);
-      AndBytes(y, x_map_, x_map_, y, Count());
+    if (taps.derivative_cancels) {
+      std::memcpy(y, valid_[row], Count());
     } else {
-      VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, x);
+      VerticalAll(taps.derivative_counts, taps.derivative_support, v_, row, y);
     }
+    uint8_t* const along = joint_ ? x_map_ : x;
+    VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, along);
+    SetCancelled(valid_[row], along);
+    if (joint_) AndBytes(y, along, along, y, Count());
     if (!expanded) {
       maps_.Repeat(y, to_y);
       if (!joint_) maps_.Repeat(x, to_x);
@@ -142,8 +144,8 @@ class FactorRows {
     if (step_ == tile_.channels) {
       LoadMask(row, y_rows_ + tile_.Position(tile_.origin));
     } else {
-      LoadMask(row, valid_);
-      maps_.Repeat(valid_, y_rows_);
+      LoadMask(row, y_map_);
+      maps_.Repeat(y_map_, y_rows_);
     }
     return Row(0);
   }
@@ -194,15 +196,22 @@ class FactorRows {
                    uint8_t* out) const {
     if (!counts) {
       std::memset(out, 0, Count());
-    } else if (!support[0] && !support[1] && !support[2]) {
-      std::memset(out, 1, Count());
     } else {
       const uint8_t* const any = rows[support[1] ? row : (support[0] ? row - 1 : row + 1)];
       AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out,
                Count());
     }
   }
-  /// The same along a row of the mask, for the support of U and of V.
+  /// out = valid in the columns where the derivative along the row cancels.
+  void SetCancelled(const uint8_t* valid, uint8_t* out) const {
+    const int64_t begin = math::Max<int64_t>(tile_.origin, 0);
+    const int64_t end = math::Min(tile_.end, tile_.shape.width);
+    edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
+      if (!edge.derivative_cancels) return;
+      for (int64_t i = Index(column); i < Index(column + 1); ++i) out[i] = valid[i];
+    });
+  }
+  /// The same as VerticalAll along a row of the mask, for the support of U and of V.
   void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
                      uint8_t* v) const {
     const uint8_t *const before = here - step_, *const after = here + step_;
@@ -237,8 +246,9 @@ class FactorRows {
   const MapRows<T> maps_;
   const int64_t step_;        // bytes of a column
   const bool joint_, drops_;  // drops_: residuals may be dropped
-  Ring<uint8_t, 8> u_, v_;    // "all valid along the row", over the support of U and of V
-  uint8_t *valid_, *y_map_, *x_map_, *y_rows_, *x_rows_;
+  // The mask, and "all valid along the row", over the support of U and of V.
+  Ring<uint8_t, 8> valid_, u_, v_;
+  uint8_t *y_map_, *x_map_, *y_rows_, *x_rows_;
   T *weight_map_, *weight_rows_;
   FactorRow<T> first_;
 };

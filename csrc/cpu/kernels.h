@@ -48,9 +48,15 @@ struct CoarserShape {
   DownsampleId downsample;
 };
 
+/// The bits of a weight as an integer. Those of non-negative weights are in the order of the
+/// weights, also where the processor takes subnormal numbers for 0, as in TensorFlow's threads.
+GRADOPS_FN int64_t WeightBits(float weight) { return math::BitCast<int32_t>(weight); }
+GRADOPS_FN int64_t WeightBits(double weight) { return math::BitCast<int64_t>(weight); }
+
 struct Counts {
   AxisSums sums{0, 0};           // of the weights of what counts
   bool negative_weight = false;  // whether there is one, or NaN
+  int64_t largest_weight = 0;    // WeightBits of the largest
 };
 
 /// The kernels of one instruction set for images of type S. Pointers are to one plane's memory.

@@ -126,7 +126,7 @@ class LossSweep {
       if (visit_group_ == nullptr) continue;
       bool finite = true;
       for (int s = 0; s < source_count_; ++s) {
-        if (weighted_) factors_->HideEdges(i, sources_[s]->Row(loaded_));
+        if (weighted_) factors_->HideEdges(loaded_, sources_[s]->Row(loaded_));
         finite = sources_[s]->AddGhosts(params_, tile_, loaded_) && finite;
       }
       finite_[loaded_ & 7] = finite;

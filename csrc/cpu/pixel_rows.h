@@ -20,8 +20,7 @@ struct PixelRow {
   T* slopes = nullptr;         // written, where not null: scale w sign(d)
 };
 
-/// The sums of w |d|, in the second order of <vector, w sign(d)>. A weight of 0 hides what it
-/// weighs, as a mask does.
+/// The sums of w |d|, in the second order of <vector, w sign(d)>.
 template <class T>
 class PixelSums {
  public:
@@ -30,11 +29,8 @@ class PixelSums {
       VisitWeighted(row, [](int64_t, Simd<T> number) GRADOPS_LAMBDA { return number; });
     } else {
       const FactorRow<T> factor = *row.factor;
-      VisitWeighted(row, [=](int64_t x, Simd<T> number) GRADOPS_LAMBDA {
-        const Simd<T> weight = Simd<T>::Load(factor.weight + x), zero(0);
-        const Simd<T> valid = Select(AreSet<T>(factor.y + x), weight * number, zero);
-        return Select(weight > zero, valid, zero);
-      });
+      VisitWeighted(row, [=](int64_t x, Simd<T> number)
+                             GRADOPS_LAMBDA { return factor.Weighted(x, {number, number}).y; });
     }
   }
   double Total() const { return sums_.Total().y; }

@@ -33,7 +33,7 @@ struct GradientRow {
 };
 
 /// The factors of a row of residuals: a weight for each position, and a byte for each, which is 0
-/// where the residual down the rows, or along the columns, is dropped.
+/// where the residual down the rows, or along the columns, is dropped. So is one of weight 0.
 template <class T>
 struct FactorRow {
   const T* weight = nullptr;
@@ -48,8 +48,9 @@ struct FactorRow {
   /// Numbers with their weights, 0 where dropped, whatever they are.
   GRADOPS_FN math::Gradient<Simd<T>> Weighted(int64_t at, math::Gradient<Simd<T>> numbers) const {
     const Simd<T> weights = Simd<T>::Load(weight + at), zero(0);
-    return {Select(AreSet<T>(y + at), weights * numbers.y, zero),
-            Select(AreSet<T>(x + at), weights * numbers.x, zero)};
+    const auto weighted = weights > zero;
+    return {Select(weighted & AreSet<T>(y + at), weights * numbers.y, zero),
+            Select(weighted & AreSet<T>(x + at), weights * numbers.x, zero)};
   }
 };
 

@@ -75,6 +75,7 @@ struct Simd {
   friend GRADOPS_FN Mask operator<(Simd a, Simd b) { return {a.v < b.v}; }
   friend GRADOPS_FN Mask operator>(Simd a, Simd b) { return {a.v > b.v}; }
   friend GRADOPS_FN Mask operator>=(Simd a, Simd b) { return {a.v >= b.v}; }
+  friend GRADOPS_FN Mask operator&(Mask a, Mask b) { return {a.v & b.v}; }
   friend GRADOPS_FN Simd Abs(Simd a) { return Simd((Register)((RegisterMask)a.v & ~SignBits())); }
   friend GRADOPS_FN Simd CopySign(Simd a, Simd b) {
     return Simd((Register)(((RegisterMask)a.v & ~SignBits()) | ((RegisterMask)b.v & SignBits())));

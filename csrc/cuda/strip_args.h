@@ -94,14 +94,22 @@ struct Maps {
     }
     return true;
   }
-  /// Which of the two residuals at a pixel count, or whether the joint one does (both then).
+  /// Which of the two residuals at a pixel count, or whether the joint one does (both then). None
+  /// of weight 0 does.
   template <class TapsDown, class TapsAlong>
   GRADOPS_FN void Counted(const TapsDown& down, const TapsAlong& along, bool is_joint, int64_t row,
                           int64_t pixel, int64_t channel, bool* y, bool* x) const {
-    *y = down.derivative_counts && along.smoothing_counts &&
-         IsValid(down.derivative_support, along.smoothing_support, row, pixel, channel);
-    *x = down.smoothing_counts && along.derivative_counts &&
-         IsValid(down.smoothing_support, along.derivative_support, row, pixel, channel);
+    const int64_t position = pixel * shape.channels + channel;
+    const bool is_weighted = Weight(row, position, pixel) != T(0);
+    const auto counts = [&](bool is_inside, bool cancels, const bool rows[3],
+                            const bool columns[3]) {
+      if (!is_inside || !is_weighted) return false;
+      return cancels ? IsValid(row, position, pixel) : IsValid(rows, columns, row, pixel, channel);
+    };
+    *y = counts(down.derivative_counts && along.smoothing_counts, down.derivative_cancels,
+                down.derivative_support, along.smoothing_support);
+    *x = counts(down.smoothing_counts && along.derivative_counts, along.derivative_cancels,
+                down.smoothing_support, along.derivative_support);
     if (is_joint) *x = *y = *x && *y;
   }
 

@@ -55,7 +55,7 @@ CountArgs<S> MakeCountArgs(const KernelParams& params, const LossInputs<S>& inpu
 }
 
 /// A thread's part of one block's part of an example: the weights of the residuals that count, by
-/// axis, or of the valid pixels. A weight that is negative or NaN makes it NaN.
+/// axis, or of the valid pixels. A weight that is negative, NaN or too large makes it NaN.
 template <class S>
 GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int64_t block,
                                  int thread) {
@@ -68,6 +68,7 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
   const int64_t planes = per_channel ? shape.planes : 1,
                 channels = per_channel ? shape.channels : 1;
   const double times = static_cast<double>(shape.planes * shape.channels / (planes * channels));
+  constexpr auto kMostWeight = static_cast<double>(WeightRange<ComputeType<S>>::kMost);
   AxisSums sums = {0, 0};
   const int64_t count = planes * shape.height * shape.width * channels;
   for (int64_t i = block * kSumThreads + thread; i < count; i += kCountBlocks * kSumThreads) {
@@ -77,7 +78,7 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
     const Maps<S> maps{args.inputs, shape, example, example * shape.planes + plane};
     const int64_t position = pixel * shape.channels + channel;
     double weight = static_cast<double>(maps.Weight(row, position, pixel));
-    if (!(weight >= 0)) {
+    if (!(weight >= 0 && weight <= kMostWeight)) {
       weight = 0.0 / 0.0;
       sums.y = weight;
     }

@@ -11,12 +11,14 @@ namespace gradops::cuda {
 template <class T>
 struct Taps {
   T derivative[3], smoothing[3];
-  bool derivative_counts, smoothing_counts;
+  bool derivative_counts, smoothing_counts, derivative_cancels;
   bool derivative_support[3], smoothing_support[3];
 
   Taps() = default;
   GRADOPS_FN explicit Taps(const math::AxisTaps& taps)
-      : derivative_counts(taps.derivative_counts), smoothing_counts(taps.smoothing_counts) {
+      : derivative_counts(taps.derivative_counts),
+        smoothing_counts(taps.smoothing_counts),
+        derivative_cancels(taps.derivative_cancels) {
     GRADOPS_UNROLL
     for (int k = 0; k < 3; ++k) {
       derivative[k] = static_cast<T>(taps.derivative[k]);

@@ -210,8 +210,8 @@ struct DirectionResponse {
  private:
   template <class V>
   GRADOPS_FN V Gate(V m) const {
-    // NaN compares false both times and stays.
-    return Select(m < V(epsilon), V(0), Select(m > V(0), V(1), m));
+    // NaN compares false both times and stays. Infinity, of squares that overflow, becomes NaN.
+    return Select(m < V(epsilon), V(0), Select(m > V(0), V(1) + (m - m), m));
   }
   template <class V>
   GRADOPS_FN V Gated(V both, V value) const {
@@ -236,9 +236,11 @@ struct NormalResponse {
     Gradient<V> g;
     V z;
   };
+  /// s; NaN where the square overflows.
   template <class V>
   GRADOPS_FN V Height(Gradient<V> g) const {
-    return V(1) / Sqrt(V(1) + Dot(g, g));
+    const V square = V(1) + Dot(g, g);
+    return V(1) / Sqrt(square) + (square - square);
   }
   template <class V>
   GRADOPS_FN Vector<V> Apart(Gradient<V> p, V sp, Gradient<V> t, V st) const {

@@ -29,7 +29,9 @@ namespace gradops::math {
 // kernels use that.
 //
 // The support of a residual is where its weights are not 0: a product of rows and columns, so it
-// passes through the same two passes, with "all valid" in place of the weighted sum.
+// passes through the same two passes, with "all valid" in place of the weighted sum. Where the
+// derivative's weights are all 0 (its taps cancel at the border, or it is the last forward
+// difference) the residual is 0 and its support is its own pixel.
 
 /// A separable 3x3 correlation stencil: `derivative` along one axis, `smoothing` along the other.
 struct Stencil {
@@ -53,6 +55,8 @@ struct AxisTaps {
   // Whether the position's residuals count: not where they would leave the image (border valid).
   bool derivative_counts = true;
   bool smoothing_counts = true;
+  // Whether the derivative counts and is 0 whatever the image holds: its support is the pixel then.
+  bool derivative_cancels = false;
   // The neighbours that the residual stands on.
   bool derivative_support[3] = {false, false, false};
   bool smoothing_support[3] = {false, false, false};
@@ -92,11 +96,13 @@ GRADOPS_FN AxisTaps ForwardTaps(const Stencil& stencil, Border border, int64_t i
       taps.smoothing_counts = false;
   }
   if (last_difference) taps.derivative_counts = border != Border::kValid;
+  taps.derivative_cancels = taps.derivative_counts;
   for (int k = 0; k < 3; ++k) {
     if (!taps.derivative_counts) taps.derivative[k] = 0;
     if (!taps.smoothing_counts) taps.smoothing[k] = 0;
-    taps.derivative_support[k] = taps.derivative[k] != 0 || (last_difference && k == 1);
+    taps.derivative_support[k] = taps.derivative[k] != 0;
     taps.smoothing_support[k] = taps.smoothing[k] != 0;
+    taps.derivative_cancels = taps.derivative_cancels && !taps.derivative_support[k];
   }
   return taps;
 }

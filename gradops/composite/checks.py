@@ -28,6 +28,10 @@ _LEAST = {
     "response_epsilon": (0.0, True),
 }
 
+# Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
+# csrc/core/counts.h.
+_WEIGHT_RANGES = {tf.float32: (1e-30, 1e19), tf.float64: (1e-290, 1e150)}
+
 
 def check_option(argument: str, value: object, allowed: Iterable[str]) -> None:
     """Raises ValueError unless the value is allowed."""
@@ -134,7 +138,7 @@ def check_weights(weights, images: tf.Tensor, channel_axis: int) -> tf.Tensor | 
         )
     weights = tf.cast(weights, compute_dtype(images.dtype))
     weights = _check_per_pixel("weights", weights, images, channel_axis)
-    return _not_differentiable(_non_negative(weights))
+    return _not_differentiable(_in_range(_non_negative(weights)))
 
 
 @tf.custom_gradient
@@ -163,6 +167,27 @@ def _non_negative(weights: tf.Tensor) -> tf.Tensor:
     return after(tf.debugging.Assert(good, [message]), weights)
 
 
+def _in_range(weights: tf.Tensor) -> tf.Tensor:
+    """Weights of which each example's largest is 0 or in `_WEIGHT_RANGES`.
+
+    Bits are compared rather than numbers: the processor takes subnormal numbers for 0.
+    """
+    least, most = _WEIGHT_RANGES[weights.dtype]
+    integer = tf.int64 if weights.dtype == tf.float64 else tf.int32
+    largest = tf.reduce_max(tf.bitcast(weights, integer), axis=[1, 2, 3])
+    ends = [tf.bitcast(tf.constant(end, weights.dtype), integer) for end in (least, most)]
+    fits = (largest <= 0) | ((largest >= ends[0]) & (largest <= ends[1]))
+    largest = tf.bitcast(largest, weights.dtype)
+    message = (
+        f"weights must have a largest value of 0 or from {least:g} to {most:g} in each example, got"
+    )
+    good = tf.reduce_all(fits)
+    if tf.executing_eagerly() and not good:
+        found = tf.boolean_mask(largest, ~fits)[0].numpy()
+        raise tf.errors.InvalidArgumentError(None, None, f"{message} {found:g}")
+    return after(tf.debugging.Assert(good, [message, largest]), weights)
+
+
 def _check_per_pixel(
     argument: str, values: tf.Tensor, images: tf.Tensor, channel_axis: int
 ) -> tf.Tensor:
@@ -181,12 +206,12 @@ def _check_per_pixel(
         return values
     shape, wanted = tf.shape(values), tf.shape(images)
     may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
-    good = tf.reduce_all((shape == wanted) | (may_be_one & (shape == 1)))
+    good = tf.reduce_all(tf.equal(shape, wanted) | (may_be_one & tf.equal(shape, 1)))
     check = tf.debugging.Assert(good, [message, shape, "for images", wanted])
     shape, wanted = after(check, shape), after(check, wanted)
     sizes = [agreed(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
     channels = shape[channel_axis]
-    of_images = tf.where(channels == 1, channels, wanted[channel_axis])
+    of_images = tf.where(tf.equal(channels, 1), channels, wanted[channel_axis])
     sizes.insert(channel_axis, agreed(channels, of_images))
     return tf.ensure_shape(tf.reshape(values, sizes), values.shape)
 

@@ -53,9 +53,11 @@ class Problem:
         dtype = checks.compute_dtype(p.dtype)
         self._p = tf.cast(p, dtype)
         self._t = None if t is None else tf.cast(t, dtype)
-        self._flags = support.counted(
+        counted = support.counted(
             self._stencil, self._response.joint, self._mask, tf.shape(self._p)
         )
+        weighted = None if self._weights is None else self._weights > 0
+        self._flags = support.both(counted[0], weighted), support.both(counted[1], weighted)
 
     def is_difference_of_sobel_edges(self) -> bool:
         """Whether `mean_of_sobel_edges` is defined."""

@@ -53,7 +53,7 @@ def _direction(p: Pair, t: Pair, epsilon: float) -> tuple[tf.Tensor, ...]:
     for g in (p, t):
         # Both selections matter: neither the values nor the slopes of flat regions are used.
         gy, gx = (tf.where(flat, zero, component) for component in g)
-        length = tf.sqrt(tf.where(flat, one, _square((gy, gx))))
+        length = _length(tf.where(flat, one, _square((gy, gx))))
         units.append((gy / length, gx / length))
     (p_y, p_x), (t_y, t_x) = units
     return (_square((p_y - t_y, p_x - t_x)) / 2,)
@@ -63,9 +63,14 @@ def _normal(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
     """|n_p - n_t|^2 / 2 of n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2)."""
     normals = []
     for gy, gx in (p, t):
-        length = tf.sqrt(1 + _square((gy, gx)))
+        length = _length(1 + _square((gy, gx)))
         normals.append((gy / length, gx / length, 1 / length))
     return (sum(tf.square(a - b) for a, b in zip(*normals, strict=True)) / 2,)
+
+
+def _length(square: tf.Tensor) -> tf.Tensor:
+    """sqrt(square), NaN where the square overflowed: a quotient would be 0 without a sign."""
+    return tf.sqrt(square) + tf.stop_gradient(square - square)
 
 
 def _is_flat(g: Pair, epsilon: float) -> tf.Tensor:

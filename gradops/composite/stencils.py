@@ -47,8 +47,8 @@ SCALES = ("raw", "unit")
 # Border -> the positions that the ghosts before the first and after the last one are copies of.
 # With the others ghosts are 0; `Stencil.inside` says where "valid" reads one.
 _GHOSTS = {"reflect": (1, -2), "replicate": (0, -1), "circular": (-1, 0)}
-# In an axis of up to this size both derivative taps read the same pixel, and cancel.
-_CANCELLING_SIZES = {"replicate": 1, "circular": 2}
+# In an axis of up to this size both derivative taps read the same pixel, or none, and cancel.
+_CANCELLING_SIZES = {"replicate": 1, "zero": 1, "circular": 2}
 
 
 class Stencil(NamedTuple):
@@ -90,18 +90,20 @@ class Stencil(NamedTuple):
         return result[0], result[1]
 
     def touches(self, pixels: tf.Tensor) -> Pair:
-        """Where the supports of (gy, gx) hold one of the pixels (bool, of any broadcast shape)."""
+        """Where the supports of (gy, gx) hold one of the pixels (bool, of any broadcast shape).
+
+        Where no tap of the derivative is left, the support is the pixel itself.
+        """
         marks = tf.cast(pixels, tf.float32)
         side = 1.0 if self.taps.side else 0.0
         result = []
         for along, across in self._axes():
             smooth = _smooth(marks, across, self.border, side, 1.0)
-            if self.taps.forward:  # The support of the 0 at the last position is the pixel itself.
-                last = _cut(smooth, along, -1, None)
-                sums = tf.concat([_neighbours(smooth, along, 1, tf.add), last], along)
+            if self.taps.forward:
+                sums = _pad(_neighbours(smooth, along, 1, tf.add), along, 0, 1)
             else:
                 sums = _central(smooth, along, self.border, tf.add)
-            result.append(sums > 0)
+            result.append(tf.where(self._cancels(tf.shape(pixels), along), marks, sums) > 0)
         return result[0], result[1]
 
     def inside(self, shape: tf.Tensor) -> Pair | None:
@@ -114,6 +116,14 @@ class Stencil(NamedTuple):
             kept = _interior(shape, along, 0 if self.taps.forward else 1, 1)
             result.append(kept & _interior(shape, across, 1, 1) if smoothed else kept)
         return result[0], result[1]
+
+    def _cancels(self, shape: tf.Tensor, axis: int) -> tf.Tensor:
+        """Where no tap of the derivative along the axis is left, broadcast to the shape."""
+        if self.taps.forward:
+            return ~_interior(shape, axis, 0, 1)
+        if self.border == "reflect":
+            return ~_interior(shape, axis, 1, 1)
+        return shape[axis] <= _CANCELLING_SIZES.get(self.border, 0)
 
     def _axes(self) -> list[tuple[int, int]]:
         return [(self.height_axis, self.width_axis), (self.width_axis, self.height_axis)]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from gradops import _convert, _options
 from gradops._convert import MaskLike, TensorLike
 from gradops._inputs import after, loss_dtype, shape_error, shape_text
+from gradops._leading import LeadingAxes
 from gradops._same_shape import agreed
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
@@ -19,7 +20,7 @@ NORMALIZERS = ("image", "batch")
 
 
 class Pair(NamedTuple):
-    """Images of one shape, in the dtype that losses have; the mask has that shape too, or is None.
+    """Images of one shape, of rank 4 and of one dtype; the mask may have one channel, or be None.
 
     Whoever computes with them has to hide what is invalid: it may be NaN.
     """
@@ -27,6 +28,20 @@ class Pair(NamedTuple):
     y_true: tf.Tensor
     y_pred: tf.Tensor
     mask: tf.Tensor | None
+    leading: LeadingAxes  # that were folded
+
+    def images(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """y_true and y_pred."""
+        return self.y_true, self.y_pred
+
+    def widened(self) -> Pair:
+        """The same in the dtype that losses have."""
+        true, predicted = (tf.cast(x, loss_dtype(x.dtype)) for x in self.images())
+        return self._replace(y_true=true, y_pred=predicted)
+
+    def losses(self, losses: tf.Tensor) -> tf.Tensor:
+        """What was found by example, as the caller gets it."""
+        return self.leading.unfold_losses(losses)
 
     def hidden(self, value: float) -> tuple[tf.Tensor, tf.Tensor]:
         """Both images with the value where they are invalid."""
@@ -49,7 +64,7 @@ class Pair(NamedTuple):
         """1 where pixels are valid and 0 elsewhere."""
         if self.mask is None:
             return tf.ones_like(self.y_pred)
-        return tf.cast(self.mask, self.y_pred.dtype)
+        return tf.cast(tf.broadcast_to(self.mask, tf.shape(self.y_pred)), self.y_pred.dtype)
 
 
 def pair(
@@ -57,13 +72,13 @@ def pair(
 ) -> Pair:
     """Both images and the mask; raises if ranks, shapes or dtypes do not fit."""
     data_format = layout(data_format)
-    predicted = images("y_pred", y_pred, data_format)
-    dtype = predicted.dtype
-    target = of_rank_4("y_true", _convert.real("y_true", y_true, dtype), data_format)
+    check_target(y_true)
+    given, leading = _convert.inputs(y_true, y_pred, mask=mask)
+    predicted = of_rank_4("y_pred", given.y_pred, data_format)
+    target = of_rank_4("y_true", given.y_true, data_format)
     target = agree("y_true and y_pred must have the same shape", target, predicted, (0, 1, 2, 3))
-    valid = None if mask is None else _mask(mask, predicted, data_format)
-    wide = loss_dtype(dtype)
-    return Pair(tf.cast(target, wide), tf.cast(predicted, wide), valid)
+    valid = None if mask is None else _mask(given.mask, predicted, data_format)
+    return Pair(target, predicted, valid, leading)
 
 
 def layout(data_format: str | None) -> str:
@@ -94,17 +109,12 @@ def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> 
         )
 
 
-def images(argument: str, values: TensorLike, data_format: str) -> tf.Tensor:
-    """Images of rank 4 and of a dtype that losses are computed of."""
-    return of_rank_4(argument, _convert.images(argument, values), data_format)
-
-
 def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
     """The tensor; raises unless its rank is 4."""
     message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
     if values.shape.rank is None:
         shape = tf.shape(values)
-        values = after(tf.debugging.Assert(tf.size(shape) == 4, [message, shape]), values)
+        values = after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
@@ -121,7 +131,7 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
         return first
     shapes = [tf.shape(first), tf.shape(second)]
     found = [tf.gather(shape, along) for shape in shapes]
-    good = tf.reduce_all(found[0] == found[1])
+    good = tf.reduce_all(tf.equal(*found))
     check = tf.debugging.Assert(good, [message, "got", *shapes])
     shapes = [after(check, shape) for shape in shapes]
     shape, known = tf.unstack(shapes[0], 4), first.shape.as_list()
@@ -131,12 +141,9 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
     return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), known)
 
 
-def _mask(mask: MaskLike, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
-    """The mask in the shape of the images, whether it had one channel or all."""
-    valid = _convert.tensor("mask", mask)
-    if valid.dtype != tf.bool:
-        raise ValueError(f"mask must have dtype bool, got {valid.dtype.name}")
-    valid = of_rank_4("mask", valid, data_format)
+def _mask(mask: tf.Tensor, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
+    """The mask, of the images' batch, height and width, with one channel or theirs."""
+    valid = of_rank_4("mask", mask, data_format)
     height, width, channels = axes(data_format)
     message = "mask must have the batch, height and width of y_pred"
     valid = agree(message, valid, predicted, (0, height, width))
@@ -146,7 +153,7 @@ def _mask(mask: MaskLike, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
             f"mask must have 1 channel or those of y_pred, got {shape_text(valid.shape)} and "
             f"{shape_text(predicted.shape)}"
         )
-    return tf.broadcast_to(valid, tf.shape(predicted))
+    return valid
 
 
 def by_example(

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from gradops import _inputs, _keras_call, _options
+from gradops._legacy_keras import NotOfLegacyKeras
 
 
-class PresetLoss(keras.losses.Loss):
+class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
     """loss_b = function(y_true, y_pred, **options)_b: what the Keras losses of presets share.
 
     Each of them is the Keras form of one function: one value per example, then sample weights [B]
@@ -96,22 +97,42 @@ class PresetLoss(keras.losses.Loss):
             return {option: _kept(value) for option, value in options.items()}
         raise NotImplementedError(f"{type(self).__name__}: its function looks at no image")
 
-    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Losses by example."""
-        y_true, y_pred = _keras_call.images(y_true, y_pred, self._image_dtype)
-        options = dict(self._options)
-        valid = _keras_call.valid(y_true, self.mask, self.mask_value)
-        if valid is not None:
-            options["mask"] = valid
-        return type(self).function(y_true, y_pred, **options)
+    @property
+    def functional_form(self) -> str:  # type: ignore[override]
+        """The function that does the same."""
+        return f"gradops.presets.{type(self).function.__name__}"
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; sample_weight None or [B]."""
-        losses = self.call(y_true, y_pred)
+        call = self.sort(y_true, y_pred, sample_weight)
+        losses = self.losses(call)
         reduction = _keras_call.Reduction(
             name=self.name, reduction=self.reduction, dtype=losses.dtype.name
         )
-        return reduction.reduce(losses, sample_weight)
+        return reduction.reduce(losses, call.sample_weight, call.mask)
+
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Losses by example."""
+        return self.losses(self.sort(y_true, y_pred, None))
+
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+        """The arguments of a call as `losses` takes them."""
+        data_format = self._options.get("data_format", "channels_last")
+        call = _keras_call.sort(y_true, y_pred, self._image_dtype, data_format)
+        if call.pixel_mask is not None and not self._takes_mask:
+            raise ValueError(
+                f"the Keras mask of y_pred must be one of examples for {type(self).__name__}, "
+                f"which takes no mask of pixels, got {_keras_call.rank_or_shape(call.pixel_mask)}"
+            )
+        return call._replace(sample_weight=sample_weight)
+
+    def losses(self, call: _keras_call.Call) -> tf.Tensor:
+        """Losses by example, without weights and mask of the examples."""
+        options = dict(self._options)
+        valid = call.valid(self.mask, self.mask_value)
+        if valid is not None:
+            options["mask"] = valid
+        return type(self).function(call.y_true, call.y_pred, **options)
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its loss back."""
@@ -121,7 +142,7 @@ class PresetLoss(keras.losses.Loss):
         return {**config, **self._options}
 
 
-class PresetMetric(keras.metrics.Mean):
+class PresetMetric(NotOfLegacyKeras, keras.metrics.Mean):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 
     Args:
@@ -144,6 +165,11 @@ class PresetMetric(keras.metrics.Mean):
 
     loss_class: ClassVar[type[PresetLoss]]
 
+    @property
+    def functional_form(self) -> str:  # type: ignore[override]
+        """The function that the loss is of."""
+        return self._loss.functional_form
+
     def __init__(self, *, name: str | None = None, dtype: Any = None, **options: Any):
         loss_class = getattr(type(self), "loss_class", None)
         if loss_class is None:
@@ -155,8 +181,9 @@ class PresetMetric(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch; sample_weight None or [B]."""
-        losses = self._loss(y_true, y_pred)
-        super().update_state(losses, _keras_call.weights_of(losses, sample_weight))
+        call = self._loss.sort(y_true, y_pred, sample_weight)
+        losses = self._loss.losses(call)
+        super().update_state(losses, call.metric_weights(losses))
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its metric back."""

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import warnings
+
 import tensorflow as tf
 
-from gradops._convert import TensorLike
+from gradops._inputs import loss_dtype
 from gradops.images import gradient_magnitude
 from gradops.presets import _images
 from gradops.presets._luma import BT601, lumas_of
 
 #: T of both papers, for squared magnitudes of images whose values reach 255.
 _CONSTANT = 170.0
+#: How many times the declared range values may span before that is taken for a mistake.
+_MOST_RANGES = 2
 
 
-def scaled_lumas(
-    y_true: TensorLike, y_pred: TensorLike, value_range: float, data_format: str | None
-) -> list[tf.Tensor]:
+def scaled_lumas(pair: _images.Pair, value_range: float, data_format: str) -> list[tf.Tensor]:
     """The lumas of both images, [B, H, W, 1], for values from 0 to 1."""
-    data_format = _images.layout(data_format)
-    pair = _images.pair(y_true, y_pred, None, data_format)
-    lumas = lumas_of(pair, BT601, data_format)
+    _check_range(pair, value_range)
+    lumas = lumas_of(pair.widened(), BT601, data_format)
     return lumas if value_range == 1 else [x / value_range for x in lumas]
+
+
+def _check_range(pair: _images.Pair, value_range: float) -> None:
+    """Warns, where values are known, if they cannot be of that range."""
+    if not tf.executing_eagerly():
+        return
+    for argument, images in zip(("y_true", "y_pred"), pair.images(), strict=True):
+        images = tf.cast(images, loss_dtype(images.dtype))
+        found = float(tf.reduce_max(images) - tf.reduce_min(images)) if tf.size(images) else 0.0
+        if found > _MOST_RANGES * value_range:
+            warnings.warn(
+                f"value_range must be the largest value of the images less the smallest, such as 1 "
+                f"or 255, got {value_range:g} for a {argument} whose values span {found:g}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
 
 def halved(lumas: tf.Tensor) -> tf.Tensor:

@@ -144,7 +144,7 @@ def hu_loss(
     epsilon = _images.check_epsilon(epsilon)
     data_format = _images.layout(data_format)
     with tf.name_scope("hu_loss"):
-        given = _images.pair(y_true, y_pred, mask, data_format)
+        given = _images.pair(y_true, y_pred, mask, data_format).widened()
         terms = []
         if depth_weight:
             terms.append(depth_weight * _log_depths(given, epsilon))
@@ -152,7 +152,7 @@ def hu_loss(
             terms.append(gradient_weight * _log_gradients(given, epsilon, data_format))
         if normal_weight:
             terms.append(normal_weight * _normals(given, data_format))
-        return tf.add_n(terms)
+        return given.losses(tf.add_n(terms))
 
 
 def _log_depths(given: _images.Pair, epsilon: float) -> tf.Tensor:
@@ -171,16 +171,16 @@ def _log_gradients(given: _images.Pair, epsilon: float, data_format: str) -> tf.
     )
     offset = math.log(epsilon)
     if given.mask is None:
-        losses = functional.gradient_loss(*given[:2], normalizer="pixels", **options)
+        losses = functional.gradient_loss(*given.images(), normalizer="pixels", **options)
         return losses + 2 * offset
-    sums, counts = functional.gradient_sums(*given[:2], mask=given.mask, **options)
+    sums, counts = functional.gradient_sums(*given.images(), mask=given.mask, **options)
     return tf.reduce_sum(tf.math.divide_no_nan(sums + offset * counts, counts), axis=1)
 
 
 def _normals(given: _images.Pair, data_format: str) -> tf.Tensor:
     """The mean of 1 - cos of the angle between both normals."""
     options: dict[str, Any] = dict(response="normal", border="zero", data_format=data_format)
-    return functional.gradient_loss(*given[:2], mask=given.mask, **options)
+    return functional.gradient_loss(*given.images(), mask=given.mask, **options)
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

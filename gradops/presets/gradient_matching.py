@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _options, _scales, functional
+from gradops import _options, _scales, functional
 from gradops._convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
@@ -70,23 +70,28 @@ def midas_gradient_matching(
     _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
     _images.check_flag("align", align)
     data_format = _images.layout(data_format)
-    _images.check_target(y_true)
     with tf.name_scope("midas_gradient_matching"):
-        y_pred = _images.images("y_pred", y_pred, data_format)
+        given = _images.pair(y_true, y_pred, mask, data_format)
         if align:
-            y_pred = align_scale_and_shift(y_true, y_pred, mask=mask, data_format=data_format)[0]
+            aligned = align_scale_and_shift(
+                *given.images(), mask=given.mask, data_format=data_format
+            )[0]
+            given = given.widened()._replace(y_pred=aligned)
         options: dict[str, Any] = dict(
             stencil="forward", border="valid", normalizer="pixels", data_format=data_format
         )
-        if normalizer == "image" or mask is None:
-            return functional.gradient_loss(y_true, y_pred, mask=mask, scales=scales, **options)
-        _check_size(y_pred, scales, 2, data_format)
+        if normalizer == "image" or given.mask is None:
+            return given.losses(
+                functional.gradient_loss(*given.images(), mask=given.mask, scales=scales, **options)
+            )
+        _check_size(given.y_pred, scales, 2, data_format)
         level_losses = []
-        for *images, valid in _levels(y_true, y_pred, mask, scales, data_format):
+        for *images, valid in _levels(given, scales, data_format):
             losses = functional.gradient_loss(*images, mask=valid, **options)
-            pixels = tf.reduce_sum(tf.cast(valid, losses.dtype), axis=[1, 2, 3])
+            everywhere = tf.broadcast_to(valid, tf.shape(images[1]))
+            pixels = tf.reduce_sum(tf.cast(everywhere, losses.dtype), axis=[1, 2, 3])
             level_losses.append(_images.by_example(losses * pixels, pixels, normalizer))
-        return tf.add_n(level_losses)
+        return given.losses(tf.add_n(level_losses))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -171,7 +176,7 @@ def megadepth_gradient_matching(
     _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
     data_format = _images.layout(data_format)
     with tf.name_scope("megadepth_gradient_matching"):
-        given = _images.pair(y_true, y_pred, mask, data_format)
+        given = _images.pair(y_true, y_pred, mask, data_format).widened()
         _check_size(given.y_pred, scales, 3, data_format)
         target, predicted = given.hidden(1.0)
         target = _images.logarithm("y_true", target)
@@ -179,11 +184,12 @@ def megadepth_gradient_matching(
             predicted = _images.logarithm("y_pred", predicted)
         level_losses = []
         options: dict[str, Any] = dict(stencil="central", border="valid", data_format=data_format)
-        for *images, valid in _levels(target, predicted, given.mask, scales, data_format):
+        logarithms = given._replace(y_true=target, y_pred=predicted)
+        for *images, valid in _levels(logarithms, scales, data_format):
             of_axes = functional.gradient_sums(*images, mask=valid, **options)
             sums, counts = (tf.reduce_sum(numbers, axis=1) for numbers in of_axes)
             level_losses.append(_images.by_example(sums, counts, normalizer, _NO_PAIRS))
-        return tf.add_n(level_losses)
+        return given.losses(tf.add_n(level_losses))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -216,21 +222,14 @@ class MegaDepthGradientLoss(PresetLoss):
 
 
 def _levels(
-    y_true: TensorLike,
-    y_pred: tf.Tensor,
-    mask: MaskLike | None,
-    scales: int,
-    data_format: str,
+    given: _images.Pair, scales: int, data_format: str
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]]:
-    """Every 2^s-th row and column of images of rank 4, s = 0, 1, ..."""
-    true = _images.of_rank_4("y_true", _convert.real("y_true", y_true, y_pred.dtype), data_format)
-    valid = None
-    if mask is not None:
-        valid = _images.of_rank_4("mask", _convert.tensor("mask", mask), data_format)
+    """Every 2^s-th row and column of the images and the mask, s = 0, 1, ..."""
+    true, predicted, mask = given[:3]
     for scale in range(scales):
         every = slice(None, None, 2**scale)
         index = _images.along(data_format, every, every)
-        yield true[index], y_pred[index], None if valid is None else valid[index]
+        yield true[index], predicted[index], None if mask is None else mask[index]
 
 
 def _check_size(y_pred: tf.Tensor, scales: int, least: int, data_format: str) -> None:

@@ -27,8 +27,8 @@ def mprnet_edge(
     applied once, to the difference, one axis after the other.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
-        dtype. Any number of channels (3 in MPRNet).
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype; any
+        number of channels (3 in MPRNet).
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       epsilon: Of the penalty, above 0. The loss is not below it, also of equal images.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
@@ -54,12 +54,12 @@ def mprnet_edge(
     epsilon = _images.check_epsilon(epsilon)
     data_format = _images.layout(data_format)
     with tf.name_scope("mprnet_edge"):
-        pair = _images.pair(y_true, y_pred, None, data_format)
+        pair = _images.pair(y_true, y_pred, None, data_format).widened()
         difference = coarse = pair.y_pred - pair.y_true
         for axis in _images.axes(data_format)[:2]:
             coarse = _down_and_up(coarse, axis)
         penalties = tf.sqrt(tf.square(difference - coarse) + epsilon**2)
-        return tf.reduce_mean(penalties, axis=[1, 2, 3])
+        return pair.losses(tf.reduce_mean(penalties, axis=[1, 2, 3]))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gradops import _convert, functional
+from gradops import functional
 from gradops._convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
@@ -24,8 +24,8 @@ def mean_magnitude(
     not where: add it to a loss that does. One fused pass for each image.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2;
-        converted to y_pred's dtype.
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2, of any
+        real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
         are not looked at in either image and may be NaN.
@@ -51,13 +51,9 @@ def mean_magnitude(
     """
     data_format = _images.layout(data_format)
     with tf.name_scope("mean_magnitude"):
-        predicted = _images.images("y_pred", y_pred, data_format)
-        target = _convert.real("y_true", y_true, predicted.dtype)
-        target = _images.of_rank_4("y_true", target, data_format)
-        message = "y_true and y_pred must have the same shape"
-        target = _images.agree(message, target, predicted, (0, 1, 2, 3))
-        of_true, of_pred = (_mean(x, mask, data_format) for x in (target, predicted))
-        return tf.math.squared_difference(of_pred, of_true)
+        given = _images.pair(y_true, y_pred, mask, data_format)
+        of_true, of_pred = (_mean(x, given.mask, data_format) for x in given.images())
+        return given.losses(tf.math.squared_difference(of_pred, of_true))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -88,7 +84,7 @@ class MeanMagnitudeLoss(PresetLoss):
     function = staticmethod(mean_magnitude)
 
 
-def _mean(images: tf.Tensor, mask: MaskLike | None, data_format: str) -> tf.Tensor:
+def _mean(images: tf.Tensor, mask: tf.Tensor | None, data_format: str) -> tf.Tensor:
     """m, [B]."""
     sums, counts = functional.gradient_sums(
         None, images, stencil="forward", border="valid", mask=mask, data_format=data_format

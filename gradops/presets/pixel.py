@@ -39,8 +39,7 @@ def pixel_and_gradient(
     """loss_b = pixel_weight mean |y_pred - y_true| + gradient_weight gradient_loss_b.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
-        dtype.
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       pixel_weight: Of the mean over pixels and channels, at least 0.
       gradient_weight: Of gradops.gradient_loss, at least 0.
@@ -100,7 +99,7 @@ def pixel_and_gradient(
     _images.check_target(y_true)
     with tf.name_scope("pixel_and_gradient"):
         inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
-        return leading.unfold(_scales.loss(inputs, options, terms))
+        return leading.unfold_losses(_scales.loss(inputs, options, terms))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

@@ -33,9 +33,10 @@ def gmsd(
 
     Args:
       y_true: Reference images [B, H, W, C] (channels_first: [B, C, H, W]), C 1 or 3 (red, green,
-        blue: luma 0.299 R + 0.587 G + 0.114 B); converted to y_pred's dtype.
+        blue: luma 0.299 R + 0.587 G + 0.114 B), of any real dtype.
       y_pred: Distorted images of the same shape, float16, bfloat16, float32 or float64.
-      value_range: The largest value of the images less the smallest, such as 1 or 255; above 0.
+      value_range: The largest value of the images less the smallest, such as 1 or 255; above 0. In
+        eager mode a RuntimeWarning says so if values span more than twice that.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
@@ -59,11 +60,12 @@ def gmsd(
     is odd, the last mean is of pixels and zeros, as in both programs.
     """
     value_range = _images.check_positive("value_range", value_range)
+    data_format = _images.layout(data_format)
     with tf.name_scope("gmsd"):
-        lumas = _similarity.scaled_lumas(y_true, y_pred, value_range, data_format)
-        return _similarity.root(
-            _similarity.variance([_similarity.halved(x) for x in lumas], masking=0.0)
-        )
+        given = _images.pair(y_true, y_pred, None, data_format)
+        lumas = _similarity.scaled_lumas(given, value_range, data_format)
+        halves = [_similarity.halved(x) for x in lumas]
+        return given.losses(_similarity.root(_similarity.variance(halves, masking=0.0)))
 
 
 def ms_gmsd(
@@ -112,14 +114,16 @@ def ms_gmsd(
     masking = _options.finite("masking", masking)
     if not 0 <= masking <= 2:
         raise ValueError(f"masking must be a number from 0 to 2, got {masking!r}")
+    data_format = _images.layout(data_format)
     with tf.name_scope("ms_gmsd"):
-        lumas = _similarity.scaled_lumas(y_true, y_pred, value_range, data_format)
+        given = _images.pair(y_true, y_pred, None, data_format)
+        lumas = _similarity.scaled_lumas(given, value_range, data_format)
         lumas = [large_enough(x, 2 ** len(weights) + 1, f"{len(weights)} scales") for x in lumas]
         total = weights[0] * _similarity.variance(lumas, masking)
         for weight in weights[1:]:
             lumas = [_similarity.halved(x) for x in lumas]
             total += weight * _similarity.variance(lumas, masking)
-        return _similarity.root(total)
+        return given.losses(_similarity.root(total))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

@@ -32,8 +32,8 @@ def gradient_difference(
     inner absolute values make it blind to the sign of a gradient. One fused pass.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2;
-        converted to y_pred's dtype. Other leading axes than [B] will do, as for gradient_loss.
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2, of any
+        real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       alpha: The power, at least 1 (the paper: an integer).
       normalizer: D_b. "residuals", the number of differences of both axes: their mean. "axes": the
@@ -128,8 +128,7 @@ def spsr_gradient(
     the image. One fused pass.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]); converted to y_pred's
-        dtype.
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       penalty: "l2", the square, or "l1", the absolute value.
       padding: That of the convolutions: 1 compares magnitudes at the pixels, 2 also at the ring of
@@ -159,21 +158,21 @@ def spsr_gradient(
     if _options.as_finite(padding) not in (1, 2):
         raise ValueError(f"padding must be 1 or 2, got {padding!r}")
     data_format = _images.layout(data_format)
-    _images.check_target(y_true)
     with tf.name_scope("spsr_gradient"):
+        given = _images.pair(y_true, y_pred, mask, data_format)
         if padding == 2:
-            y_true, y_pred, mask = _with_ring(y_true, y_pred, mask, data_format)
-        return functional.gradient_loss(
-            y_true,
-            y_pred,
+            given = _with_ring(given, data_format)
+        losses = functional.gradient_loss(
+            *given.images(),
             stencil="central",
             response="magnitude",
             response_epsilon=1e-6,
             penalty=penalty,
             border="zero",
-            mask=mask,
+            mask=given.mask,
             data_format=data_format,
         )
+        return given.losses(losses)
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -203,13 +202,11 @@ class SPSRGradientLoss(PresetLoss):
     function = staticmethod(spsr_gradient)
 
 
-def _with_ring(
-    y_true: TensorLike, y_pred: TensorLike, mask: MaskLike | None, data_format: str
-) -> _images.Pair:
+def _with_ring(pair: _images.Pair, data_format: str) -> _images.Pair:
     """The images with one more row and column of zeros at every side, which are valid."""
-    pair = _images.pair(y_true, y_pred, mask, data_format)
     pads = [[0, 0]] * 4
     for axis in _images.axes(data_format)[:2]:
         pads[axis] = [1, 1]
     padded = None if pair.mask is None else tf.pad(pair.mask, pads, constant_values=True)
-    return _images.Pair(tf.pad(pair.y_true, pads), tf.pad(pair.y_pred, pads), padded)
+    true, predicted = (tf.pad(x, pads) for x in pair.images())
+    return pair._replace(y_true=true, y_pred=predicted, mask=padded)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from gradops import _convert, _keras_call, _options, functional, images
 from gradops._convert import MaskLike, TensorLike
 from gradops._inputs import loss_dtype
+from gradops._leading import LeadingAxes
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -32,7 +33,7 @@ def edge_aware_smoothness(
 
     Args:
       image: I, [B, H, W, C] (channels_first: [B, C, H, W]), in the place of y_true. Its range
-        matters: 0 to 1 in monodepth2. Converted to the dtype of disparity.
+        matters: 0 to 1 in monodepth2. Any real dtype.
       disparity: d, [B, H, W, 1] or with any other number of channels, in the place of y_pred;
         float16, bfloat16, float32 or float64.
       normalize: Whether d is first divided by its mean over H and W plus 1e-7, as in the training
@@ -60,14 +61,18 @@ def edge_aware_smoothness(
     _images.check_flag("normalize", normalize)
     data_format = _images.layout(data_format)
     with tf.name_scope("edge_aware_smoothness"):
-        disparity = _images.images("disparity", disparity, data_format)
-        image = _convert.real("image", image, disparity.dtype)
+        disparity = _convert.images("disparity", disparity)
+        image = _convert.tensor("image", image)
+        dtype = loss_dtype(_convert.common_dtype(disparity.dtype, image.dtype))
+        leading = LeadingAxes("disparity", disparity)
+        rank = disparity.shape.rank or 4
+        image = leading.fold("image", _convert.real("image", image, dtype, rank))
         image = _images.of_rank_4("image", image, data_format)
+        disparity = tf.cast(leading.fold("disparity", disparity), dtype)
+        disparity = _images.of_rank_4("disparity", disparity, data_format)
         height, width, channels = _images.axes(data_format)
         message = "image and disparity must have the same batch, height and width"
         image = _images.agree(message, image, disparity, (0, height, width))
-        dtype = loss_dtype(disparity.dtype)
-        image, disparity = tf.cast(image, dtype), tf.cast(disparity, dtype)
         if normalize:
             disparity /= tf.reduce_mean(disparity, [height, width], keepdims=True) + _NOT_ZERO
         options: dict[str, Any] = dict(stencil="forward", border="valid", data_format=data_format)
@@ -79,7 +84,7 @@ def edge_aware_smoothness(
         sizes = [tf.cast(tf.shape(disparity)[axis], dtype) for axis in (height, width, channels)]
         down = (sizes[0] - 1) * sizes[1] * sizes[2]
         along = sizes[0] * (sizes[1] - 1) * sizes[2]
-        return tf.reduce_sum(sums / tf.stack([down, along]), axis=1)
+        return leading.unfold_losses(tf.reduce_sum(sums / tf.stack([down, along]), axis=1))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
@@ -199,7 +204,8 @@ class TotalVariationLoss(PresetLoss):
     """
 
     function = staticmethod(_of_prediction)
+    functional_form = "lambda y_true, y_pred: gradops.presets.total_variation(y_pred)"
 
-    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Losses by example, of y_pred."""
-        return super().call(_keras_call.predicted(y_pred), y_pred)
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+        """The arguments of a call, without y_true."""
+        return super().sort(y_pred, y_pred, sample_weight)

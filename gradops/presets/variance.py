@@ -27,7 +27,7 @@ def gradient_variance(
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), C 1 or 3 (red, green,
-        blue: luma 0.2989 R + 0.587 G + 0.114 B); converted to y_pred's dtype.
+        blue: luma 0.2989 R + 0.587 G + 0.114 B), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       patch_size: Height and width of a patch, at least 2. What remains of the images at the end of
         rows and columns is in no patch.
@@ -53,12 +53,12 @@ def gradient_variance(
     patch_size = _options.check_integer("patch_size", patch_size, least=2)
     data_format = _images.layout(data_format)
     with tf.name_scope("gradient_variance"):
-        pair = _images.pair(y_true, y_pred, None, data_format)
+        pair = _images.pair(y_true, y_pred, None, data_format).widened()
         lumas = lumas_of(pair, RGB2GRAY, data_format)
         lumas = [large_enough(x, patch_size, f"patches of {patch_size}") for x in lumas]
         of_true, of_pred = (_patch_variances(x, patch_size) for x in lumas)
         errors = tf.reduce_mean(tf.math.squared_difference(of_pred, of_true), axis=[1, 2])
-        return tf.reduce_sum(errors, axis=-1)
+        return pair.losses(tf.reduce_sum(errors, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

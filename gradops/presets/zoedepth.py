@@ -67,14 +67,14 @@ def zoedepth_grad_l1(
     _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
     data_format = _images.layout(data_format)
     with tf.name_scope("zoedepth_grad_l1"):
-        given = _images.pair(y_true, y_pred, mask, data_format)
+        given = _images.pair(y_true, y_pred, mask, data_format).widened()
         _images.check_size(given.y_pred, 2, "differences", data_format)
         # Turned by 180 degrees, the neighbours above and on the left become the next ones.
         given = _turned(given, data_format)
         losses = _composed(given, direction == "atan", normalizer, data_format)
         if direction == "stable":
             losses += functional.gradient_loss(
-                *given[:2],
+                *given.images(),
                 stencil="forward",
                 border="valid",
                 response="direction",
@@ -82,7 +82,7 @@ def zoedepth_grad_l1(
                 normalizer="residuals" if normalizer == "image" else "batch",
                 data_format=data_format,
             )
-        return losses
+        return given.losses(losses)
 
 
 def _composed(
@@ -109,14 +109,16 @@ def _composed(
     pixels, below, beside = (
         inner(given.mask, *place) for place in ((_FIRST, _FIRST), (_NEXT, _FIRST), (_FIRST, _NEXT))
     )
-    counted = tf.cast(pixels & below & beside, terms.dtype)
+    counted = tf.cast(tf.broadcast_to(pixels & below & beside, tf.shape(terms)), terms.dtype)
     sums, counts = (tf.reduce_sum(x, axis=[1, 2, 3]) for x in (terms * counted, counted))
     return _images.by_example(sums, counts, normalizer)
 
 
 def _turned(given: _images.Pair, data_format: str) -> _images.Pair:
     axes = _images.axes(data_format)[:2]
-    return _images.Pair(*(None if x is None else tf.reverse(x, axes) for x in given))
+    true, predicted = (tf.reverse(x, axes) for x in given.images())
+    mask = None if given.mask is None else tf.reverse(given.mask, axes)
+    return given._replace(y_true=true, y_pred=predicted, mask=mask)
 
 
 def _squared_magnitude(gradients: tf.Tensor) -> tf.Tensor:
@@ -128,7 +130,7 @@ def _angle(gradients: tf.Tensor) -> tf.Tensor:
     down, along = gradients[..., 0], gradients[..., 1] + _NOT_ZERO
     sign = tf.where(along < 0, -tf.ones([], along.dtype), tf.ones([], along.dtype))
     # atan2 has no derivative at (0, 0).
-    is_zero = (along == 0) & (down == 0)
+    is_zero = tf.equal(along, 0) & tf.equal(down, 0)
     return tf.atan2(sign * down, tf.where(is_zero, tf.ones([], along.dtype), sign * along))
 
 

@@ -8,7 +8,8 @@ The first of these along a vector v, with z = S v and s = dr/dg_p . z, is sum_i 
 
     D_b d/dp = S^T (w rho''(r) s dr/dg_p + q (ds/dg_p))        the same with t and dr/dg_t, ds/dg_t
 
-What does not count is replaced by 0, never multiplied by 0: a NaN there changes nothing.
+What does not count, or has weight 0, is replaced by 0, never multiplied by 0: a NaN there changes
+nothing.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Problem:
         self.weights = pixel_weights[..., None]  # At the centre pixel, the same for each component.
         both = counted(stencil, border, p.shape, valid)
         self.counted = jointly(both) if self.response.joint else both
+        self.counted &= self.weights != 0
 
         if response == "component":  # The stencil of the difference.
             self.gradients = (self.operator.gradients(p - t), np.zeros((*p.shape, 2)))

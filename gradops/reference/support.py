@@ -6,8 +6,9 @@ border `zero` are no pixels. It is separable: the support of gy at (i, j) is
     {rows of the derivative at i} x {columns of the smoothing at j}
 
 and that of gx the reverse. The border `valid` drops a residual with a non-zero tap outside the
-image. A two-tap difference that has no second pixel is 0 and its support is the pixel itself. Joint
-responses (one residual of both components) need both components: the union of the supports.
+image. Where no tap of the derivative is left (they cancel at the border, or a two-tap difference
+has no second pixel) the residual is 0, whatever the image holds, and its support is its own pixel.
+Joint responses (one residual of both components) need both: the union of the supports.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from gradops.reference.arguments import Mask
 from gradops.reference.axis import Terms, apply, terms
-from gradops.reference.stencils import STENCILS, Kind, axis_rows, leaves
+from gradops.reference.stencils import Kind, axis_rows, leaves
 
 # The kind along the height and the kind along the width, for gy and for gx.
 _COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
@@ -30,12 +31,15 @@ _COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
 @lru_cache(maxsize=1024)
 def axis_support(stencil: str, kind: Kind, border: str, size: int) -> Terms:
     """The matrix of ones where a position is in the support of an output along one axis."""
-    support = [dict.fromkeys(row, 1.0) for row in axis_rows(stencil, kind, border, size)]
-    if not STENCILS[stencil].mapped and border != "valid":
-        for i in range(size):
-            if leaves(stencil, kind, i, size):
-                support[i] = {i: 1.0}
-    return terms(support)
+    return terms([dict.fromkeys(row, 1.0) for row in axis_rows(stencil, kind, border, size)])
+
+
+@lru_cache(maxsize=1024)
+def axis_cancels(stencil: str, kind: Kind, border: str, size: int) -> Mask:
+    """[size]: where an output along one axis has no taps."""
+    cancels = np.array([not row for row in axis_rows(stencil, kind, border, size)], bool)
+    cancels.flags.writeable = False
+    return cancels
 
 
 @lru_cache(maxsize=1024)
@@ -66,7 +70,10 @@ def counted(stencil: str, border: str, shape: tuple[int, ...], valid: Mask | Non
             support_h = axis_support(stencil, along_h, border, height)
             support_w = axis_support(stencil, along_w, border, width)
             invalid = apply(support_w, apply(support_h, ~valid, 1), 2)  # how many in the support
-            result[..., k] &= invalid == 0
+            cancels_h = axis_cancels(stencil, along_h, border, height)
+            cancels_w = axis_cancels(stencil, along_w, border, width)
+            cancels = (cancels_h[:, None] | cancels_w)[None, :, :, None]
+            result[..., k] &= np.where(cancels, valid, invalid == 0)
     return result
 
 

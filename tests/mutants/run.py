@@ -27,6 +27,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from table import NO_BUILD, NOTHING, Mutant, check, read_results, read_table, sh
 OWN_TEST = "test_mutants.py"
 # Where another suite lies in the copy: beside tests/, as tests look for the tree in its parent.
 OTHER_TESTS = "other_tests"
+# The targets of the build. The emulation takes as long as the product, and few tests need it.
+PRODUCT, EMULATION = "all", "cuda_emulation"
 
 
 class Worker:
@@ -73,9 +76,10 @@ class Worker:
                 _copy_if_changed(library, self.folder / "gradops" / library.name)
             return
         self._configure()
-        log = self.build()
-        if log is not None:
-            sys.exit(f"the tree itself does not build:\n{log}")
+        for target in (PRODUCT, EMULATION):
+            log = self.build(target)
+            if log is not None:
+                sys.exit(f"the tree itself does not build:\n{log}")
 
     def _configure(self) -> None:
         options = {
@@ -87,10 +91,9 @@ class Worker:
         command += ["Ninja", *(f"-D{name}={value}" for name, value in options.items())]
         subprocess.run(command, env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
-    def build(self) -> str | None:
+    def build(self, target: str) -> str | None:
         """Compiles what has changed. Returns None, or what the compiler says."""
-        command = ["cmake", "--build", str(self.folder / "build/dev")]
-        command += ["--target", "all", "cuda_emulation"]
+        command = ["cmake", "--build", str(self.folder / "build/dev"), "--target", target]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
         return None if done.returncode == 0 else (done.stdout + done.stderr)[-4000:]
 
@@ -98,34 +101,44 @@ class Worker:
         """The result of a mutant; the file is what it was afterwards."""
         path = self.folder / mutant.file
         original = path.read_text("utf-8")
-        result: dict[str, Any] = {"name": mutant.name, "digest": mutant.digest(), "build": 0.0}
+        begin = time.monotonic()
         path.write_text(original.replace(mutant.text, mutant.replacement), "utf-8")
         try:
-            if mutant.is_compiled():
-                begin = time.monotonic()
-                log = self.build()
-                result["build"] = round(time.monotonic() - begin, 1)
-                if log is not None:
-                    return {**result, "caught_by": NO_BUILD, "seconds": 0.0, "log": log}
-            result |= self.run_suite("tests", mutant.tests)
-            if self.arguments.tests:
-                result["other"] = self.run_suite(OTHER_TESTS, mutant.tests)
+            result = self._run_built("tests", mutant)
+            if self.arguments.tests and result["caught_by"] != NO_BUILD:
+                result["other"] = self._run_built(OTHER_TESTS, mutant)
         finally:
             path.write_text(original, "utf-8")
-        return result
+        seconds = round(time.monotonic() - begin, 1)
+        return {"name": mutant.name, "digest": mutant.digest(), "seconds": seconds, **result}
 
-    def run_suite(self, folder: str, hints: tuple[str, ...]) -> dict[str, Any]:
-        """Runs the expected tests, then all that are quick, until the first failure."""
-        begin = time.monotonic()
+    def _run_built(self, folder: str, mutant: Mutant) -> dict[str, str]:
+        """Runs a suite on a mutant until the first failure, and builds what that takes."""
+        expected = self.expected(folder, mutant.tests)
+        on_device = [name for name in expected if "cuda" in name]
+        steps = [(PRODUCT, [name for name in expected if name not in on_device])]
+        steps += [(EMULATION, on_device)]
+        if not self.arguments.hinted:
+            steps += [(EMULATION, [folder])]
+        for target, paths in steps:
+            if not paths:
+                continue
+            log = self.build(target) if mutant.is_compiled() else None
+            if log is not None:
+                return {"caught_by": NO_BUILD, "log": log}
+            caught_by = self.run_suite(folder, paths)
+            if caught_by != NOTHING:
+                return {"caught_by": caught_by}
+        return {"caught_by": NOTHING}
+
+    def expected(self, folder: str, hints: Iterable[str]) -> list[str]:
+        """The files of a suite that hints name."""
         globs = [hint.replace("tests/", f"{folder}/", 1) for hint in hints]
         paths = {path for glob in globs for path in self.folder.glob(glob)}
-        expected = sorted(str(path.relative_to(self.folder)) for path in paths)
-        caught_by = self._run_pytest(folder, expected) if expected else NOTHING
-        if caught_by == NOTHING and not self.arguments.hinted:
-            caught_by = self._run_pytest(folder, [folder])
-        return {"caught_by": caught_by, "seconds": round(time.monotonic() - begin, 1)}
+        return sorted(str(path.relative_to(self.folder)) for path in paths)
 
-    def _run_pytest(self, folder: str, paths: list[str]) -> str:
+    def run_suite(self, folder: str, paths: list[str]) -> str:
+        """Runs tests of a folder until the first failure, and returns what that was."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not extended", *paths]
         command += ["-p", "no:cacheprovider", f"--ignore={folder}/{OWN_TEST}"]
         self.pytest = subprocess.Popen(
@@ -190,7 +203,8 @@ def run(mutants: list[Mutant], arguments: argparse.Namespace) -> dict[str, dict[
     if not arguments.no_baseline:
         hints = {hint for mutant in mutants for hint in mutant.tests} if arguments.hinted else ()
         for folder in ("tests", OTHER_TESTS) if arguments.tests else ("tests",):
-            failed = workers[0].run_suite(folder, tuple(hints))["caught_by"]
+            paths = workers[0].expected(folder, hints) or [folder]
+            failed = workers[0].run_suite(folder, paths)
             if failed != NOTHING:
                 sys.exit(f"the tree itself, without any fault, fails: {failed}")
     lock = threading.Lock()
