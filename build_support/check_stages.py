@@ -57,6 +57,7 @@ class Check:
         *command: str,
         limit: float = _STEP_LIMIT,
         tail: int = 0,
+        show: str = "",
         **environment: str,
     ) -> bool:
         """Runs a command as a step and returns whether it ended with status 0 within the limit.
@@ -66,6 +67,7 @@ class Check:
             command: The command.
             limit: Seconds, after which it and what it started are ended.
             tail: How many of its last lines are printed again when it is over.
+            show: A pattern; what matches it is printed again when it is over.
             environment: Variables.
         """
         print(f"\n+ [{step}]", *command, flush=True)
@@ -78,6 +80,8 @@ class Check:
         seconds = time.monotonic() - start
         if tail:
             print(f"--- last lines of {step}:", *lines[-tail:], sep="\n", flush=True)
+        if show:
+            print(f"--- of {step}:", *filter(re.compile(show).search, lines), sep="\n", flush=True)
         said = _ending(lines)
         if late:
             said = f"ended after {limit:.0f} s; {said}"
@@ -162,8 +166,8 @@ class Check:
                 end()
 
 
-def choose(text: str, allowed: Iterable[str]) -> list[str]:
-    """The stages that `--stages` names, in their own order.
+def choose(text: str, allowed: Iterable[str], option: str = "--stages") -> list[str]:
+    """The stages that `--stages` names, or the like, in their own order.
 
     Raises:
         SystemExit: One of them is none.
@@ -172,7 +176,7 @@ def choose(text: str, allowed: Iterable[str]) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in allowed:
-            raise SystemExit(f"--stages: got {name!r}, expected some of {','.join(allowed)}")
+            raise SystemExit(f"{option}: got {name!r}, expected some of {','.join(allowed)}")
     return [name for name in allowed if name in names]
 
 

@@ -12,6 +12,8 @@ set(GRADOPS_CUDA AUTO CACHE STRING
 set_property(CACHE GRADOPS_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(GRADOPS_CUDA_ARCHS "" CACHE STRING
   "GPU architectures, such as 80;90; empty: a default list, or with AUTO those of the devices here")
+set(GRADOPS_CUDA_DEFINES "" CACHE STRING
+  "Variants of the CUDA kernels (csrc/cuda/tuning.h), such as GRADOPS_CUDA_FETCH=1;GRADOPS_CUDA_WAVES=0")
 set(GRADOPS_CUDA_OLDEST 12.4)
 
 # What setup.py compares with what it named the wheel for.
@@ -103,6 +105,7 @@ function(gradops_add_cuda target)
   target_compile_options(gradops_cuda PRIVATE
     -O3 -fmad=false -Werror=all-warnings -Wno-deprecated-gpu-targets
     "-Xcompiler=-Wall,-Wextra,-ffp-contract=off,-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=")
+  target_compile_definitions(gradops_cuda PRIVATE ${GRADOPS_CUDA_DEFINES})
   list(LENGTH GRADOPS_CUDA_ARCHITECTURES count)
   if(count GREATER 1)
     target_compile_options(gradops_cuda PRIVATE --threads=0)  # a thread for each architecture

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import cupy_stand_in
 import numpy as np
 import pytest
 from gpu_bench_tools import HAS_TORCH, PEERS, QUICK, ROOT, command, of_section, run, stand_in
 
 from benchmarks import report
-from benchmarks.gpu import summary, tables
+from benchmarks.gpu import one, summary, tables
+from gradops import reference
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,16 @@ def test_bad_arguments_are_named():
     for arguments in (["--only", "chart"], ["--shapes", "1x1x8x3"], ["--dtypes", "float64"]):
         with pytest.raises(SystemExit, match=f"{arguments[0]}.*{arguments[1]!r}"):
             command.main(arguments, stand_in())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_shape_for_a_profiler(monkeypatch, capsys, dtype):
+    kernels = SimpleNamespace(cuda=cupy_stand_in.Kernels())
+    monkeypatch.setattr(one._library, "kernels", lambda: kernels)
+    monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in)
+    assert one.main(["2x16x12x3", dtype]) == 0
+    numbers = np.random.default_rng(0).random((2, 16, 12, 3), "float32")
+    if dtype == "bfloat16":
+        numbers = (numbers.view("uint32") >> 16 << 16).view("float32")
+    wanted = reference.gradient_loss(numbers, numbers[::-1]).sum()
+    np.testing.assert_allclose(float(capsys.readouterr().out.split("] ")[1]), wanted, rtol=1e-5)

@@ -35,7 +35,16 @@ status=$?
 echo "========= ERROR SUMMARY: 0 errors of $tool"
 exit $status
 """
+# Prints what it was asked for between lines that say nothing.
+NCU = """#!/bin/sh
+echo "==PROF== Connected"
+for last; do :; done
+echo "    Duration   us   47.1 of $last"
+echo "    Grid Size  132"
+"""
 TESTS = ["kernels", "sanitize", "memory", "device", "large", "product"]
+COUNTED = ["64x512x512x3-float32: done", "8x2048x2048x4-float32: done"]
+COUNTED += ["64x512x512x1-float32: done", "64x512x512x3-bfloat16: done"]
 TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
 PASSES = """
 import os, pytest
@@ -114,6 +123,36 @@ def test_all_stages(copy):
     assert "-DGRADOPS_TF=OFF" in said and "-DGRADOPS_CUDA_ARCHS=native" in said
     logs = sorted(path.name for path in (copy.folder / "build/gpu-check/logs").iterdir())
     assert "tests-large.log" in logs and "memcheck.log" in logs and len(logs) == 3 + 6 + 4 + 1
+
+
+@pytest.mark.extended
+def test_counters_and_variants(copy):
+    copy.program("ncu", NCU)
+    (copy.folder / "benchmarks" / "gpu.py").write_text(
+        "import gradops, sys\nprint(gradops.__file__, *sys.argv[1:])\n"
+    )
+    status, said, summary = copy.run(
+        "--stages", "build,counters,variants", "--variants", "before,ring-64"
+    )
+    assert status == 0, said
+    starts(
+        summary,
+        "ok     build: 7 of 7 steps passed",
+        *[f"    ok     {step}-before: done" for step in ("configure", "compile")],
+        *[f"    ok     {step}-ring-64: done" for step in ("configure", "compile")],
+        *[f"    ok     {step}: done" for step in ("configure", "compile", "driver")],
+        "ok     counters: 4 of 4 steps passed",
+        *[f"    ok     counters-{case}" for case in COUNTED],
+        "ok     variants: 2 of 2 steps passed",
+        *[f"    ok     variant-{name}: done" for name in ("before", "ring-64")],
+    )
+    shown = said.split("--- of counters-64x512x512x3-bfloat16:\n")[1].splitlines()
+    assert shown[0] == "    Duration   us   47.1 of bfloat16" and "Grid" not in shown[1]
+    assert "FETCH=0;GRADOPS_CUDA_MOST_THREADS=256;GRADOPS_CUDA_WAVES=0" in said
+    for name in ("before", "ring-64"):
+        folder = copy.folder / f"build/gpu-check-{name}/site/gradops/__init__.py"
+        assert f"{folder} --only bandwidth --dtypes float32,bfloat16" in said
+    assert "--variants: got 'no', expected some of before," in copy.run("--variants", "no")[1]
 
 
 @pytest.mark.extended

@@ -40,6 +40,13 @@ std::string CheckDriver() {
   return message;
 }
 
+int Processors() {
+  int device = 0, processors = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  return math::Max(processors, 1);  // without a device the launch says so
+}
+
 std::string CudaMessage(cudaError_t error) {
   std::string message = std::string(kCudaError) + cudaGetErrorString(error);
   if (error != cudaErrorNoKernelImageForDevice) return message;

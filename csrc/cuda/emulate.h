@@ -12,6 +12,10 @@
 
 namespace gradops::cuda {
 
+/// Multiprocessors of the device that is emulated: few, so that small images have strips of many
+/// rows and some of few.
+inline constexpr int kProcessors = 3;
+
 inline AxisSums TreeSum(std::vector<AxisSums> parts) {
   const int threads = static_cast<int>(parts.size());
   for (int stride = FirstStride(threads); stride > 0; stride /= 2) {
@@ -29,7 +33,7 @@ AxisSums EmulateBlock(const StripArgs<S>& args, int block) {
   for (int i = 0; i < args.layout.threads; ++i) is_done = FinishWithMemo(args, block, i);
   if (is_done) return {0, 0};
   // Shared memory starts as no kernel may rely on.
-  const size_t size = static_cast<size_t>(Thread::Memory::Numbers(args.layout)) * sizeof(T);
+  const size_t size = SharedNumbersBytes<Thread, S>(args.layout);
   std::vector<Pack<T, kVec<S>>> shared(size / sizeof(Pack<T, kVec<S>>));
   for (auto& pack : shared) {
     for (T& number : pack.numbers) number = static_cast<T>(0.0 / 0.0);
@@ -163,7 +167,7 @@ void EmulatePixels(const KernelParams& params, const S* in, S* out) {
 template <class S>
 void EmulateMagnitudeGradient(const KernelParams& params, const S* images, const S* upstream,
                               S* gradient) {
-  const StripArgs<S> args = MakeMagnitudeArgs(params, images, upstream, gradient);
+  const StripArgs<S> args = MakeMagnitudeArgs(params, images, upstream, gradient, kProcessors);
   for (int block = 0; block < args.layout.Blocks(); ++block) {
     EmulateBlock<MagnitudeThread<S>>(args, block);
   }

@@ -23,8 +23,7 @@ __device__ inline void TreeSum(AxisSums* parts, int threads) {
 /// Shared memory, in bytes: the threads' numbers, and then their sums in the same place.
 template <class Thread, class S>
 size_t SharedBytes(const StripLayout& layout) {
-  const size_t numbers = Thread::Memory::Numbers(layout) * sizeof(ComputeType<S>);
-  return math::Max(numbers, layout.threads * sizeof(AxisSums));
+  return math::Max(SharedNumbersBytes<Thread, S>(layout), layout.threads * sizeof(AxisSums));
 }
 
 template <class Thread, bool kSteady, int kCount>

@@ -41,7 +41,8 @@ std::string LaunchGradientMagnitudeGradient(const KernelParams& params, const S*
   Work work(queue);
   if (params.shape.batch * params.shape.ExampleSize() == 0) return "";
   work.Fail(CheckRows(params.shape));
-  LaunchThreads<MagnitudeThread<S>>(MakeMagnitudeArgs(params, images, upstream, gradient), &work);
+  LaunchThreads<MagnitudeThread<S>>(
+      MakeMagnitudeArgs(params, images, upstream, gradient, Processors()), &work);
   return work.Error();
 }
 

@@ -7,7 +7,7 @@ std::string LaunchLoss(const KernelParams& params, const LossInputs<S>& inputs,
                        ComputeType<S>* loss, PerExample<ComputeType<S>> upstream, S* gradient,
                        const Queue& queue) {
   if (!params.levels.AreOne()) return kNoLevels;
-  StripArgs<S> args = MakeStripArgs(params, inputs);
+  StripArgs<S> args = MakeStripArgs(params, inputs, Processors());
   if (gradient == nullptr) return LaunchSweep<S, Order::kValue>(args, loss, queue);
   args.upstream = upstream;
   args.by_pred = gradient;
@@ -20,7 +20,7 @@ std::string LaunchLossGradient(const KernelParams& params, const LossInputs<S>& 
                                PerExample<ComputeType<S>> upstream, S* gradient,
                                const Queue& queue) {
   if (!params.levels.AreOne()) return kNoLevels;
-  StripArgs<S> args = MakeStripArgs(params, inputs);
+  StripArgs<S> args = MakeStripArgs(params, inputs, Processors());
   args.upstream = upstream;
   args.by_pred = gradient;
   args.memo = memo;

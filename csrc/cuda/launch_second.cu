@@ -8,7 +8,7 @@ std::string LaunchLossSecond(const KernelParams& params, const LossInputs<S>& in
                              ComputeType<S>* by_upstream, S* by_pred, S* by_true,
                              const Queue& queue) {
   if (!params.levels.AreOne()) return kNoLevels;
-  StripArgs<S> args = MakeStripArgs(params, inputs);
+  StripArgs<S> args = MakeStripArgs(params, inputs, Processors());
   args.vector = vector;
   args.upstream = upstream;
   args.by_pred = by_pred;

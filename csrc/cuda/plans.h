@@ -12,12 +12,14 @@
 
 namespace gradops::cuda {
 
-/// A sweep of images: the arguments but for what holds results and scratch.
+/// A sweep of images on a device of so many multiprocessors: the arguments but for what holds
+/// results and scratch.
 template <class S>
-StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inputs) {
+StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inputs,
+                           int processors) {
   StripArgs<S> args{};
   args.params = params;
-  args.layout = MakeStripLayout(params, kVec<S>);
+  args.layout = MakeStripLayout(params, kVec<S>, processors);
   args.taps = FindBorderTaps<ComputeType<S>>(params);
   args.scale = static_cast<ComputeType<S>>(params.stencil.scale);
   args.inputs = inputs;
@@ -90,8 +92,8 @@ template <class S>
 using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerNumber>;
 template <class S>
 StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, const S* upstream,
-                               S* gradient) {
-  StripArgs<S> args = MakeStripArgs<S>(params, {nullptr, images, {}, {}});
+                               S* gradient, int processors) {
+  StripArgs<S> args = MakeStripArgs<S>(params, {nullptr, images, {}, {}}, processors);
   args.pixel_weights = upstream;
   args.denominator = 1;
   args.by_pred = gradient;

@@ -53,6 +53,16 @@ class StripChoices {
   GRADOPS_FN int64_t First() const {
     return plane_begin_ + (When::kFixed ? math::Max(place_.Position(0), 0) : 0);
   }
+  /// A row of the image at `first`.
+  template <class Number>
+  GRADOPS_FN Number* RowOf(Number* first, int row) const {
+    const int size = args_.layout.row_size;
+    if constexpr (!When::kFixed) return first + int64_t{row} * size;
+    // One instruction: a product of 32 bits and 32 bits, and a sum of 64.
+    using Byte = std::conditional_t<std::is_const_v<Number>, const char, char>;
+    const int bytes = size * static_cast<int>(sizeof(S));
+    return reinterpret_cast<Number*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
+  }
   /// Those of the thread's numbers that are there, of a row of the image at `first`. (Fixed: others
   /// may be anything.)
   GRADOPS_FN void Load(const S* first, int row, Pack<S, kN>* pack) const {
@@ -149,15 +159,6 @@ class StripChoices {
   }
 
  private:
-  template <class Number>
-  GRADOPS_FN Number* RowOf(Number* first, int row) const {
-    const int size = args_.layout.row_size;
-    if constexpr (!When::kFixed) return first + int64_t{row} * size;
-    // One instruction: a product of 32 bits and 32 bits, and a sum of 64.
-    using Byte = std::conditional_t<std::is_const_v<Number>, const char, char>;
-    const int bytes = size * static_cast<int>(sizeof(S));
-    return reinterpret_cast<Number*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
-  }
   GRADOPS_FN static int EdgeAt(int edges, int v) { return edges >> 4 * v & 15; }
   GRADOPS_FN int RowEdge(int i) const {
     return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);

@@ -2,6 +2,7 @@
 #define GRADOPS_CUDA_STRIP_LAYOUT_H_
 
 #include "core/params.h"
+#include "cuda/tuning.h"
 #include "math/int_math.h"
 
 // How images are cut for blocks of threads: index arithmetic alone, the same on host and device.
@@ -16,11 +17,11 @@
 namespace gradops::cuda {
 
 inline constexpr int kWarp = 32;
-/// Of a block. Two such blocks fit a multiprocessor at 128 registers for each thread.
-inline constexpr int kMostThreads = 256;
-/// Rows of a strip: many, so that few rows are read by two strips; fewer where there would not be
-/// enough threads for the largest devices.
-inline constexpr int kMostRows = 64, kLeastRows = 8, kManyThreads = 1 << 17;
+/// Rows of a strip: many, so that few rows are read by two strips; fewer where multiprocessors
+/// would have nothing to do.
+inline constexpr int kMostRows = 128, kLeastRows = 8;
+/// Steps of a strip besides its rows: those in which it begins and ends.
+inline constexpr int kStripSteps = 5;
 /// Numbers between neighbours along a row, at most: of images with more channels, chunks of them
 /// are swept.
 inline constexpr int kMostStep = 64;
@@ -113,29 +114,63 @@ inline int64_t TilesOf(const StripLayout& layout, int64_t numbers, int64_t size)
   return math::CeilDiv(numbers - (layout.wraps_along ? 0 : 2 * layout.margin), inner);
 }
 
-/// Cuts the rows into chunks of so many channels, and those into the tiles that keep the fewest
-/// threads idle. Returns how many threads a row has then.
-inline int64_t CutRows(int channels, int vec, StripLayout* layout) {
+/// What blocks of so many threads cost: threads, and more where whole blocks do not fill what a
+/// multiprocessor holds of them.
+inline double CostOf(int64_t blocks, int threads) {
+  const int at_once = kThreadsAtOnce / threads * threads;
+  return static_cast<double>(blocks) * threads * kThreadsAtOnce / at_once;
+}
+
+/// Cuts the rows into chunks of so many channels, and those into the tiles that cost the least.
+/// Returns what a row costs then.
+inline double CutRows(int channels, int vec, StripLayout* layout) {
   layout->chunks = static_cast<int>(math::CeilDiv<int64_t>(layout->shape.channels, channels));
   layout->step = channels;
   layout->far = math::CeilDiv(layout->step, vec) * vec;
   layout->margin = math::CeilDiv(2 * layout->step, vec) * vec;
-  int64_t fewest = 0;
+  double least = 0;
   for (int threads = kWarp; threads <= kMostThreads; threads += kWarp) {
     const int64_t tiles =
         TilesOf(*layout, layout->shape.width * layout->step, int64_t{threads} * vec);
-    if (tiles == 0 || (fewest != 0 && tiles * threads > fewest)) continue;
-    fewest = tiles * threads;
+    if (tiles == 0 || (least != 0 && CostOf(tiles, threads) > least)) continue;
+    least = CostOf(tiles, threads);
     layout->threads = threads;
     layout->size = threads * vec;
     layout->tiles = static_cast<int>(tiles);
   }
-  return layout->chunks * fewest;
+  return layout->chunks * least;
 }
 
-/// By shape and stencil alone, so that sums are the same run after run. Of rows of at most
-/// kMostRowNumbers numbers.
-inline StripLayout MakeStripLayout(const KernelParams& params, int vec) {
+/// The rows of a strip. Blocks run in waves, as many at once as the multiprocessors hold, and a
+/// wave takes as many steps as a strip: those with the fewest steps in all, and the most rows of
+/// these.
+inline int RowsByWaves(const StripLayout& layout, int processors) {
+  const int64_t at_once = int64_t{processors} * (kThreadsAtOnce / layout.threads);
+  const int64_t per_strip = layout.shape.batch * layout.shape.planes * layout.tiles * layout.chunks;
+  int best = kMostRows;
+  int64_t fewest = 0;
+  for (int rows = kMostRows; rows >= kLeastRows; --rows) {
+    const int64_t blocks = per_strip * math::CeilDiv(layout.height, rows);
+    const int64_t steps = math::CeilDiv(blocks, at_once) * (rows + kStripSteps);
+    if (fewest == 0 || steps < fewest) fewest = steps, best = rows;
+  }
+  return best;
+}
+
+/// The rows of a strip, of which each thread of a large device has one: 64 or fewer.
+inline int RowsByThreads(const StripLayout& layout) {
+  const int64_t per_row = layout.shape.batch * layout.shape.planes * layout.chunks *
+                          int64_t{layout.tiles} * layout.threads;
+  int rows = 64;
+  while (rows > kLeastRows && per_row * math::CeilDiv(layout.height, rows) < 1 << 17) {
+    rows /= 2;
+  }
+  return rows;
+}
+
+/// By shape, stencil and the device's number of multiprocessors, so that sums are the same run
+/// after run. Of rows of at most kMostRowNumbers numbers.
+inline StripLayout MakeStripLayout(const KernelParams& params, int vec, int processors) {
   StripLayout layout;
   const ImageShape& shape = layout.shape = params.shape;
   layout.height = static_cast<int>(shape.height);
@@ -145,19 +180,14 @@ inline StripLayout MakeStripLayout(const KernelParams& params, int vec) {
   // Chunks are narrow enough for tiles of many pixels, and whole vectors.
   const int64_t most = 16 * vec;
   int channels = static_cast<int>(math::Max<int64_t>(math::Min(shape.channels, most), 1));
-  int64_t threads = CutRows(channels, vec, &layout);
+  double cost = CutRows(channels, vec, &layout);
   for (int chunk = channels / 2; shape.channels % vec == 0 && chunk % vec == 0 && chunk >= 4 * vec;
        chunk /= 2) {
     StripLayout cut = layout;
-    const int64_t threads_cut = CutRows(chunk, vec, &cut);
-    if (threads_cut < threads) layout = cut, threads = threads_cut;
+    const double cost_cut = CutRows(chunk, vec, &cut);
+    if (cost_cut < cost) layout = cut, cost = cost_cut;
   }
-  layout.rows = kMostRows;
-  const int64_t per_row = shape.batch * shape.planes * threads;
-  while (layout.rows > kLeastRows &&
-         per_row * math::CeilDiv(layout.height, layout.rows) < kManyThreads) {
-    layout.rows /= 2;
-  }
+  layout.rows = kByWaves ? RowsByWaves(layout, processors) : RowsByThreads(layout);
   layout.strips = math::CeilDiv(layout.height, layout.rows);
   return layout;
 }

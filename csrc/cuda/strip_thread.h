@@ -1,6 +1,7 @@
 #ifndef GRADOPS_CUDA_STRIP_THREAD_H_
 #define GRADOPS_CUDA_STRIP_THREAD_H_
 
+#include "cuda/row_fetch.h"
 #include "cuda/strip_choices.h"
 #include "cuda/strip_memory.h"
 #include "cuda/strip_rows.h"
@@ -35,14 +36,24 @@ class StripThread : private StripChoices<S, When> {
   static constexpr int kSources = kImages + (kOrder == Order::kSecond ? 1 : 0);
   static constexpr int kOutputs = kOrder == Order::kValue ? 0 : (kOrder == Order::kSlope ? 1 : 2);
   using Memory = StripMemory<T, kSources, kOutputs, When::kMostFar>;
+  /// Images of which rows are fetched: y_pred, y_true, the vector.
+  static constexpr int kFetched = kOrder == Order::kSecond ? 3 : 2;
+  // Rows that are fetched ahead into registers: as many as keep enough bytes on their way from
+  // memory, and as there are registers for.
+  static constexpr int kAheadInRegisters =
+      (sizeof(S) == 2 || kOutputs == 0 ? 2 : 1) + (When::kFixed ? 1 : 0);
+  using Fetched = std::conditional_t<
+      When::kFixed && kHasRing, RowsInRing<S, kN, kFetched>,
+      RowsInRegisters<S, kN, kFetched, kAheadInRegisters, kFetch != Fetch::kNumbers>>;
   /// Blocks that a multiprocessor should hold at least, where there are registers for that.
-  static constexpr int kBlocks = When::kPlain && kImages == 1 ? 2 : 1;
+  static constexpr int kBlocks = When::kPlain && kImages == 1 ? kThreadsAtOnce / kMostThreads : 1;
   /// Steps that are done together: what is kept of three rows is then never moved.
   static constexpr int kSteps = When::kFixed ? 3 : 1;
 
   GRADOPS_FN StripThread(const StripArgs<S>& args, int block_index, int thread, T* shared)
       : Choices(args, block_index, thread),
         memory_(args.layout, shared, thread * kN),
+        fetched_(reinterpret_cast<unsigned char*>(shared + Memory::Numbers(args.layout)), thread),
         rows_(args.layout, block_, kOutputs > 0, kAhead),
         pred_(args.inputs.y_pred + this->First()),
         target_(args.inputs.y_true + (args.HasTarget() ? this->First() : 0)),
@@ -62,7 +73,7 @@ class StripThread : private StripChoices<S, When> {
       if (When::kPlain && nothing_) factor_ = {T(0), T(0)};
     }
     GRADOPS_UNROLL
-    for (int ahead = 0; ahead < kAhead; ++ahead) Fetch<false>(FirstStep() + ahead, &next_[ahead]);
+    for (int ahead = 0; ahead < kAhead; ++ahead) Ask<false>(FirstStep() + ahead, ahead);
   }
 
   GRADOPS_FN int FirstStep() const { return rows_.FirstStep(); }
@@ -76,23 +87,24 @@ class StripThread : private StripChoices<S, When> {
 
   template <bool kSteady>
   GRADOPS_FN void Stage(int r) {
+    fetched_.Wait();
     if (kSteady || rows_.HasImage(r)) {
+      const Pack<S, kN> preds = fetched_.Take(r, 0), targets = fetched_.Take(r, 1);
+      const Pack<S, kN> vectors = fetched_.Take(r, kFetched - 1);
       GRADOPS_UNROLL
       for (int v = 0; v < kN; ++v) {
-        const T pred = math::Widen(next_[0].pred.numbers[v]);
-        const T target = math::Widen(next_[0].target.numbers[v]);
+        const T pred = math::Widen(preds.numbers[v]), target = math::Widen(targets.numbers[v]);
         own_[0].numbers[v] = Response::kDifference ? pred - target : pred;
         if constexpr (kImages == 2) own_[1].numbers[v] = target;
         if constexpr (kSources > kImages) {
-          own_[kImages].numbers[v] = math::Widen(next_[0].vector.numbers[v]);
+          own_[kImages].numbers[v] = math::Widen(vectors.numbers[v]);
         }
       }
       GRADOPS_UNROLL
       for (int s = 0; s < kSources; ++s) memory_.Source(r, s).Store(own_[s]);
     }
-    GRADOPS_UNROLL
-    for (int ahead = 1; ahead < kAhead; ++ahead) next_[ahead - 1] = next_[ahead];
-    Fetch<kSteady>(r + kAhead, &next_[kAhead - 1]);
+    fetched_.Advance();
+    Ask<kSteady>(r + kAhead, kAhead - 1);
   }
 
   template <bool kSteady>
@@ -108,23 +120,23 @@ class StripThread : private StripChoices<S, When> {
   }
 
  private:
-  // Rows that are fetched ahead: as many as keep enough bytes on their way from memory, and as
-  // there are registers for.
-  static constexpr int kAhead = (sizeof(S) == 2 || kOutputs == 0 ? 2 : 1) + (When::kFixed ? 1 : 0);
+  static constexpr int kAhead = Fetched::kAhead;
   static constexpr int kWritten = kOutputs > 0 ? kOutputs : 1;
 
-  struct ImagePacks {
-    Pack<S, kN> pred, target, vector;
-  };
-
+  /// Asks for row r of the images, as the one so many rows ahead.
   template <bool kSteady>
-  GRADOPS_FN void Fetch(int r, ImagePacks* packs) const {
-    if (!kSteady && !rows_.HasImage(r)) return;
+  GRADOPS_FN void Ask(int r, int ahead) {
+    const bool is_there = kSteady || rows_.HasImage(r);
     const int row = kSteady ? r : args_.layout.Row(r);
-    this->Load(pred_, row, &packs->pred);
-    if (When::kFixed || args_.HasTarget()) this->Load(target_, row, &packs->target);
-    if constexpr (kOrder == Order::kSecond) {
-      this->Load(args_.vector + this->First(), row, &packs->vector);
+    if constexpr (When::kFixed) {
+      fetched_.AskPacks(r, ahead, is_there,
+                        [&](int image) { return this->RowOf(image == 0 ? pred_ : target_, row); });
+    } else {
+      fetched_.AskNumbers(ahead, is_there, [&](int image, Pack<S, kN>* pack) {
+        if (image == 0) return this->Load(pred_, row, pack);
+        if (image == 2) return this->Load(args_.vector + this->First(), row, pack);
+        if (args_.HasTarget()) this->Load(target_, row, pack);
+      });
     }
   }
   /// U and V of row r; zeros where there is no such row.
@@ -286,6 +298,7 @@ class StripThread : private StripChoices<S, When> {
   }
 
   const Memory memory_;
+  Fetched fetched_;
   const StripRows rows_;
   const S *const pred_, *const target_;
   S* const gradient_;
@@ -293,10 +306,15 @@ class StripThread : private StripChoices<S, When> {
   G factor_ = {};
   bool nothing_ = false;
   AxisSums sums_ = {0, 0};
-  ImagePacks next_[kAhead] = {};
   Pack<T, kN> own_[kSources] = {};
   Rows u_[kSources][kN], v_[kSources][kN], sy_[kWritten][kN], sx_[kWritten][kN];
 };
+
+/// Shared memory for a block's numbers, in bytes.
+template <class Thread, class S>
+size_t SharedNumbersBytes(const StripLayout& layout) {
+  return Thread::Memory::Numbers(layout) * sizeof(ComputeType<S>) + Thread::Fetched::Bytes();
+}
 
 }  // namespace gradops::cuda
 

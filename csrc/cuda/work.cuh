@@ -11,6 +11,9 @@
 
 namespace gradops::cuda {
 
+/// Multiprocessors of the current device.
+int Processors();
+
 /// What CUDA says of an error of a launch.
 std::string CudaMessage(cudaError_t error);
 

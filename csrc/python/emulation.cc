@@ -21,7 +21,8 @@ Array<ComputeType<S>> EmulatedLoss(const std::optional<Images<S>>& y_true, const
                                    int, const py::kwargs& arguments) {
   const LossCall<S> call(y_true, y_pred, arguments);
   Array<ComputeType<S>> loss(call.LossShape());
-  EmulateSweep<S, Order::kValue>(MakeStripArgs(call.params, call.inputs), loss.mutable_data());
+  EmulateSweep<S, Order::kValue>(MakeStripArgs(call.params, call.inputs, cuda::kProcessors),
+                                 loss.mutable_data());
   return loss;
 }
 
@@ -32,7 +33,7 @@ py::tuple EmulatedLossAndGradient(const std::optional<Images<S>>& y_true, const 
   const LossCall<S> call(y_true, y_pred, arguments);
   Images<S> gradient(ShapeOf(y_pred));
   Array<ComputeType<S>> loss(call.LossShape());
-  auto args = MakeStripArgs(call.params, call.inputs);
+  auto args = MakeStripArgs(call.params, call.inputs, cuda::kProcessors);
   args.upstream = call.PerLoss(upstream, "upstream");
   args.by_pred = MutableData<S>(gradient);
   EmulateSweep<S, Order::kSlope>(args, loss.mutable_data());
@@ -47,7 +48,7 @@ py::tuple EmulatedLossSecond(const std::optional<Images<S>>& y_true, const Image
   CheckSameShape(vector, "vector", y_pred);
   Images<S> by_true(ShapeOf(y_pred)), by_pred(ShapeOf(y_pred));
   Array<ComputeType<S>> by_upstream(call.LossShape());
-  auto args = MakeStripArgs(call.params, call.inputs);
+  auto args = MakeStripArgs(call.params, call.inputs, cuda::kProcessors);
   args.vector = Data<S>(vector);
   args.upstream = call.PerLoss(upstream, "upstream");
   args.by_pred = MutableData<S>(by_pred);
@@ -78,7 +79,7 @@ Images<S> EmulatedLossGradient(const std::optional<Images<S>>& y_true, const Ima
   const LossCall<S> call(y_true, y_pred, arguments);
   CheckSameShape(memo, "memo", y_pred);
   Images<S> gradient(ShapeOf(y_pred));
-  auto args = MakeStripArgs(call.params, call.inputs);
+  auto args = MakeStripArgs(call.params, call.inputs, cuda::kProcessors);
   args.memo = Data<S>(memo);
   args.memo_axes = AxesOf(call.params);
   args.expected = call.PerLoss(expected, "expected");
@@ -125,7 +126,7 @@ Images<S> EmulatedMagnitudeGradient(const Images<S>& images, const Images<S>& up
 template <class S>
 py::array_t<int> Owners(const Images<S>& images, const py::kwargs& names) {
   const KernelParams params = CheckedParams(images, "images", 4, ImageOptions(names));
-  auto args = MakeStripArgs<S>(params, {nullptr, Data<S>(images), {}, {}});
+  auto args = MakeStripArgs<S>(params, {nullptr, Data<S>(images), {}, {}}, cuda::kProcessors);
   SetAccess(&args);
   py::array_t<int> owners(ShapeOf(images));
   std::fill_n(owners.mutable_data(), owners.size(), 0);

@@ -1,0 +1,38 @@
+"""A few losses with gradients of one shape and dtype, for a profiler to look at.
+
+ncu -k regex:SweepKernel -s 1 -c 1 python -m benchmarks.gpu.one 64x512x512x3 float32
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from gradops import _library
+
+
+def main(arguments: list[str]) -> int:
+    """SHAPE DTYPE: three calls, on arrays of CuPy."""
+    import cupy
+
+    shape = tuple(map(int, arguments[0].split("x")))
+    dtype = arguments[1]
+    stored = "uint16" if dtype == "bfloat16" else dtype  # CuPy has no bfloat16
+    numbers = cupy.asarray(np.random.default_rng(0).random(shape, "float32"))
+    if dtype == "bfloat16":
+        numbers = (numbers.view("uint32") >> 16).astype("uint16")
+    y_true, y_pred = numbers.astype(stored), numbers[::-1].astype(stored)
+    wide = "float64" if dtype == "float64" else "float32"
+    loss, upstream = cupy.empty(shape[0], wide), cupy.ones(shape[0], wide)
+    gradient = cupy.empty_like(y_pred)
+    for _ in range(3):
+        _library.kernels().cuda.loss_and_gradient(
+            y_true, y_pred, upstream, loss, gradient, dtype=dtype
+        )
+    print(arguments, float(loss.sum()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
