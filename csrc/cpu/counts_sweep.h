@@ -1,6 +1,8 @@
 #ifndef GRADOPS_CPU_COUNTS_SWEEP_H_
 #define GRADOPS_CPU_COUNTS_SWEEP_H_
 
+#include <limits>
+
 #include "cpu/byte_rows.h"
 #include "cpu/factor_rows.h"
 #include "cpu/kernels.h"
@@ -48,25 +50,27 @@ class WeightSums {
     sums_.Add(lanes);
   }
   void Check(const T* weights, int64_t size) {
+    // By their bits, which for numbers of 0 or more are in their order: NaN comes after infinity,
+    // and what has a sign before 0.
     using Bits = typename Simd<T>::RegisterMask;
-    const Simd<T> zero(0), one(1);
-    Simd<T> negative(0);
-    Bits largest = {};
-    int64_t x = 0;
+    Bits most = {}, least = {};
+    int64_t x = 0, has_sign = 0;
     for (; x + Simd<T>::kLanes <= size; x += Simd<T>::kLanes) {
-      const Simd<T> weight = Simd<T>::Load(weights + x);
-      negative = negative + Select(weight >= zero, zero, one);
-      const Bits bits = (Bits)weight.v, is_larger = bits > largest;
-      largest = (bits & is_larger) | (largest & ~is_larger);
+      const Bits bits = (Bits)Simd<T>::Load(weights + x).v;
+      most = bits > most ? bits : most;
+      least = bits < least ? bits : least;
     }
     for (; x < size; ++x) {
-      negative_ = negative_ || !(weights[x] >= 0);
       largest_ = math::Max(largest_, WeightBits(weights[x]));
+      has_sign = math::Min(has_sign, WeightBits(weights[x]));
     }
-    negative_ = negative_ || negative.Sum() != 0;
     for (int i = 0; i < Simd<T>::kLanes; ++i) {
-      largest_ = math::Max<int64_t>(largest_, largest[i]);
+      largest_ = math::Max<int64_t>(largest_, most[i]);
+      has_sign = math::Min<int64_t>(has_sign, least[i]);
     }
+    negative_ = negative_ || largest_ > WeightBits(std::numeric_limits<T>::infinity());
+    // It may be -0, which is good.
+    for (x = 0; has_sign != 0 && x < size; ++x) negative_ = negative_ || !(weights[x] >= 0);
   }
 
   TileSums<T> sums_;
