@@ -58,7 +58,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.quick and not only:
         options.only.remove(_PEERS)
     options.settings = _settings(options)
-    # Of a part of the sections there is no table to keep.
+    # A run of some sections makes no table to keep.
     if not options.quick and not only:
         options.csv = options.csv or _CSV
     if not options.quick:

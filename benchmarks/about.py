@@ -12,7 +12,7 @@ from pathlib import Path
 import gradops
 from benchmarks.report import NOT_AVAILABLE
 
-#: For a copy of the sources without their history: the commit that they are of.
+#: The variable that names the commit of a copy of the sources without their history.
 COMMIT_VARIABLE = "GRADOPS_COMMIT"
 UNKNOWN = "unknown"
 
@@ -50,7 +50,7 @@ def now() -> str:
 
 
 def version(distribution: str) -> str:
-    """Of an installed package, or "n/a"."""
+    """The version of an installed package, or "n/a"."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -68,7 +68,7 @@ def cpu_model() -> str:
 
 
 def commit() -> str:
-    """Of the sources: by COMMIT_VARIABLE, else by git; "unknown" where neither says."""
+    """The commit of the sources, by COMMIT_VARIABLE or by git; "unknown" where neither says."""
     if os.environ.get(COMMIT_VARIABLE):
         return os.environ[COMMIT_VARIABLE]
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]

@@ -32,7 +32,7 @@ def available() -> list[str]:
 
 
 def options_of(peer: str) -> dict[str, str]:
-    """Of the loss that a peer computes."""
+    """The options of the loss that a peer computes."""
     return {**NAMED, "border": "replicate"} if peer == KORNIA else dict(NAMED)
 
 

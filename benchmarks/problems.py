@@ -21,7 +21,7 @@ Tensors = tuple["tf.Tensor", "tf.Tensor", "tf.Tensor | None", "tf.Tensor | None"
 NAMED = MappingProxyType({"stencil": "sobel", "response": "component", "penalty": "l1"})
 _ALIGNMENT = 64  # Bytes, a cache line; TensorFlow's own.
 _LEVELS = 256
-_VALID = 0.95  # Of a mask's pixels, which are drawn one by one: the hardest kind to predict.
+_VALID = 0.95  # The share of valid pixels in a mask; drawn one by one, the hardest kind to predict.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Problem:
     options: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NAMED)
     weights: np.ndarray | None = None
     mask: np.ndarray | None = None
-    threads: int = 0  # Of the kernels without TensorFlow; 0 means one per core.
+    threads: int = 0  # For the kernels without TensorFlow; 0 means one per core.
     seeded: bool = False  # Whether the arrays are those of `make_problem`.
 
     @property

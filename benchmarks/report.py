@@ -35,7 +35,7 @@ class Row:
 
     section: str
     provider: str
-    mode: str  # Of a yardstick's own row: its name.
+    mode: str  # In a yardstick's own row, its name.
     shape: Shape
     dtype: str
     options: str

@@ -157,7 +157,7 @@ def other_libraries(settings: Settings) -> list[report.Row]:
     return cases.measure("peers", group, settings)
 
 
-#: By name, in the order in which they run: the peers' threads come last.
+#: The sections by name, in the order in which they run: the peers' threads come last.
 SECTIONS: dict[str, Callable[[Settings], list[report.Row]]] = {
     "kernels": kernels,
     "steps": steps,

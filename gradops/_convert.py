@@ -7,7 +7,16 @@ from typing import TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from gradops._inputs import Inputs, absent, after, is_absent, loss_dtype, shape_error, shape_text
+from gradops._inputs import (
+    Inputs,
+    absent,
+    after,
+    check_shapes,
+    is_absent,
+    loss_dtype,
+    shape_error,
+    shape_text,
+)
 from gradops._leading import LeadingAxes
 
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
@@ -102,6 +111,7 @@ def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Ten
 
 def tensor(argument: str, values: TensorLike) -> tf.Tensor:
     """A dense tensor, of whatever dtype it has."""
+    check_shapes()
     if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
         raise ValueError(f"{argument} must be a dense tensor, got a {type(values).__name__}")
     try:

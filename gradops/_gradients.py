@@ -55,7 +55,7 @@ def _by_weights(op: tf.Operation, upstream: tf.Tensor) -> tf.Tensor | None:
 def _loss_input_gradients(
     op: tf.Operation, memo: tf.Tensor | None, expected: tf.Tensor, upstream: tf.Tensor
 ) -> list[tf.Tensor | None]:
-    """By y_true, y_pred, weights and mask."""
+    """The gradients by y_true, y_pred, weights and mask."""
     inputs, options = Inputs(*op.inputs[:4]), _options_of(op, _LOSS_OPTIONS)
     none = absent(inputs.y_pred.dtype)
     by_weights = _by_weights(op, upstream)
@@ -83,7 +83,7 @@ def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: 
 
 @_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
-    """Of upstream_b * dL_b/dy_pred: by both images, and <vector_b, dL_b/dy_pred> by upstream."""
+    """The gradients of upstream_b * dL_b/dy_pred: by upstream, <vector_b, dL_b/dy_pred>."""
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op, _LOSS_OPTIONS)
     by_weights = _by_weights(op, vector)

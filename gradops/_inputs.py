@@ -44,6 +44,21 @@ def loss_dtype(image_dtype: tf.DType) -> tf.DType:
     return tf.float64 if image_dtype == tf.float64 else tf.float32
 
 
+def check_shapes() -> None:
+    """Raises ValueError where sizes are no numbers but TensorFlow 1's Dimensions.
+
+    Those compare as neither equal nor unequal if one is unknown, and checks would pass unseen.
+    """
+    if not isinstance(_SHAPE[0], int):
+        raise ValueError(
+            "shapes must be those of TensorFlow 2, got Dimensions (tf.compat.v1 has switched them "
+            "on); call tf.compat.v1.enable_v2_tensorshape()"
+        )
+
+
+_SHAPE = tf.TensorShape([1])
+
+
 def shape_error(message: str) -> Exception:
     """What the ops raise for a shape that is wrong."""
     if tf.executing_eagerly():

@@ -116,7 +116,7 @@ def optimize_image(
         if done:
             break
     optimizer.finalize_variable_values([image])
-    # Of the last gradient no loss has told.
+    # No loss was computed after the last step.
     was_finite = tf.math.is_finite(start)
     if not tf.reduce_all(tf.math.is_finite(image) | ~was_finite):
         raise FloatingPointError(f"the image is NaN or infinite after step {len(history)}")

@@ -182,3 +182,16 @@ def test_no_prediction():
         with pytest.raises(ValueError, match="y_pred cannot be converted to a tensor"):
             call(GOOD, None)
     assert gradops.gradient_loss(None, GOOD).shape == 2
+
+
+def test_shapes_of_tensorflow_1():
+    """Their sizes compare as neither equal nor unequal: nothing would be checked."""
+    calls = [gradops.gradient_loss, gradops.composite.gradient_loss, gradops.presets.gmsd]
+    tf.compat.v1.disable_v2_tensorshape()
+    try:
+        for call in calls:
+            with pytest.raises(ValueError, match="shapes must be those of TensorFlow 2, got Dim"):
+                call(GOOD, GOOD)
+    finally:
+        tf.compat.v1.enable_v2_tensorshape()
+    gradops.gradient_loss(GOOD, GOOD)

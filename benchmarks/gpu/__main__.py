@@ -18,14 +18,14 @@ from benchmarks.gpu.timing import Occupier
 from benchmarks.problems import format_shape
 
 Keep = Callable[[list[report.Row]], None]
-#: By name, in the order in which they run: what is ours first.
+#: The sections by name, in the order in which they run: what is ours first.
 SECTIONS: dict[str, Callable[[Settings, Keep], None]] = {
     bandwidth.SECTION: bandwidth.bandwidth,
     overhead.SECTION: overhead.overhead,
     comparison.SECTION: comparison.comparison,
 }
 _REPEATS, _QUICK_REPEATS = 50, 3
-_CALLS, _QUICK_CALLS = 200, 3  # In a sample of small ones.
+_CALLS, _QUICK_CALLS = 200, 3  # Small calls that make a sample.
 _QUICK_BLOCK = (1, 64, 64, 1)
 
 
@@ -46,7 +46,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--quick", action="store_true", help="tiny shapes, 3 samples; no CSV or chart unless asked"
     )
     options = parser.parse_args(arguments)
-    # Of a part of the sections there is nothing to keep.
+    # A run of some sections is not kept.
     if not options.quick and not options.only:
         options.csv = options.csv or summary.CSV
         options.chart = options.chart or summary.PICTURE

@@ -29,6 +29,6 @@ def metadata(device: Device) -> dict[str, str]:
 
 
 def _version(packages: tuple[str, ...]) -> str:
-    """Of the first that is installed."""
+    """The version of the first that is installed."""
     versions = [about.version(package) for package in packages]
     return next((version for version in versions if version != "n/a"), "n/a")

@@ -16,7 +16,7 @@ from benchmarks.problems import Problem, Shape, make_problem
 
 SECTION = "bandwidth"
 MODES = (modes.LOSS_AND_GRADIENT, modes.FORWARD)
-# Of the bandwidth of the ceiling with the same traffic.
+# The share of the bandwidth that the ceiling with the same traffic reaches.
 _FLOORS = {"float32": 0.90, "bfloat16": 0.85, "float16": 0.85}
 _AIM = 0.95
 

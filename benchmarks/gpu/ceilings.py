@@ -26,7 +26,7 @@ def against(mode: str) -> str:
 
 
 def make_ceilings(buffers: Buffers) -> dict[str, Ceiling]:
-    """By name; copies by the driver, the others by kernels of gradops."""
+    """The ceilings by name: copies by the driver, the others by kernels of gradops."""
     device, sets = buffers.device, buffers.sets
     options = {"dtype": buffers.dtype, "stream": device.stream}
     sums = device.empty((_SUMS,), "float32")

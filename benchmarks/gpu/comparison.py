@@ -19,8 +19,8 @@ from benchmarks.problems import Shape
 SECTION, MEMORY = "peers", "memory"
 MODE = modes.LOSS_AND_GRADIENT
 _ROUNDS = 20
-_TRIES = 7  # Of each variant of a library.
-_SECONDS = 0.3  # Of samples of a call, after which those it has are enough.
+_TRIES = 7  # For each variant of a library.
+_SECONDS = 0.3  # After so long the samples of a call are enough.
 
 
 def comparison(settings: Settings, keep: Callable[[list[report.Row]], None]) -> None:

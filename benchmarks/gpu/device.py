@@ -33,7 +33,7 @@ class Device:
         return int(self.cupy.cuda.get_current_stream().ptr)
 
     def seconds(self) -> float:
-        """Of a clock of the host."""
+        """The seconds of a clock of the host."""
         return time.perf_counter()
 
     def mark(self) -> Any:

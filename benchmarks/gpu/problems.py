@@ -69,12 +69,12 @@ class Buffers:
 
     @property
     def nbytes(self) -> int:
-        """Of one image tensor."""
+        """The bytes of one image tensor."""
         return math.prod(self.shape) * itemsize(self.dtype)
 
     @property
     def scale(self) -> float:
-        """Of the loss, as mixed precision has it: without, gradients of float16 vanish."""
+        """What the loss is scaled by, as in mixed precision: else gradients of float16 vanish."""
         return modes.LOSS_SCALE if self.dtype == "float16" else 1.0
 
     @property

@@ -35,8 +35,8 @@ class Settings:
     peers: Sequence[str]
     repeats: int
     working_set: int
-    small_calls: int  # In a sample of calls so short that they are timed by the hundred.
-    ends: float  # Of the host's clock: what has not begun by then is left out.
+    small_calls: int  # How many short calls make a sample.
+    ends: float  # By the host's clock; what has not begun by then is left out.
 
     def patience(self) -> int:
         """Seconds that a library may take to be made ready and checked."""
@@ -65,7 +65,7 @@ class Case:
     def row(
         self, provider: str, mode: str, samples: Sequence[float], nbytes: float | None = None
     ) -> report.Row:
-        """Of samples in seconds, and the bytes that a call moves."""
+        """A row of samples in seconds and of the bytes that a call moves."""
         median, p20, p80 = _measure.median_and_percentiles(samples)
         return report.Row(
             self.section,
@@ -106,7 +106,7 @@ def attempt(what: str, make: Callable[[], T], patience: int = 0) -> tuple[T | No
     try:
         with _alarm(patience):
             made = make()
-    except Exception as error:  # Of any library.
+    except Exception as error:  # Any library may raise any.
         note = " ".join(f"{type(error).__name__}: {error}".split())[:_NOTE]
         print(f"{what}: {note}", file=sys.stderr, flush=True)
         return None, note

@@ -28,7 +28,7 @@ MEMORY_NOTES = """\
 Peak of one call, as the allocator of each library counts it. beyond inputs: with the losses and the
 gradient, also where the caller gives them buffers (gradops). beyond outputs: without them."""
 STEP = modes.LOSS_AND_GRADIENT
-#: By provider: its column in the short table, and its name in README's.
+#: Each provider's column in the short table, and its name in README's.
 NAMES = {
     torch_peers.CONVOLUTION: ("conv2d", "PyTorch, `conv2d`"),
     torch_peers.PLANES_LAST: ("chan_last", "the same, `channels_last`"),
@@ -48,7 +48,7 @@ def find(rows: Sequence[report.Row], **wanted: object) -> report.Row | None:
 
 
 def _percent(row: report.Row | None) -> str:
-    """Of the bandwidth that the row is held against."""
+    """The share of the bandwidth that the row is held against."""
     if row is None or row.ratio_to_yardstick is None:
         return report.NOT_AVAILABLE
     return f"{100 / row.ratio_to_yardstick:.0f}%" + {"no": "!", "aim": "*"}.get(row.met, "")

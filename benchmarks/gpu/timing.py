@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.gpu.device import Device
 
-Call = Callable[[int], object]  # Of the number of the call, which says what buffers it takes.
+Call = Callable[[int], object]  # Takes the number of the call, which says what buffers it uses.
 
-_BLOCK = (64, 512, 512, 1)  # Of the other work; its three buffers are 192 MiB.
+_BLOCK = (64, 512, 512, 1)  # The shape of the other work, whose three buffers are 192 MiB.
 _LEAST_BUSY = 0.4e-3  # Seconds of other work before a call, at least.
 _MOST_BUSY = 20e-3
 _WARMUP = 2

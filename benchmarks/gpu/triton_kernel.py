@@ -73,10 +73,10 @@ def sobel_l1(
 
     zero = tl.zeros([block], tl.float32)
     total = zero
-    # Of the two rows before: differences and sums along the row, at columns -1, 0 and 1.
+    # The two rows before: differences and sums along the row, at columns -1, 0 and 1.
     x_l1, x_c1, x_r1, x_l2, x_c2, x_r2 = zero, zero, zero, zero, zero, zero
     s_l1, s_c1, s_r1, s_l2, s_c2, s_r2 = zero, zero, zero, zero, zero, zero
-    # Of the two residual rows before: their slopes, through the adjoint along the row.
+    # The slopes of the two residual rows before, through the adjoint along the row.
     ax1, ax2, ay1, ay2 = zero, zero, zero, zero
     for step in tl.range(rows + 4, num_stages=stages):
         row = first + step - 2

@@ -36,12 +36,12 @@ CONFIGS = (
 
 
 def triton(buffers: Buffers) -> list[Provider]:
-    """With each of CONFIGS: they are tuned over."""
+    """The fastest of CONFIGS, by trying each."""
     return [with_config(buffers, config) for config in CONFIGS]
 
 
 def with_config(buffers: Buffers, config: Config) -> Provider:
-    """With one of CONFIGS."""
+    """The step with one of CONFIGS."""
     import torch
 
     from benchmarks.gpu.triton_kernel import sobel_l1

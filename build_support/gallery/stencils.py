@@ -84,7 +84,7 @@ def gains(stencil: str, periods: np.ndarray) -> Iterator[float]:
     """What is left of the slope of waves along the columns, by period."""
     for period in periods:
         images, slope = waves(period, np.zeros(1))
-        # Of a difference of neighbours the place is half a pixel off: its length is not.
+        # The place of a difference of neighbours is half a pixel off, its length is not.
         if stencil == "forward":
             images = np.sin(2 * np.pi / period * (np.arange(_SIDE) - _SIDE // 2 - 0.5))
             images = np.broadcast_to(images, (1, _SIDE, _SIDE))[..., None]

@@ -41,7 +41,7 @@ std::string CheckDriver();
 
 /// Messages that begin so are CUDA's, of a launch that failed.
 inline constexpr const char* kCudaError = "CUDA: ";
-/// Of params.levels: gradops/_scales.py composes such losses where there is a GPU.
+/// The error for several levels: gradops/_scales.py composes such losses where there is a GPU.
 inline constexpr const char* kNoLevels =
     "scale_weights, pixel_weight: the CUDA kernels take one scale of weight 1 and no pixels";
 

@@ -114,7 +114,7 @@ class MapRows {
   }
 
   const Tile& tile_;
-  // Of the k-th register's lanes: within kLanes pixels, or from byte_first_ on.
+  // The pixel of each lane of the k-th register: within kLanes pixels, or from byte_first_ on.
   Indices pixels_[kMaximumChannels];
   Bytes byte_pixels_[kMaximumChannels];
   int64_t byte_first_[kMaximumChannels];

@@ -8,7 +8,7 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Of a function that depends on its arguments alone. It is long: its code is there once, and
+/// Marks a function that depends on its arguments alone. It is long: its code is there once, and
 /// compilers call it once where a value and its slope both need it.
 #define GRADOPS_LONG_FN inline __attribute__((noinline, const))
 

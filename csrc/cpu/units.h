@@ -18,7 +18,7 @@ struct Units {
   int64_t plane_size;
 
   explicit Units(const ImageShape& shape) : Units(shape, RowsOf(shape)) {}
-  /// With a number of rows of the caller's.
+  /// Units with as many rows as the caller says.
   Units(const ImageShape& shape, int64_t rows)
       : height(shape.height), rows_per_unit(rows), plane_size(shape.PlaneSize()) {
     per_plane = math::CeilDiv(height, rows_per_unit);
@@ -30,7 +30,7 @@ struct Units {
     return math::Max(rows, kMinimumRows) / 4 * 4 + 2;
   }
   int64_t Example(int64_t unit) const { return unit / per_example; }
-  /// Of all planes of the batch.
+  /// The unit's plane among all planes of the batch.
   int64_t Plane(int64_t unit) const { return unit / per_plane; }
   /// Where the unit's plane begins.
   int64_t Offset(int64_t unit) const { return Plane(unit) * plane_size; }

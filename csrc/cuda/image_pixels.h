@@ -66,7 +66,7 @@ struct ImagePixel {
     pixel = position / args.channels;
     channel = position - pixel * args.channels;
   }
-  /// Of the neighbour `down` rows and `along` columns away; -1 if there is none.
+  /// Where the neighbour `down` rows and `along` columns away lies; -1 if there is none.
   template <class S>
   GRADOPS_FN int64_t Neighbour(const ImageArgs<S>& args, int down, int along) const {
     int y = row + down, x = pixel + along;

@@ -21,7 +21,7 @@ struct alignas(sizeof(P)) PackWords {
   uint32_t words[sizeof(P) / 4];
 };
 
-/// In registers.
+/// Keeps the rows in registers.
 template <class S, int kVec, int kImages, int kTheAhead, bool kAsWords>
 class RowsInRegisters {
  public:
@@ -109,8 +109,8 @@ __device__ __forceinline__ P LoadShared(uint32_t at) {
 }
 #endif
 
-/// In a ring of rows in shared memory, which no thread but its own reads: no barrier is needed, and
-/// each row is waited for by itself.
+/// Keeps the rows in a ring in shared memory, of which each thread reads its own numbers alone: no
+/// barrier is needed, and each row is waited for by itself.
 template <class S, int kVec, int kImages>
 class RowsInRing {
  public:

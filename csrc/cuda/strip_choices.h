@@ -30,7 +30,7 @@ struct ChosenBefore {
   static constexpr math::TapsKind kTaps = kTheTaps;
 };
 
-/// Of a row, for ChosenBefore: its bytes are counted in 32 bits.
+/// The most numbers that a row may have for ChosenBefore, which counts its bytes in 32 bits.
 inline constexpr int kMostFixedNumbers = 1 << 28;
 
 /// Where a thread of a sweep is, and what that and the options choose for the passes of its rows.

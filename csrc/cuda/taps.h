@@ -48,7 +48,7 @@ template <class T>
 struct EdgeTaps {
   Taps<T> forward[kEdges + 1], adjoint[kEdges + 1];
 };
-/// Of the columns (along a row) and of the rows (down).
+/// The taps along a row, for columns, and down the rows.
 template <class T>
 struct BorderTaps {
   EdgeTaps<T> along, down;

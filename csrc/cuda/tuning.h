@@ -33,11 +33,11 @@ inline constexpr bool kHasRing = false;  // nothing copies past registers
 inline constexpr bool kHasRing = kFetch == Fetch::kRing;
 #endif
 
-/// Of a block.
+/// The most threads of a block.
 inline constexpr int kMostThreads = GRADOPS_CUDA_MOST_THREADS;
 inline constexpr bool kByWaves = GRADOPS_CUDA_WAVES != 0;
 
-/// Of a multiprocessor, at 128 registers for each thread.
+/// The threads that a multiprocessor holds at 128 registers each.
 inline constexpr int kThreadsAtOnce = 512;
 
 }  // namespace gradops::cuda

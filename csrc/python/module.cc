@@ -5,7 +5,7 @@
 #include "python/image_functions.h"
 #include "python/loss_functions.h"
 
-// Of a build without CUDA.
+// A build without CUDA has none of these.
 #ifndef GRADOPS_CUDA_ARCHITECTURES
 #define GRADOPS_CUDA_ARCHITECTURES ""
 #define GRADOPS_CUDA_TOOLKIT ""

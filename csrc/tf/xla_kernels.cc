@@ -98,7 +98,7 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
   }
 
  private:
-  /// Of arrays whose sizes are known now, as the custom call needs them.
+  /// The shapes of arrays whose sizes are known now, as the custom call needs them.
   Status ReadInputShapes(XlaOpKernelContext* context, std::vector<TensorShape>* shapes) const {
     for (int i = 0; i < context->num_inputs(); ++i) {
       TF_ASSIGN_OR_RETURN(const ::xla::Shape shape, context->InputXlaShape(i));

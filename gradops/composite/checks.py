@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs import after, check_shapes, shape_error, shape_text
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 from gradops._same_shape import agreed, same_shape
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
@@ -86,6 +86,7 @@ def compute_dtype(dtype: tf.DType) -> tf.DType:
 
 def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
     """The images as a tensor of rank 4, in their own dtype."""
+    check_shapes()
     images = tf.convert_to_tensor(images)
     if images.dtype not in DTYPES:
         raise ValueError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-Pair = tuple[tf.Tensor, tf.Tensor]  # Of gy and gx, always in this order.
+Pair = tuple[tf.Tensor, tf.Tensor]  # gy and gx, always in this order.
 
 
 # [3, 3, 1, 2]: down the rows, along the columns.
@@ -29,7 +29,7 @@ class Taps(NamedTuple):
 
     side: float
     centre: float
-    divisor: float  # Of scale "unit".
+    divisor: float  # What the scale "unit" divides by.
     forward: bool = False  # Derivative x(i + 1) - x(i) instead, 0 at the last position.
 
 

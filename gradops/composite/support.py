@@ -11,7 +11,7 @@ from gradops.composite.stencils import Stencil
 Flags: TypeAlias = (
     tf.Tensor | None
 )  # bool, of a shape that broadcasts to the images'; None: all True.
-FlagsPair = tuple[Flags, Flags]  # Of gy and gx.
+FlagsPair = tuple[Flags, Flags]  # The flags of gy and of gx.
 
 
 def counted(stencil: Stencil, joint: bool, mask: Flags, shape: tf.Tensor) -> FlagsPair:

@@ -58,7 +58,7 @@ def variance(lumas: list[tf.Tensor], masking: float) -> tf.Tensor:
         gradient_magnitude(x, stencil="prewitt", border="zero", data_format="channels_last")
         for x in lumas
     )
-    # Of taps that are not divided by 3: both sides times 9.
+    # The taps are not divided by 3, so the constant is 9 times as large.
     constant = 9 * _CONSTANT / 255**2
     # m^2 + n^2 - a m n, without the cancellation of a near 2.
     squares = tf.square(m - n)
