@@ -10,7 +10,7 @@ from benchmarks.gpu.problems import Buffers
 from benchmarks.gpu.providers import Provider
 
 Builder = Callable[[Buffers], Sequence[Provider]]
-#: Each peer by name: the modules it needs, and what makes it, in variants of which the fastest counts.
+#: Each peer by name: the modules it needs, and what makes it, in variants; the fastest counts.
 PEERS: dict[str, tuple[tuple[str, ...], Builder]] = {
     torch_peers.CONVOLUTION: (("torch",), torch_peers.convolution),
     torch_peers.PLANES_LAST: (("torch",), torch_peers.convolution_channels_last),
