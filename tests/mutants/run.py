@@ -72,8 +72,8 @@ class Worker:
             shutil.rmtree(self.folder / OTHER_TESTS, ignore_errors=True)
             shutil.copytree(self.arguments.tests, self.folder / OTHER_TESTS)
         if self.arguments.no_build:
-            for library in (tree / "gradops").glob("*.so"):
-                _copy_if_changed(library, self.folder / "gradops" / library.name)
+            for library in [*tree.glob("gradops/*.so"), *tree.glob("build/emulation/*.so")]:
+                _copy_if_changed(library, self.folder / library.relative_to(tree))
             return
         self._configure()
         for target in (PRODUCT, EMULATION):
