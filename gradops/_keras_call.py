@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _options
-from gradops._inputs import after, shape_error, shape_text
+from gradops import _convert, _keras_weights, _options
 from gradops._leading import LeadingAxes
-from gradops._same_shape import agreed
 
 _HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
@@ -30,10 +28,10 @@ class Reduction(keras.losses.Loss):
 
         The mask is what Keras attaches to outputs of which some examples do not count.
         """
-        weights = weights_of(losses, sample_weight)
+        weights = _keras_weights.weights_of(losses, sample_weight)
         if mask is not None:
             losses = tf.identity(losses)
-            losses._keras_mask = _like_losses("the Keras mask", losses, mask)
+            losses._keras_mask = _keras_weights.like_losses("the Keras mask", losses, mask)
         return self(losses, losses, weights)
 
 
@@ -49,10 +47,12 @@ class Call(NamedTuple):
 
     def metric_weights(self, losses: tf.Tensor) -> tf.Tensor | None:
         """The weights of the losses in a mean, as Keras' own metrics weigh what has a mask."""
-        weights = weights_of(losses, self.sample_weight)
+        weights = _keras_weights.weights_of(losses, self.sample_weight)
         if self.mask is None:
             return weights
-        counts = tf.cast(_like_losses("the Keras mask", losses, self.mask), losses.dtype)
+        counts = tf.cast(
+            _keras_weights.like_losses("the Keras mask", losses, self.mask), losses.dtype
+        )
         return counts if weights is None else counts * tf.cast(weights, losses.dtype)
 
     def valid(self, mask: str | None, mask_value: float | None) -> tf.Tensor | None:
@@ -74,93 +74,15 @@ def sort(
         return call
     keras_mask = tf.cast(keras_mask, tf.bool)
     rank, of_images = keras_mask.shape.rank, call.y_pred.shape.rank or 4
-    if rank is not None and _is_of_examples(keras_mask, of_images):
+    if rank is not None and _keras_weights.is_of_examples(keras_mask, of_images):
         return call._replace(mask=keras_mask)
     if rank == of_images - 1:
         axis = -3 if data_format == "channels_first" else -1
         return call._replace(pixel_mask=tf.expand_dims(keras_mask, axis))
     if rank == of_images:
         return call._replace(pixel_mask=keras_mask)
-    message = _ranks_message("the Keras mask of y_pred", of_images)
-    raise ValueError(f"{message}, got {rank_or_shape(keras_mask)}")
-
-
-def rank_or_shape(values: tf.Tensor) -> str:
-    """The shape in a message, which may have an unknown rank."""
-    return "an unknown rank" if values.shape.rank is None else f"shape {shape_text(values.shape)}"
-
-
-def _is_of_examples(values: tf.Tensor, of_images: int) -> bool:
-    """Whether weights or a mask are of examples, by their rank: those of Keras may end with a 1."""
-    rank = values.shape.rank
-    return rank <= of_images - 3 or (rank == of_images - 2 and values.shape[-1] == 1)
-
-
-def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
-    """Sample weights in the shape of the losses [B, ...], or a scalar.
-
-    Given, they may lack axes at the end, or have one more of size 1, as Keras allows for its own.
-
-    Raises:
-      ValueError: If they have another rank, or in a graph another shape.
-      tf.errors.InvalidArgumentError: If they have another shape.
-    """
-    if sample_weight is None:
-        return None
-    weights = _convert.tensor("sample_weight", sample_weight)
-    return weights if weights.shape.rank == 0 else _like_losses("sample_weight", losses, weights)
-
-
-def _like_losses(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Values [B, ...] broadcast to the losses, which may have more axes."""
-    rank, of_losses = values.shape.rank, losses.shape.rank or 1
-    if rank is None:
-        return _like_losses_of_unknown_rank(argument, losses, values)
-    if rank == of_losses + 1 and values.shape[-1] == 1:
-        values, rank = tf.squeeze(values, -1), of_losses
-    if rank > of_losses or rank == 0:
-        axes = "[B]" if of_losses == 1 else f"[B] or the {of_losses} axes of the losses"
-        raise ValueError(f"{argument} must have shape {axes}, got {shape_text(values.shape)}")
-    if losses.shape.rank is None:
-        return values
-    message = f"{argument} must be [B], or have axes of losses that may be 1 after B"
-    fits = [
-        None in (size, wanted) or size == wanted or (axis > 0 and size == 1)
-        for axis, (size, wanted) in enumerate(zip(values.shape, losses.shape[:rank], strict=True))
-    ]
-    if not all(fits):
-        both = f"{shape_text(values.shape)} for losses {shape_text(losses.shape)}"
-        raise shape_error(f"{message}, got {both}")
-    # The batch alone must not be broadcast: one weight for three examples would pass, and the other
-    # way round.
-    if None in (values.shape[0], losses.shape[0]):
-        sizes, wanted = tf.shape(values), tf.shape(losses)
-        good = tf.equal(sizes[0], wanted[0])
-        check = tf.debugging.Assert(good, [f"{message}, got", sizes, "for losses", wanted])
-        sizes = after(check, sizes)
-        first = agreed(sizes[0], wanted[0])
-        values = tf.reshape(values, tf.concat([[first], sizes[1:]], axis=0))
-    if losses.shape.rank == 1:
-        return values
-    missing = [1] * (losses.shape.rank - rank)
-    shape = tf.concat([tf.shape(values), missing], axis=0)
-    return tf.broadcast_to(tf.reshape(values, shape), tf.shape(losses))
-
-
-def _like_losses_of_unknown_rank(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """The same where the rank is only known when the graph runs, as in some input pipelines."""
-    sizes, wanted = tf.shape(values), tf.shape(losses)
-    rank, of_losses = tf.size(sizes), tf.size(wanted)
-    kept, rest = sizes[:of_losses], sizes[of_losses:]
-    shape = tf.concat([kept, tf.ones([tf.maximum(of_losses - rank, 0)], tf.int32)], axis=0)
-    good = tf.reduce_all(tf.equal(rest, 1)) & (rank <= of_losses + 1)
-    good &= tf.reduce_all(tf.equal(kept[:1], wanted[:1]))
-    least = tf.minimum(rank, of_losses)
-    good &= tf.reduce_all(tf.equal(kept, wanted[:least]) | tf.equal(kept, 1))
-    message = f"{argument} must be [B], or have axes of losses that may be 1 after B, got"
-    check = tf.debugging.Assert(good, [message, sizes, "for losses", wanted])
-    values = tf.reshape(after(check, values), after(check, shape))
-    return tf.ensure_shape(tf.broadcast_to(values, wanted), losses.shape)
+    message = _keras_weights.ranks_message("the Keras mask of y_pred", of_images)
+    raise ValueError(f"{message}, got {_keras_weights.rank_or_shape(keras_mask)}")
 
 
 def check_backend() -> None:
@@ -206,71 +128,6 @@ def images(
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
         return y_true, y_pred
     return _convert.real("y_true", y_true, dtype), _convert.real("y_pred", y_pred, dtype)
-
-
-def route(
-    sample_weight: Any, y_pred: tf.Tensor, data_format: str
-) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """(sample weights for Keras to multiply with, weights of the pixels), either of which is None.
-
-    Keras would multiply the [B] losses with weights by pixel, which fits by accident if W == B.
-    """
-    if sample_weight is None:
-        return None, None
-    weights = _convert.tensor("sample_weight", sample_weight)
-    rank, of_images = weights.shape.rank, y_pred.shape.rank or 4
-    if rank is None:
-        return _route_by_rank_at_run_time(weights, y_pred, data_format)
-    if _is_of_examples(weights, of_images):
-        return weights, None
-    if rank == of_images - 1:
-        return None, tf.expand_dims(weights, -1 if data_format == "channels_last" else -3)
-    if rank == of_images:
-        return None, weights
-    message = _ranks_message("sample_weight", of_images)
-    raise ValueError(f"{message}, got {rank_or_shape(weights)}")
-
-
-def _route_by_rank_at_run_time(
-    weights: tf.Tensor, y_pred: tf.Tensor, data_format: str
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same where a graph does not know the rank: both, of which one is all ones."""
-    sizes, shape = tf.shape(weights), tf.shape(y_pred)
-    rank, of_images = tf.size(sizes), y_pred.shape.rank or 4
-    good = (rank <= of_images - 3) | tf.equal(rank, of_images - 1) | tf.equal(rank, of_images)
-    good |= tf.equal(rank, of_images - 2) & tf.reduce_all(tf.equal(sizes[-1:], 1))
-    message = _ranks_message("sample_weight", of_images)
-    check = tf.debugging.Assert(good, [f"{message}, got shape", sizes])
-    weights, sizes = after(check, weights), after(check, sizes)
-    channels = of_images - 1 if data_format == "channels_last" else of_images - 3
-    of_pixels = rank >= of_images - 1
-    by_example = tf.cond(
-        of_pixels,
-        lambda: tf.ones(shape[:-3], weights.dtype),
-        lambda: _like_losses("sample_weight", tf.zeros(shape[:-3]), weights),
-    )
-    with_channels = tf.cond(
-        tf.equal(rank, of_images),
-        lambda: sizes,
-        lambda: tf.concat([sizes[:channels], [1], sizes[channels:]], axis=0),
-    )
-    one_channel = tf.concat([shape[:channels], [1], shape[channels + 1 :]], axis=0)
-    by_pixel = tf.cond(
-        of_pixels,
-        lambda: tf.reshape(weights, with_channels),
-        lambda: tf.ones(one_channel, weights.dtype),
-    )
-    by_example = tf.ensure_shape(by_example, y_pred.shape[:-3])
-    return by_example, tf.ensure_shape(by_pixel, [None] * of_images)
-
-
-def _ranks_message(argument: str, of_images: int) -> str:
-    examples = "1 [B]" if of_images == 4 else f"1 to {of_images - 3} [B, ...]"
-    pixels = "[B, H, W]" if of_images == 4 else "[B, ..., H, W]"
-    return (
-        f"{argument} must have rank {examples} for examples, maybe with a last axis of 1, or "
-        f"{of_images - 1} {pixels} or {of_images} (with 1 or C channels) for pixels"
-    )
 
 
 def valid(y_true: tf.Tensor, mask: str | None, mask_value: float | None) -> tf.Tensor | None:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _inputs, _keras_call, _options, _scales
+from gradops import _convert, _inputs, _keras_call, _keras_weights, _options, _scales
 from gradops._legacy_keras import NotOfLegacyKeras
 
 
@@ -132,7 +132,7 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
         """The arguments of a call as `losses` takes them."""
         call = _keras_call.sort(y_true, y_pred, self._image_dtype, self.data_format)
-        by_example, by_pixel = _keras_call.route(sample_weight, call.y_pred, self.data_format)
+        by_example, by_pixel = _keras_weights.route(sample_weight, call.y_pred, self.data_format)
         return call._replace(sample_weight=by_example, pixel_weights=by_pixel)
 
     def losses(self, call: _keras_call.Call) -> tf.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _inputs, _keras_call, _options, _saved_parts
+from gradops import _convert, _inputs, _keras_call, _keras_weights, _options, _saved_parts
 from gradops._convert import TensorLike
 from gradops._features import Features
 from gradops._gradient_term import GradientTerm, mean_by_example
@@ -153,7 +153,7 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
           TensorShape([1, 8, 8, 3])
         """
         target = _convert.tensor("y_true", y_true)
-        _keras_call.weights_of(tf.zeros(tf.shape(target)[:1]), sample_weight)  # checks them
+        _keras_weights.weights_of(tf.zeros(tf.shape(target)[:1]), sample_weight)  # checks them
         features = self._found("y_true", target) if self.perceptual_weight else None
 
         def bound(y_pred: TensorLike) -> tf.Tensor:
@@ -242,7 +242,7 @@ def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
     if mask is not None and mask.shape.rank != 1:
         raise ValueError(
             "the Keras mask of y_pred must be one of examples, [B], for PerceptualGradientLoss, "
-            f"got {_keras_call.rank_or_shape(mask)}"
+            f"got {_keras_weights.rank_or_shape(mask)}"
         )
     return mask
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import gradops
-from gradops import _backend, _keras_call, reference
+from gradops import _backend, _keras_weights, reference
 
 SHAPE = (6, 8, 6, 3)  # B == W: what Keras would multiply wrongly
 BATCH, HEIGHT, WIDTH, CHANNELS = SHAPE
@@ -75,7 +75,7 @@ def test_weights_of_another_number_of_examples_are_refused():
         with pytest.raises(
             tf.errors.InvalidArgumentError, match=r"sample_weight must be \[B\], or"
         ):
-            _keras_call.weights_of(tf.zeros([BATCH]), np.ones(count))
+            _keras_weights.weights_of(tf.zeros([BATCH]), np.ones(count))
 
 
 @both_backends

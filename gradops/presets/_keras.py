@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradops import _inputs, _keras_call, _options
+from gradops import _inputs, _keras_call, _keras_weights, _options
 from gradops._legacy_keras import NotOfLegacyKeras
 
 
@@ -122,7 +122,7 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         if call.pixel_mask is not None and not self._takes_mask:
             raise ValueError(
                 f"the Keras mask of y_pred must be one of examples for {type(self).__name__}, "
-                f"which takes no mask of pixels, got {_keras_call.rank_or_shape(call.pixel_mask)}"
+                f"which takes no mask of pixels, got {_keras_weights.rank_or_shape(call.pixel_mask)}"
             )
         return call._replace(sample_weight=sample_weight)
 
