@@ -1,4 +1,4 @@
-"""Weights and masks that Keras passes: whether they are of examples or of pixels, and their shape."""
+"""Weights and masks that Keras passes: of examples or of pixels, and in which shape."""
 
 from __future__ import annotations
 

@@ -120,9 +120,10 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         data_format = self._options.get("data_format", "channels_last")
         call = _keras_call.sort(y_true, y_pred, self._image_dtype, data_format)
         if call.pixel_mask is not None and not self._takes_mask:
+            got = _keras_weights.rank_or_shape(call.pixel_mask)
             raise ValueError(
                 f"the Keras mask of y_pred must be one of examples for {type(self).__name__}, "
-                f"which takes no mask of pixels, got {_keras_weights.rank_or_shape(call.pixel_mask)}"
+                f"which takes no mask of pixels, got {got}"
             )
         return call._replace(sample_weight=sample_weight)
 
