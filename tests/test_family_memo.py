@@ -144,6 +144,17 @@ def test_an_extreme_upstream_gives_the_recomputed_gradient(penalty, dtype):
 
 
 @each_wide
+@each_penalty
+def test_a_ratio_that_overflows_gives_the_recomputed_gradient(penalty, dtype):
+    """The upstream gradients do not, nor do the products of the recomputation."""
+    case = MemoCase((1, 9, 8, 3), dtype, penalty=penalty, scale="unit")
+    for expected in (1e-3, 1e-9):
+        upstream = np.array([float(np.finfo(dtype).max) / 4])
+        assert np.isfinite(case.recomputed(upstream)).all()
+        case.assert_recomputed(np.array([expected]), upstream)
+
+
+@each_wide
 def test_a_memo_that_overflowed_is_left_aside(dtype):
     case = MemoCase((1, 9, 8, 3), dtype, penalty="l2", stencil="scharr", normalizer="pixels")
     huge = np.array([np.finfo(dtype).max])
