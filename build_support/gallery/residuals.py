@@ -26,13 +26,13 @@ _SCALE = {"scale": "unit"}
 
 def draw_borders() -> Figure:
     """The magnitude in a corner of a photograph, for every border."""
-    image = photographs.grey(photographs.portrait()[84:108, 66:90])
+    image = photographs.grey(photographs.portrait()[84:108, 66:90])[None]
     figure, axes = style.grid(1, len(BORDERS) + 1, gridspec_kw={"wspace": 0.08})
     panels = axes[0]
     style.label_column(panels[0], "image")
-    panels[0].imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    panels[0].imshow(image[0, ..., 0], cmap="gray", vmin=0, vmax=1)
     for panel, border in zip(panels[1:], BORDERS, strict=True):
-        length = gradops.gradient_magnitude(image, border=border, **_SCALE).numpy()[..., 0]
+        length = gradops.gradient_magnitude(image, border=border, **_SCALE).numpy()[0, ..., 0]
         style.label_column(panel, border)
         if border == "valid":  # has nothing at the rim
             rim = np.ones(length.shape, bool)

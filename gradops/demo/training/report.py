@@ -86,7 +86,8 @@ def _relief(depth: np.ndarray) -> np.ndarray:
 
 def _edges(restored: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Colours of pixels: edges that were found, false ones and missed ones, [H, W, 3]."""
-    found, wanted = (scenes.magnitudes(x)[..., 0] > scenes.EDGE for x in (restored, depth))
+    both = scenes.magnitudes(np.stack([restored, depth]))[..., 0]
+    found, wanted = both > scenes.EDGE
     colours = np.zeros((*found.shape, 3))
     colours[found & wanted] = 1, 1, 1
     colours[found & ~wanted] = 0.85, 0.2, 0.1

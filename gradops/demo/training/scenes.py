@@ -63,7 +63,7 @@ def _depth(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def magnitudes(depths: np.ndarray) -> np.ndarray:
-    """Sobel magnitudes in metres, of the shape of depths."""
+    """Sobel magnitudes in metres, of the shape of depths [N, H, W, 1]."""
     return np.asarray(gradops.gradient_magnitude(depths))
 
 
