@@ -83,7 +83,10 @@ def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: 
 
 @_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
-    """The gradients of upstream_b * dL_b/dy_pred: by upstream, <vector_b, dL_b/dy_pred>."""
+    """The gradients of upstream_b * dL_b/dy_pred by both images and by upstream.
+
+    The latter is <vector_b, dL_b/dy_pred>.
+    """
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op, _LOSS_OPTIONS)
     by_weights = _by_weights(op, vector)

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from gradops import _convert, _keras_weights, _options
-from gradops._leading import LeadingAxes
+from gradops._leading import check_rank
+from gradops._legacy_keras import NotOfLegacyKeras
 
 _HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
@@ -61,6 +62,31 @@ class Call(NamedTuple):
         if self.pixel_mask is None or found is None:
             return self.pixel_mask if found is None else found
         return tf.logical_and(self.pixel_mask, found)
+
+
+class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
+    """The mean of the losses by example of a loss of gradops."""
+
+    def __init__(self, loss: Any):
+        self._loss = loss
+        super().__init__(name=loss.name, dtype=loss.dtype)
+
+    @property
+    def functional_form(self) -> str:  # type: ignore[override]
+        """The function that the loss is of."""
+        return self._loss.functional_form
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Adds a batch; see the loss for the arguments."""
+        call = self._loss.sort(y_true, y_pred, sample_weight)
+        losses = self._loss.losses(call)
+        super().update_state(losses, call.metric_weights(losses))
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its metric back."""
+        config = self._loss.get_config()
+        del config["reduction"]
+        return config
 
 
 def sort(
@@ -124,7 +150,7 @@ def images(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Both images in one dtype: 16 bits if both have it already, else `dtype`."""
     y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
-    LeadingAxes("y_pred", y_pred)  # raises if there are too few
+    check_rank("y_pred", y_pred)
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
         return y_true, y_pred
     return _convert.real("y_true", y_true, dtype), _convert.real("y_pred", y_pred, dtype)

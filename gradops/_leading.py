@@ -15,6 +15,17 @@ from gradops._inputs import after, loss_dtype, shape_error, shape_text
 _IMAGE_AXES = 3  # channels_last or channels_first
 
 
+def check_rank(argument: str, images: tf.Tensor) -> None:
+    """Raises if images are known to lack an axis."""
+    rank = images.shape.rank
+    if rank is not None and rank <= _IMAGE_AXES:
+        raise shape_error(
+            f"{argument} must have rank 4 [B, H, W, C] or [B, C, H, W], or more, got shape "
+            f"{shape_text(images.shape)}; [None] adds the batch axis to a single image, "
+            "[..., None] the channel axis to images without channels"
+        )
+
+
 class LeadingAxes:
     """All axes but the last three of images, and the dtype that they were given in.
 
@@ -24,13 +35,8 @@ class LeadingAxes:
     def __init__(self, argument: str, images: tf.Tensor, given_dtype: tf.DType | None = None):
         self._argument, self._images = argument, images
         self._dtype = given_dtype or images.dtype
+        check_rank(argument, images)
         rank = images.shape.rank
-        if rank is not None and rank <= _IMAGE_AXES:
-            raise shape_error(
-                f"{argument} must have rank 4 [B, H, W, C] or [B, C, H, W], or more, got shape "
-                f"{shape_text(images.shape)}; [None] adds the batch axis to a single image, "
-                "[..., None] the channel axis to images without channels"
-            )
         self._is_one = rank is None or rank == _IMAGE_AXES + 1
 
     def fold(self, argument: str, tensor: tf.Tensor) -> tf.Tensor:

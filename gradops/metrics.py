@@ -7,12 +7,11 @@ from typing import Any
 import keras
 
 from gradops import _keras_call
-from gradops._legacy_keras import NotOfLegacyKeras
 from gradops.losses import GradientLoss
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class GradientMetric(NotOfLegacyKeras, keras.metrics.Mean):
+class GradientMetric(_keras_call.MetricOfLosses):
     """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
 
     Args:
@@ -37,23 +36,8 @@ class GradientMetric(NotOfLegacyKeras, keras.metrics.Mean):
     Source: gradops.gradient_loss.
     """
 
-    functional_form = GradientLoss.functional_form
-
     def __init__(self, *, name: str = "gradient_metric", dtype: Any = None, **options: Any):
-        self._loss = GradientLoss(**options, reduction="none", name=name, dtype=dtype)
-        super().__init__(name=name, dtype=self._loss.dtype)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch."""
-        call = self._loss.sort(y_true, y_pred, sample_weight)
-        losses = self._loss.losses(call)
-        super().update_state(losses, call.metric_weights(losses))
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its metric back."""
-        config = self._loss.get_config()
-        del config["reduction"]
-        return config
+        super().__init__(GradientLoss(**options, reduction="none", name=name, dtype=dtype))
 
 
 @keras.saving.register_keras_serializable(package="gradops")

@@ -12,7 +12,7 @@ from gradops import _convert, _inputs, _keras_call, _keras_weights, _options, _s
 from gradops._convert import TensorLike
 from gradops._features import Features
 from gradops._gradient_term import GradientTerm, mean_by_example
-from gradops._leading import LeadingAxes
+from gradops._leading import check_rank
 from gradops._legacy_keras import NotOfLegacyKeras
 from gradops._same_shape import same_shape
 
@@ -250,7 +250,7 @@ def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
 def _pair(y_true: Any, y_pred: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Both images, of one shape."""
     y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
-    LeadingAxes("y_pred", y_pred)  # raises if there are too few
+    check_rank("y_pred", y_pred)
     return y_true, same_shape(y_pred, y_true, "y_pred and y_true must have the same shape")
 
 

@@ -9,22 +9,19 @@ import sys
 
 import numpy as np
 
+from benchmarks.gpu import problems
 from gradops import _library
 
 
 def main(arguments: list[str]) -> int:
-    """SHAPE DTYPE: three calls, on arrays of CuPy."""
+    """SHAPE DTYPE (one of problems.DTYPES): three calls, on arrays of CuPy."""
     import cupy
 
     shape = tuple(map(int, arguments[0].split("x")))
     dtype = arguments[1]
-    stored = "uint16" if dtype == "bfloat16" else dtype  # CuPy has no bfloat16
-    numbers = cupy.asarray(np.random.default_rng(0).random(shape, "float32"))
-    if dtype == "bfloat16":
-        numbers = (numbers.view("uint32") >> 16).astype("uint16")
-    y_true, y_pred = numbers.astype(stored), numbers[::-1].astype(stored)
-    wide = "float64" if dtype == "float64" else "float32"
-    loss, upstream = cupy.empty(shape[0], wide), cupy.ones(shape[0], wide)
+    numbers = problems.encode(np.random.default_rng(0).random(shape, "float32"), dtype)
+    y_true, y_pred = cupy.asarray(numbers), cupy.asarray(numbers[::-1])
+    loss, upstream = cupy.empty(shape[0], "float32"), cupy.ones(shape[0], "float32")
     gradient = cupy.empty_like(y_pred)
     for _ in range(3):
         _library.kernels().cuda.loss_and_gradient(

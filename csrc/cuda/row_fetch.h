@@ -6,28 +6,22 @@
 #include "cuda/shared_rows.h"
 #include "cuda/tuning.h"
 
-// Where a thread keeps its numbers of rows that it has asked global memory for and does not need
-// yet. A step takes the oldest row and asks for a later one:
-//   Ask(ahead, load)     once for each row ahead, before the first step
-//   Take(r, packs)       the packs of row r, the oldest
-//   Ask(kAhead - 1, load) for row r + kAhead
-// where load(image, to) writes the thread's pack of an image, unless there is no such row.
+// Where a thread keeps its numbers of the kAhead rows that it has asked global memory for and does
+// not need yet. Before the first step it asks for each of them (AskPacks, AskNumbers); then step r
+//   Wait()               for row r, the oldest
+//   Take(r, image)       the thread's pack of each image in it
+//   Advance()            makes room for another
+//   AskPacks or AskNumbers   for row r + kAhead, in the place kAhead - 1
 
 namespace gradops::cuda {
 
-/// As words: numbers of 16 bits that are taken apart where they are loaded are waited for there.
-template <class P>
-struct alignas(sizeof(P)) PackWords {
-  uint32_t words[sizeof(P) / 4];
-};
-
-/// Keeps the rows in registers.
+/// Keeps the rows in registers. kAsWords: numbers of 16 bits that are taken apart where they are
+/// loaded are waited for there.
 template <class S, int kVec, int kImages, int kTheAhead, bool kAsWords>
 class RowsInRegisters {
  public:
   using P = Pack<S, kVec>;
   static constexpr int kAhead = kTheAhead;
-  static constexpr bool kIsRing = false;
 
   GRADOPS_FN static int Bytes() { return 0; }
   GRADOPS_FN RowsInRegisters(unsigned char*, int) {}
@@ -116,7 +110,6 @@ class RowsInRing {
  public:
   using P = Pack<S, kVec>;
   static constexpr int kDepth = 4, kAhead = kDepth - 1;
-  static constexpr bool kIsRing = true;
 
   GRADOPS_FN static int Bytes() { return kDepth * kImages * kStride; }
   GRADOPS_FN RowsInRing(unsigned char* memory, int thread)

@@ -16,6 +16,11 @@ template <class S, int kN>
 struct alignas(kN * sizeof(S)) Pack {
   S numbers[kN];
 };
+/// A pack as words of 32 bits.
+template <class P>
+struct alignas(sizeof(P)) PackWords {
+  uint32_t words[sizeof(P) / 4];
+};
 template <class S, int kN>
 GRADOPS_FN Pack<S, kN> LoadPack(const S* at) {
   return *reinterpret_cast<const Pack<S, kN>*>(at);
@@ -24,9 +29,7 @@ template <class S, int kN>
 GRADOPS_FN void StorePack(const Pack<S, kN>& pack, S* at) {
 #if defined(__CUDA_ARCH__)
   // Left to itself the compiler stores number by number what comes from registers far apart.
-  struct alignas(sizeof(pack)) Words {
-    uint32_t words[sizeof(pack) / 4];
-  } words;
+  PackWords<Pack<S, kN>> words;
   memcpy(&words, &pack, sizeof(pack));
   if constexpr (sizeof(pack) == 16) {
     asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"

@@ -1,8 +1,8 @@
 #ifndef GRADOPS_CUDA_TUNING_H_
 #define GRADOPS_CUDA_TUNING_H_
 
-// What a card has to choose (docs/performance.md, "CUDA"). Each can be set when it is compiled, so
-// that variants lie side by side: GRADOPS_CUDA_DEFINES of CMake.
+// What a card has to choose (docs/performance.md, "Waiting for rows"). Each can be set when it is
+// compiled, so that variants lie side by side: GRADOPS_CUDA_DEFINES of CMake.
 
 /// How rows come from global memory, for the programs that are fixed before they run:
 ///   0  into registers, number by number: the compiler waits where it takes 16-bit numbers apart

@@ -56,8 +56,9 @@ class Problem:
         counted = support.counted(
             self._stencil, self._response.joint, self._mask, tf.shape(self._p)
         )
-        weighted = None if self._weights is None else self._weights > 0
-        self._flags = support.both(counted[0], weighted), support.both(counted[1], weighted)
+        # A weight of 0 hides what it weighs, as the mask does.
+        self._weighted = None if self._weights is None else self._weights > 0
+        self._flags = tuple(support.both(flags, self._weighted) for flags in counted)
 
     def is_difference_of_sobel_edges(self) -> bool:
         """Whether `mean_of_sobel_edges` is defined."""
@@ -111,10 +112,8 @@ class Problem:
         return support.total_weight(self._mask, self._weights, self._p)
 
     def pixel_sums(self) -> tf.Tensor:
-        """The sums of w |p - t| over them, [B]; a weight of 0 hides a NaN, as the mask does."""
-        kept = self._mask
-        if self._weights is not None:
-            kept = support.both(self._mask, self._weights > 0)
+        """The sums of w |p - t| over them, [B]."""
+        kept = support.both(self._mask, self._weighted)
         differences = self._p if self._t is None else self._p - self._t
         terms = tf.abs(support.keep(kept, differences))
         if self._weights is not None:

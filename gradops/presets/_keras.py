@@ -143,7 +143,7 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         return {**config, **self._options}
 
 
-class PresetMetric(NotOfLegacyKeras, keras.metrics.Mean):
+class PresetMetric(_keras_call.MetricOfLosses):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 
     Args:
@@ -166,31 +166,13 @@ class PresetMetric(NotOfLegacyKeras, keras.metrics.Mean):
 
     loss_class: ClassVar[type[PresetLoss]]
 
-    @property
-    def functional_form(self) -> str:  # type: ignore[override]
-        """The function that the loss is of."""
-        return self._loss.functional_form
-
     def __init__(self, *, name: str | None = None, dtype: Any = None, **options: Any):
         loss_class = getattr(type(self), "loss_class", None)
         if loss_class is None:
             raise TypeError("PresetMetric is the base of the metrics of gradops.presets, not one")
         if "reduction" in options:
             raise ValueError(f"reduction is not an option of {type(self).__name__}, a mean")
-        self._loss = loss_class(**options, reduction="none", name=name, dtype=dtype)
-        super().__init__(name=self._loss.name, dtype=self._loss.dtype)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch; sample_weight None or [B]."""
-        call = self._loss.sort(y_true, y_pred, sample_weight)
-        losses = self._loss.losses(call)
-        super().update_state(losses, call.metric_weights(losses))
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its metric back."""
-        config = self._loss.get_config()
-        del config["reduction"]
-        return config
+        super().__init__(loss_class(**options, reduction="none", name=name, dtype=dtype))
 
 
 def _kept(value: Any) -> Any:

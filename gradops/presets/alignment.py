@@ -57,22 +57,28 @@ def align_scale_and_shift(
     """
     _images.check_flag("stop_gradient", stop_gradient)
     with tf.name_scope("align_scale_and_shift"):
-        given = _images.pair(y_true, y_pred, mask, data_format).widened()
-        dtype = given.y_pred.dtype
-        true, predicted = (tf.cast(x, tf.float64) for x in given.images())
-        scale, shift = _solve(given._replace(y_true=true, y_pred=predicted))
-        if stop_gradient:
-            scale, shift = tf.stop_gradient(scale), tf.stop_gradient(shift)
-        scale, shift = tf.cast(scale, dtype), tf.cast(shift, dtype)
-        by_pixel = [tf.reshape(x, [-1, 1, 1, 1]) for x in (scale, shift)]
-        if given.mask is None:
-            aligned = by_pixel[0] * given.y_pred + by_pixel[1]
-        else:
-            # What is not finite would make the gradient by the scale NaN, even where nobody looks.
-            usable = given.mask | tf.math.is_finite(given.y_pred)
-            finite = tf.where(usable, given.y_pred, tf.zeros([], dtype))
-            aligned = tf.where(usable, by_pixel[0] * finite + by_pixel[1], given.y_pred)
-        return tuple(given.losses(found) for found in (aligned, scale, shift))
+        given = _images.pair(y_true, y_pred, mask, data_format)
+        return tuple(given.losses(found) for found in aligned(given, stop_gradient))
+
+
+def aligned(
+    given: _images.Pair, stop_gradient: bool = False
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The same of images that are checked and folded; all of the dtype that losses have."""
+    given = given.widened()
+    dtype = given.y_pred.dtype
+    true, predicted = (tf.cast(x, tf.float64) for x in given.images())
+    scale, shift = _solve(given._replace(y_true=true, y_pred=predicted))
+    if stop_gradient:
+        scale, shift = tf.stop_gradient(scale), tf.stop_gradient(shift)
+    scale, shift = tf.cast(scale, dtype), tf.cast(shift, dtype)
+    by_pixel = [tf.reshape(x, [-1, 1, 1, 1]) for x in (scale, shift)]
+    if given.mask is None:
+        return by_pixel[0] * given.y_pred + by_pixel[1], scale, shift
+    # What is not finite would make the gradient by the scale NaN, even where nobody looks.
+    usable = given.mask | tf.math.is_finite(given.y_pred)
+    finite = tf.where(usable, given.y_pred, tf.zeros([], dtype))
+    return tf.where(usable, by_pixel[0] * finite + by_pixel[1], given.y_pred), scale, shift
 
 
 def _solve(images: _images.Pair) -> tuple[tf.Tensor, tf.Tensor]:

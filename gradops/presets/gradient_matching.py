@@ -12,7 +12,7 @@ from gradops import _options, _scales, functional
 from gradops._convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
-from gradops.presets.alignment import align_scale_and_shift
+from gradops.presets.alignment import aligned
 
 #: What MegaDepth's networks predict.
 PREDICTIONS = ("depth", "log_depth")
@@ -73,10 +73,7 @@ def midas_gradient_matching(
     with tf.name_scope("midas_gradient_matching"):
         given = _images.pair(y_true, y_pred, mask, data_format)
         if align:
-            aligned = align_scale_and_shift(
-                *given.images(), mask=given.mask, data_format=data_format
-            )[0]
-            given = given.widened()._replace(y_pred=aligned)
+            given = given.widened()._replace(y_pred=aligned(given)[0])
         options: dict[str, Any] = dict(
             stencil="forward", border="valid", normalizer="pixels", data_format=data_format
         )
