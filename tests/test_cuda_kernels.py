@@ -88,6 +88,30 @@ def test_counts(rng):
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("response", RESPONSES)
+def test_weights_of_zero_hide_nan(response):
+    """In the loss, the gradient and the second derivatives; the same bits as of other numbers."""
+    rng = np.random.default_rng(12)
+    y_true, y_pred, vector = rng.random((3, 2, 9, 8, 1))
+    weights = np.ones(y_pred.shape)
+    weights[0, 2:6, 2:6] = 0
+    options = {"response": response, "penalty": "charbonnier", "penalty_parameter": 0.1}
+    upstream, found = np.ones(2), []
+    for value in (0.5, np.nan):
+        y_pred[0, 3:5, 3:5] = value
+        images = y_true, y_pred
+        given = {**options, "weights": weights}
+        found.append(
+            [
+                *CUDA["float64"].loss_and_gradient(*images, upstream, **given),
+                *CUDA["float64"].loss_second(*images, vector, upstream, **given),
+            ]
+        )
+    for clean, hidden in zip(*found, strict=True):
+        assert np.isfinite(clean).all()
+        np.testing.assert_array_equal(hidden, clean)
+
+
 @pytest.mark.parametrize("bad", [-1.0, np.nan])
 def test_bad_weights_make_the_loss_nan(rng, bad):
     """A device tells nobody of an error; the other example keeps its numbers."""

@@ -184,3 +184,10 @@ def test_range_of_weights(rng, dtype, least, most):
         for function in (call, call.python_function):
             with pytest.raises(tf.errors.InvalidArgumentError, match=message):
                 function(tf.constant(pattern, dtype))
+    # One alone, wherever in a row of several registers it is.
+    y_true, y_pred = rng.random((2, 1, 3, 50, 1)).astype(dtype)
+    for column in range(50):
+        weights = np.ones((1, 3, 50, 1))
+        weights[0, 1, column] = most * 2
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            gradops.gradient_loss(y_true, y_pred, weights=weights)
