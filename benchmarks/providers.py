@@ -55,7 +55,7 @@ def _kernel_forward(problem: Problem) -> Call:
 def _kernel_loss_and_gradient(problem: Problem) -> Call:
     images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
     scale = upstream(LOSS_AND_GRADIENT, len(problem.y_pred)).astype(problem.y_pred.dtype)
-    return lambda: _kernels.loss_and_gradient(*images, scale, out=problem.out, **options)
+    return lambda: _kernels.loss_memo(*images, scale, memo=problem.out, **options)
 
 
 def _kernel_second_order(problem: Problem) -> Call:
@@ -64,7 +64,7 @@ def _kernel_second_order(problem: Problem) -> Call:
     vector = problem.y_true
 
     def call() -> tuple[Any, Any]:
-        _by_true, by_pred, by_upstream = _kernels.loss_second(*images, vector, scale, **options)
+        _by_true, by_pred, by_upstream = _kernels.loss_grad_grad(*images, vector, scale, **options)
         return by_upstream, by_pred
 
     return call

@@ -56,9 +56,9 @@ def _read_floor(problem: Problem) -> Yardstick:
 def _triad(streaming: bool) -> Callable[[Problem], Yardstick]:
     def build(problem: Problem) -> Yardstick:
         images, threads = (problem.y_true, problem.y_pred), problem.threads
+        triad = _kernels.streaming_triad if streaming else _kernels.triad
         return Yardstick(
-            lambda: _kernels.triad(*images, problem.out, streaming=streaming, threads=threads),
-            3 * problem.y_pred.nbytes,
+            lambda: triad(*images, problem.out, threads=threads), 3 * problem.y_pred.nbytes
         )
 
     return build

@@ -16,14 +16,6 @@ from gradops import _library, _ops
 from gradops._inputs import Inputs, absent, is_absent
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 
-_IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
-_MAGNITUDE_OPTIONS = (*_IMAGE_OPTIONS, "response_epsilon")
-_LOSS_OPTIONS = (
-    *_MAGNITUDE_OPTIONS,
-    *("penalty", "penalty_parameter", "response", "normalizer", "scale_weights", "downsample"),
-    "pixel_weight",
-)
-
 _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
     "ForwardAccumulators: take one of them by a GradientTape"
@@ -34,7 +26,9 @@ def _registered(name: str) -> Callable[[Callable], Callable]:
     return _library.registered_once(tf.RegisterGradient(name))
 
 
-def _options_of(op: tf.Operation, names: tuple[str, ...]) -> dict[str, Any]:
+def _options_of(op: tf.Operation, like: str | None = None) -> dict[str, Any]:
+    """The op's options, or those of them that the op `like` has."""
+    _inputs, _outputs, names = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
     return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
 
 
@@ -56,14 +50,14 @@ def _loss_input_gradients(
     op: tf.Operation, memo: tf.Tensor | None, expected: tf.Tensor, upstream: tf.Tensor
 ) -> list[tf.Tensor | None]:
     """The gradients by y_true, y_pred, weights and mask."""
-    inputs, options = Inputs(*op.inputs[:4]), _options_of(op, _LOSS_OPTIONS)
+    inputs, options = Inputs(*op.inputs[:4]), _options_of(op)
     none = absent(inputs.y_pred.dtype)
     by_weights = _by_weights(op, upstream)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     gradient = by_true = None
     if _is_wanted(op, 1) or (wants_true and is_difference):
-        gradient = _ops.loss_gradient(
+        gradient = _ops.loss_grad(
             inputs, none if memo is None else memo, expected, upstream, options
         )
     if wants_true:
@@ -88,18 +82,18 @@ def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     The latter is <vector_b, dL_b/dy_pred>.
     """
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
-    options = _options_of(op, _LOSS_OPTIONS)
+    options = _options_of(op)
     by_weights = _by_weights(op, vector)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     if tf.executing_eagerly():
-        by_true, by_pred, by_upstream = _ops.loss_second(
+        by_true, by_pred, by_upstream = _ops.loss_grad_grad(
             inputs, vector, upstream, wants_true and not is_difference, options
         )
     else:  # by_true from an op of its own, which is pruned if nobody asks for it
-        _, by_pred, by_upstream = _ops.loss_second(inputs, vector, upstream, False, options)
+        _, by_pred, by_upstream = _ops.loss_grad_grad(inputs, vector, upstream, False, options)
         if wants_true and not is_difference:
-            by_true, _, _ = _ops.loss_second(inputs, vector, upstream, True, options)
+            by_true, _, _ = _ops.loss_grad_grad(inputs, vector, upstream, True, options)
     if not wants_true:
         by_true = None
     elif is_difference:
@@ -127,7 +121,7 @@ def _loss_grad_grad_gradients(
     ForwardAccumulator: that is of the last term, the others' are third derivatives.
     """
     inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
-    options = _options_of(op, _LOSS_OPTIONS)
+    options = _options_of(op)
     has_true = op.get_attr("wants_true")
 
     def third(tensor: tf.Tensor) -> tf.Tensor:
@@ -137,15 +131,15 @@ def _loss_grad_grad_gradients(
     by_true = by_pred = by_vector = by_upstream = None
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     if wants_true or _is_wanted(op, 1):
-        by_true, by_pred, _ = _ops.loss_second(inputs, vector, to_upstream, wants_true, options)
+        by_true, by_pred, _ = _ops.loss_grad_grad(inputs, vector, to_upstream, wants_true, options)
         by_pred += third(inputs.y_pred)
         by_true = by_true + third(inputs.y_true) if wants_true else None
     if _is_wanted(op, 4):
         none = absent(vector.dtype)
-        by_vector = _ops.loss_gradient(inputs, none, to_upstream, to_upstream, options)
-        by_vector += _ops.loss_second(inputs, to_pred, upstream, False, options)[1]
+        by_vector = _ops.loss_grad(inputs, none, to_upstream, to_upstream, options)
+        by_vector += _ops.loss_grad_grad(inputs, to_pred, upstream, False, options)[1]
         if has_true:
-            by_vector += _ops.loss_second(inputs.swapped(), to_true, upstream, True, options)[0]
+            by_vector += _ops.loss_grad_grad(inputs.swapped(), to_true, upstream, True, options)[0]
     if _is_wanted(op, 5):
         by_upstream = third(upstream)
     return [by_true, by_pred, _by_weights(op, to_upstream), None, by_vector, by_upstream]
@@ -158,18 +152,18 @@ def _loss_counts_gradients(op: tf.Operation, upstream: tf.Tensor):
 
 @_registered("Gradops>ImageGradients")
 def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return _ops.image_gradients_adjoint(upstream, _options_of(op, _IMAGE_OPTIONS))
+    return _ops.image_gradients_adjoint(upstream, _options_of(op))
 
 
 @_registered("Gradops>ImageGradientsAdjoint")
 def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return _ops.image_gradients(upstream, _options_of(op, _IMAGE_OPTIONS))
+    return _ops.image_gradients(upstream, _options_of(op))
 
 
 @_registered("Gradops>GradientMagnitude")
-def _gradient_magnitude_gradient(op: tf.Operation, upstream: tf.Tensor):
-    options = _options_of(op, _MAGNITUDE_OPTIONS)
-    return _ops.gradient_magnitude_gradient(op.inputs[0], upstream, options)
+def _gradient_magnitude_gradients(op: tf.Operation, upstream: tf.Tensor):
+    options = _options_of(op)
+    return _ops.gradient_magnitude_grad(op.inputs[0], upstream, options)
 
 
 @_registered("Gradops>GradientMagnitudeGrad")
@@ -180,8 +174,8 @@ def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
     along = <S vector, g / m>. Both 0 where m is 0.
     """
     images, upstream = op.inputs
-    options = _options_of(op, _IMAGE_OPTIONS)
-    magnitude_options = _options_of(op, _MAGNITUDE_OPTIONS)
+    options = _options_of(op, like="ImageGradients")
+    magnitude_options = _options_of(op)
     magnitude = _ops.gradient_magnitude(images, magnitude_options)[..., tf.newaxis]
     gradients = _ops.image_gradients(images, options)
     unit = tf.math.divide_no_nan(gradients, magnitude)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -66,9 +67,14 @@ def shape_error(message: str) -> Exception:
     return ValueError(message)
 
 
-def shape_text(shape: tf.TensorShape) -> str:
+def shape_text(shape: Iterable[int | None]) -> str:
     """A shape in the words of the ops' messages."""
-    return f"[{','.join('?' if size is None else str(size) for size in shape)}]"
+    return f"[{','.join(map(size_text, shape))}]"
+
+
+def size_text(size: int | None) -> str:
+    """A size, perhaps unknown, in the words of the ops' messages."""
+    return "?" if size is None else str(size)
 
 
 def after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:

@@ -28,6 +28,12 @@ def kernels() -> ModuleType:
         ) from error
 
 
+@functools.cache
+def op_table() -> dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
+    """{op: (inputs, outputs, options)}, by name: the table in csrc/op/ops.cc."""
+    return kernels().ops()
+
+
 def is_built() -> bool:
     """Whether there is a pybind11 module that loads."""
     try:

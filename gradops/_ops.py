@@ -42,13 +42,11 @@ def loss(
     if not _tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     expected = expected_upstream(inputs.y_pred, upstream, factor)
-    return loss_with_memo(inputs, expected, options)[0]
+    return loss_memo(inputs, expected, options)[0]
 
 
-def loss_with_memo(
-    inputs: Inputs, expected: tf.Tensor, options: Options
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Per-example losses [B], differentiable, and the memo for loss_gradient."""
+def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
+    """Per-example losses [B], differentiable, and the memo for loss_grad."""
     images = [inputs.y_true, inputs.y_pred]
     watched = _tape.is_watched(images)
     # A tape would hand the op's registered gradient an image of zeros for the memo's upstream, so
@@ -63,7 +61,7 @@ def loss_with_memo(
     wants_true, wants_pred = (_tape.is_watched([image]) for image in images)
 
     def backward(upstream: tf.Tensor):
-        gradient = loss_gradient(inputs, memo, expected, upstream, options)
+        gradient = loss_grad(inputs, memo, expected, upstream, options)
         by_true = gradient_by_true(inputs, gradient, upstream, options) if wants_true else None
         return [by_true, gradient if wants_pred else None]
 
@@ -71,7 +69,7 @@ def loss_with_memo(
     return value, memo
 
 
-def loss_gradient(
+def loss_grad(
     inputs: Inputs, memo: tf.Tensor, expected: tf.Tensor, upstream: tf.Tensor, options: Options
 ) -> tf.Tensor:
     """upstream_b * dloss_b / dy_pred, of the shape of y_pred; memo may be absent."""
@@ -85,10 +83,10 @@ def gradient_by_true(
     if options["response"] == "component":
         return -by_pred
     none = absent(inputs.y_pred.dtype)
-    return loss_gradient(inputs.swapped(), none, upstream, upstream, options)
+    return loss_grad(inputs.swapped(), none, upstream, upstream, options)
 
 
-def loss_second(
+def loss_grad_grad(
     inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
@@ -102,8 +100,8 @@ def value_and_gradient(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Per-example losses [B], and the gradient by y_pred of their mean or sum ("none": sum)."""
     expected = expected_upstream(inputs.y_pred, reduction)
-    losses, memo = loss_with_memo(inputs, expected, options)
-    return losses, loss_gradient(inputs, memo, expected, expected, options)
+    losses, memo = loss_memo(inputs, expected, options)
+    return losses, loss_grad(inputs, memo, expected, expected, options)
 
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
@@ -129,9 +127,7 @@ def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
     return _library.ops().gradops_gradient_magnitude(images, **options)
 
 
-def gradient_magnitude_gradient(
-    images: tf.Tensor, upstream: tf.Tensor, options: Options
-) -> tf.Tensor:
+def gradient_magnitude_grad(images: tf.Tensor, upstream: tf.Tensor, options: Options) -> tf.Tensor:
     """The product upstream * d magnitude / d images."""
     return _library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
 

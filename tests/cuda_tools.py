@@ -5,17 +5,22 @@ gpu-check), by CuPy, of a build without TensorFlow. GRADOPS_TEST_CUDA_POOL=off g
 memory of its own, so that compute-sanitizer sees who reads or writes beyond.
 """
 
+import functools
 import importlib
 import os
+import re
 
 import family_tools
 import pytest
-from family_tools import COMPUTE, DTYPES, NARROW
+from family_tools import COMPUTE, DTYPES, Kernels
 
 from gradops import _kernels
 
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
 JOINT = ["magnitude", "direction", "normal"]
+LOSSES = ["loss", "by_upstream"]
+# {function: (inputs, outputs, options)}
+OPS = {re.sub("(?!^)([A-Z])", r"_\1", op).lower(): row for op, row in _kernels.ops().items()}
 
 if ON_DEVICE:
     import cupy
@@ -25,87 +30,48 @@ if ON_DEVICE:
 
 
 class DeviceKernels:
-    """`_kernels.cuda` for images of one dtype, with arrays copied there and back."""
+    """The functions of `_kernels.cuda` on NumPy arrays, copied there and back."""
 
-    def __init__(self, dtype):
-        self.dtype = dtype
-        self.compute = COMPUTE[dtype]
+    def __getattr__(self, function):
+        return functools.partial(self._run, function)
 
-    def _upload(self, array):
-        """An input on the device."""
-        return cupy.asarray(array)
-
-    def _blank(self, shape, dtype):
-        """Memory for an output, of NaN in every dtype, so that what is not written shows."""
-        array = cupy.empty(shape, dtype)
-        array.view("uint8").fill(255)
-        return array
-
-    def _run(self, function, inputs, outputs, options):
-        """Calls with outputs of these (shape, dtype); returns them as NumPy arrays."""
-        options = dict(options)
-        options.pop("threads", None)
-        if self.dtype in NARROW:
-            options["dtype"] = self.dtype
+    def _run(self, function, *inputs, dtype, threads=None, **options):
+        _inputs, outputs, _options = OPS[function]
         for name in ("weights", "mask"):
             if options.get(name) is not None:
-                options[name] = self._upload(options[name])
-        made = [self._blank(shape, dtype) for shape, dtype in outputs]
-        given = [None if x is None else self._upload(x) for x in inputs]
+                options[name] = cupy.asarray(options[name])
+        images = next(x for x in inputs[1:2] + inputs if x is not None)
+        made = [_blank(*_shape_of(name, images, dtype, options)) for name in outputs]
+        given = [None if x is None else cupy.asarray(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr
-        getattr(_kernels.cuda, function)(*given, *made, stream=stream, **options)
-        return [cupy.asnumpy(array) for array in made]
+        getattr(_kernels.cuda, function)(*given, *made, stream=stream, dtype=dtype, **options)
+        results = tuple(cupy.asnumpy(array) for array in made)
+        return results if len(results) > 1 else results[0]
 
-    def _losses(self, y_pred, options):
-        batch = y_pred.shape[:1]
-        if options.get("normalizer") != "none":
-            return batch, self.compute
-        axes = 1 if options.get("response") in JOINT else 2
-        return (*batch, axes), self.compute
 
-    def loss(self, y_true, y_pred, **options):
-        return self._run("loss", [y_true, y_pred], [self._losses(y_pred, options)], options)[0]
+def _blank(shape, dtype):
+    """Memory for an output, of NaN in every dtype, so that what is not written shows."""
+    array = cupy.empty(shape, dtype)
+    array.view("uint8").fill(255)
+    return array
 
-    def loss_and_gradient(self, y_true, y_pred, upstream, **options):
-        outputs = [self._losses(y_pred, options), (y_pred.shape, y_pred.dtype)]
-        return self._run("loss_and_gradient", [y_true, y_pred, upstream], outputs, options)
 
-    def loss_gradient(self, y_true, y_pred, memo, expected, upstream, **options):
-        inputs = [y_true, y_pred, memo, expected, upstream]
-        return self._run("loss_gradient", inputs, [(y_pred.shape, y_pred.dtype)], options)[0]
-
-    def loss_second(self, y_true, y_pred, vector, upstream, **options):
-        images = (y_pred.shape, y_pred.dtype)
-        outputs = [images, images, self._losses(y_pred, options)]
-        return self._run("loss_second", [y_true, y_pred, vector, upstream], outputs, options)
-
-    def loss_counts(self, y_pred, **options):
-        axes = 1 if options.get("response") in JOINT else 2
-        outputs = [((y_pred.shape[0], axes), self.compute)]
-        return self._run("loss_counts", [y_pred], outputs, options)[0]
-
-    def image_gradients(self, images, **options):
-        outputs = [((*images.shape, 2), images.dtype)]
-        return self._run("image_gradients", [images], outputs, options)[0]
-
-    def image_gradients_adjoint(self, upstream, **options):
-        outputs = [(upstream.shape[:-1], upstream.dtype)]
-        return self._run("image_gradients_adjoint", [upstream], outputs, options)[0]
-
-    def gradient_magnitude(self, images, **options):
-        outputs = [(images.shape, images.dtype)]
-        return self._run("gradient_magnitude", [images], outputs, options)[0]
-
-    def gradient_magnitude_gradient(self, images, upstream, **options):
-        outputs = [(images.shape, images.dtype)]
-        return self._run("gradient_magnitude_gradient", [images, upstream], outputs, options)[0]
+def _shape_of(output, images, dtype, options):
+    """The shape and dtype of an output."""
+    residuals = 1 if options.get("response") in JOINT else 2
+    batch = images.shape[:1]
+    if output == "counts" or (output in LOSSES and options.get("normalizer") == "none"):
+        return (*batch, residuals), COMPUTE[dtype]
+    if output in LOSSES:
+        return batch, COMPUTE[dtype]
+    shape = {"gradients": (*images.shape, 2), "images": images.shape[:4]}.get(output)
+    return shape or images.shape, images.dtype
 
 
 def _kernels_of(dtype):
     if ON_DEVICE:
-        return DeviceKernels(dtype)
-    emulation = importlib.import_module("cuda_emulation")
-    return getattr(emulation, dtype) if dtype in NARROW else emulation
+        return Kernels(DeviceKernels(), dtype)
+    return Kernels(importlib.import_module("cuda_emulation"), dtype)
 
 
 CUDA = {dtype: _kernels_of(dtype) for dtype in DTYPES}

@@ -145,42 +145,35 @@ def __getattr__(name):
 class Kernels:
     """`gradops._kernels.cuda`: outputs are given by the caller, last."""
 
-    def _module(self, array, dtype):
-        narrow = dtype in ("float16", "bfloat16")
-        assert array.dtype == {"bfloat16": "uint16"}.get(dtype, dtype)
-        module = getattr(cuda_emulation, dtype) if narrow else cuda_emulation
-        return module, (lambda x: x.view("uint16")) if narrow else (lambda x: x)
-
-    def loss(self, y_true, y_pred, loss, *, dtype="float32", stream=0):
+    def _run(self, function, inputs, outputs, dtype, stream):
         assert stream == current[-1].ptr
-        module, bits = self._module(y_pred, dtype)
+        assert inputs[-1].dtype == {"bfloat16": "uint16"}.get(dtype, dtype)
 
         def run():
-            loss[...] = module.loss(bits(y_true), bits(y_pred))
+            results = getattr(cuda_emulation, function)(*inputs, dtype=dtype)
+            results = results if isinstance(results, tuple) else (results,)
+            for output, result in zip(outputs, results, strict=True):
+                output[...] = result
 
         enqueue(run)
 
-    def loss_and_gradient(
-        self, y_true, y_pred, upstream, loss, gradient, *, dtype="float32", stream=0
-    ):
+    def loss(self, y_true, y_pred, loss, *, dtype="float32", stream=0):
+        self._run("loss", (y_true, y_pred), (loss,), dtype, stream)
+
+    def loss_memo(self, y_true, y_pred, expected, loss, memo, *, dtype="float32", stream=0):
         assert stream == current[-1].ptr
-        module, bits = self._module(y_pred, dtype)
+        inputs = (y_true, y_pred)
 
         def run():
-            images = bits(y_true), bits(y_pred)
-            loss[...], bits(gradient)[...] = module.loss_and_gradient(*images, upstream)
+            loss[...], memo[...] = cuda_emulation.loss_memo(*inputs, expected, dtype=dtype)
 
         enqueue(run)
 
     def triad(self, a, b, out, *, dtype="float32", stream=0):
-        assert stream == current[-1].ptr and a.ndim == 4
-        self._module(a, dtype)
-        enqueue(lambda: np.subtract(a, b, out=out))  # Of bfloat16 the bits: nobody reads them.
+        self._run("triad", (a, b), (out,), dtype, stream)
 
     def sum_absolute_difference(self, a, b, sums, *, dtype="float32", stream=0):
-        assert stream == current[-1].ptr and sums.shape == (1024,) and sums.dtype == "float32"
-        self._module(a, dtype)
-        enqueue(lambda: sums.fill(np.abs(a - b).sum()))
+        self._run("sum_absolute_difference", (a, b), (sums,), dtype, stream)
 
     def nothing(self, stream=0):
         assert stream == current[-1].ptr

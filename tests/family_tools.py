@@ -4,7 +4,9 @@ Options are named as in the oracle (epsilon, delta, alpha). Images are given as 
 turns them into what `gradops._kernels` takes, bits for the narrow types.
 """
 
+import functools
 import itertools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -36,12 +38,19 @@ NUMPY = {
 DTYPES = list(NUMPY)
 NARROW = DTYPES[:2]
 COMPUTE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
-MODULES = {
-    "float16": _kernels.float16,
-    "bfloat16": _kernels.bfloat16,
-    "float32": _kernels,
-    "float64": _kernels,
-}
+
+
+class Kernels:
+    """The functions of a module like `gradops._kernels`, for images of one dtype."""
+
+    def __init__(self, module, dtype):
+        self._module, self._dtype = module, dtype
+
+    def __getattr__(self, function):
+        return functools.partial(getattr(self._module, function), dtype=self._dtype)
+
+
+MODULES = {dtype: Kernels(_kernels, dtype) for dtype in DTYPES}
 HALF_ULP = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
 SUBNORMAL = {
     "float16": 2.0**-24,
@@ -132,6 +141,11 @@ def call(function, *images, dtype, upstream=None, upstreams=(), coded=(), **opti
     return getattr(MODULES[dtype], function)(*arrays, **kernel_options(options, dtype))
 
 
+def oracle(function):
+    """The reference of an image function of the kernels."""
+    return getattr(reference, re.sub("_grad$", "_gradient", function))
+
+
 def assert_same_bits(actual, expected):
     assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
     bits = f"u{actual.dtype.itemsize}"
@@ -174,9 +188,9 @@ def run(data, dtype, threads=1, **options):
     y_true, y_pred, vector, upstream = data
     options = {"threads": threads, **options}
     images = {"dtype": dtype, **options}
-    loss, gradient = call("loss_and_gradient", y_true, y_pred, upstream=upstream, **images)
+    loss, gradient = call("loss_memo", y_true, y_pred, upstream=upstream, **images)
     assert_same_bits(call("loss", y_true, y_pred, **images), loss)
-    second = call("loss_second", y_true, y_pred, vector, upstream=upstream, **images)
+    second = call("loss_grad_grad", y_true, y_pred, vector, upstream=upstream, **images)
     assert loss.dtype == second[2].dtype == COMPUTE[dtype]
     by_true, by_pred = (decode(x, dtype) for x in second[:2])
     return Outcome(

@@ -64,23 +64,24 @@ for dtype, response, penalty, _ in itertools.product(
         maps["weights"] = rng.uniform(0, 1, y_pred.shape).astype(compute)
     if rng.random() < 0.5:
         maps["mask"] = rng.random(y_pred.shape) > 0.05
-    module = getattr(kernels, dtype, kernels)
-    images = {k: case[k] for k in ("stencil", "border", "scale", "data_format")}
+    module = kernels
+    case["dtype"] = dtype
+    images = {k: case[k] for k in ("stencil", "border", "scale", "data_format", "dtype")}
     edges = module.image_gradients(y_pred, **images)
     foreseen = upstream * np.array(1.5, compute)
     results = {
         "inputs": (y_true, y_pred, vector, upstream),
-        "gradient": module.loss_and_gradient(y_true, y_pred, upstream, **case, **maps),
+        "gradient": module.loss_memo(y_true, y_pred, upstream, **case, **maps),
         "loss": (module.loss(y_true, y_pred, **case, **maps),),
-        "second": module.loss_second(y_true, y_pred, vector, upstream, **case, **maps),
-        "counts": (module.loss_counts(y_pred, **case, **maps),),
+        "second": module.loss_grad_grad(y_true, y_pred, vector, upstream, **case, **maps),
+        "counts": (module.loss_counts(None, y_pred, **case, **maps),),
         "through memo": (
-            module.loss_gradient(y_true, y_pred, vector, foreseen, upstream, **case, **maps),
+            module.loss_grad(y_true, y_pred, vector, foreseen, upstream, **case, **maps),
         ),
         "edges": (edges, module.image_gradients_adjoint(edges, **images)),
         "magnitudes": (
             module.gradient_magnitude(y_pred, **images),
-            module.gradient_magnitude_gradient(y_pred, vector, **images),
+            module.gradient_magnitude_grad(y_pred, vector, **images),
         ),
     }
     for name, arrays in results.items():

@@ -32,7 +32,7 @@ class Step:
         self.options = {"dtype": dtype, **options}
 
     def enqueue(self, stream):
-        _kernels.cuda.loss_and_gradient(
+        _kernels.cuda.loss_memo(
             *self.images, self.upstream, self.loss, self.gradient, stream=stream.ptr, **self.options
         )
 
@@ -142,7 +142,7 @@ def test_a_refused_call_leaves_no_error_behind():
     refused = 0
     for arguments, options, message in bad_calls(step):
         with pytest.raises(ValueError, match=message):
-            _kernels.cuda.loss_and_gradient(*arguments, **options)
+            _kernels.cuda.loss_memo(*arguments, **options)
         step.poison()
         step.enqueue(cupy.cuda.Stream.null)
         step.assert_gives(wanted)
@@ -180,7 +180,7 @@ def test_tensors_of_pytorch(dtype):
     x, y = x.view(kind), y.view(kind)
     loss, gradient = torch.empty_like(upstream), torch.full_like(y, 7)
     stream = torch.cuda.current_stream().cuda_stream
-    _kernels.cuda.loss_and_gradient(x, y, upstream, loss, gradient, stream=stream)
+    _kernels.cuda.loss_memo(x, y, upstream, loss, gradient, stream=stream)
     torch.cuda.synchronize()
     found = [loss.cpu().numpy(), gradient.view(bits).cpu().numpy()]
     for one, other in zip(found, wanted, strict=True):

@@ -53,10 +53,10 @@ def check(shape, dtype, **options):
     upstream = np.linspace(-1, 2, len(y_pred)).astype(COMPUTE[dtype])
     if options.get("normalizer") == "none":
         upstream = np.stack([upstream, 1 - upstream], -1)
-    loss, gradient = CUDA[dtype].loss_and_gradient(y_true, y_pred, upstream, **options)
+    loss, gradient = CUDA[dtype].loss_memo(y_true, y_pred, upstream, **options)
     alone = CUDA[dtype].loss(y_true, y_pred, **options)
     kernels = family_tools.MODULES[dtype]
-    wanted, wanted_gradient = kernels.loss_and_gradient(y_true, y_pred, upstream, **options)
+    wanted, wanted_gradient = kernels.loss_memo(y_true, y_pred, upstream, **options)
     for found in (loss, alone):
         np.testing.assert_allclose(found, wanted, rtol=16 * EPSILON["float32"])
     found, wanted = decode(gradient, dtype), decode(wanted_gradient, dtype)
@@ -106,7 +106,7 @@ def test_nan_reaches_what_its_residuals_reach_and_nothing_else(rng, channels):
             broken = y_pred.copy()
             broken[0, row, column, 0] = np.nan
             found, wanted = (
-                kernels["float32"].loss_and_gradient(y_true, broken, upstream, border=border)
+                kernels["float32"].loss_memo(y_true, broken, upstream, border=border)
                 for kernels in (CUDA, family_tools.MODULES)
             )
             for ours, theirs in zip(found, wanted, strict=True):

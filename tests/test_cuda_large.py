@@ -49,8 +49,8 @@ def oracle(shape, which):
     upstream = rng.choice([-2.5, 0.5, 3], shape[0])
     if shape in LARGER:
         how = kernel_options(options, "float64")
-        loss, by_pred = _kernels.loss_and_gradient(*images, upstream, **how)
-        by_both = _kernels.loss_and_gradient(*images[::-1], upstream, **how)[1], by_pred
+        loss, by_pred = _kernels.loss_memo(*images, upstream, **how)
+        by_both = _kernels.loss_memo(*images[::-1], upstream, **how)[1], by_pred
     else:
         loss = reference.gradient_loss(*images, **options)
         by_both = reference.loss_gradients(*images, upstream, **options)
@@ -66,7 +66,7 @@ def test_large_images_equal_the_oracle(shape, which, dtype):
     options = kernel_options(options, dtype)
     upstream = upstream.astype(COMPUTE[dtype])
     for pair, wanted in ((coded, by_both[1]), (coded[::-1], by_both[0])):
-        found, gradient = CUDA[dtype].loss_and_gradient(*pair, upstream, **options)
+        found, gradient = CUDA[dtype].loss_memo(*pair, upstream, **options)
         # Of small images of magnitudes, whose differences cancel.
         assert errors(found.astype("float64"), loss).max() < 1e-5
         assert_image_near(decode(gradient, dtype), wanted, dtype, factor=8)
@@ -101,7 +101,7 @@ def step(images, options, axes=2):
     sums, gradient = cupy.empty_like(weighed), cupy.empty_like(y_pred)
     gradient.fill(0xFFFF)
     how = {"dtype": "bfloat16", "normalizer": "none", **options}
-    kernels.loss_and_gradient(y_true, y_pred, weighed, sums, gradient, **how)
+    kernels.loss_memo(y_true, y_pred, weighed, sums, gradient, **how)
     return sums, gradient
 
 
@@ -175,18 +175,20 @@ def check_examples(shape, data_format):
     options = {"dtype": "bfloat16", "data_format": data_format}
     upstream = cupy.ones(shape[0], "float32")
     loss, gradient = cupy.empty_like(upstream), cupy.empty_like(images[0])
-    kernels.loss_and_gradient(*images, upstream, loss, gradient, **options)
+    kernels.loss_memo(*images, upstream, loss, gradient, **options)
     second = [cupy.empty_like(images[0]) for _ in range(2)]
     along = cupy.empty_like(loss)
-    kernels.loss_second(*images, images[0], upstream, *second, along, penalty="l2", **options)
+    kernels.loss_grad_grad(*images, images[0], upstream, *second, along, penalty="l2", **options)
     for i in (0, shape[0] - 1):
         pair = [x[i : i + 1] for x in images]
         one, own = cupy.empty(1, "float32"), cupy.empty_like(pair[0])
-        kernels.loss_and_gradient(*pair, upstream[:1], one, own, **options)
+        kernels.loss_memo(*pair, upstream[:1], one, own, **options)
         assert float(one[0]) == float(loss[i])
         assert bool((own == gradient[i : i + 1]).all())
         products = [cupy.empty_like(pair[0]) for _ in range(2)]
-        kernels.loss_second(*pair, pair[0], upstream[:1], *products, one, penalty="l2", **options)
+        kernels.loss_grad_grad(
+            *pair, pair[0], upstream[:1], *products, one, penalty="l2", **options
+        )
         assert float(one[0]) == float(along[i])
         for mine, all_of_them in zip(products, second, strict=True):
             assert bool((mine == all_of_them[i : i + 1]).all())

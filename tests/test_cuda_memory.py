@@ -69,15 +69,15 @@ def calls(kernels, shape, dtype, options):
     x, y, v = (encode(draw(rng, shape, dtype), dtype) for _ in range(3))
     pairs = encode(draw(rng, (*shape, 2), dtype), dtype)
     upstream = np.ones(shape[0], COMPUTE[dtype])
-    loss, gradient = kernels.loss_and_gradient(x, y, upstream, **options)
+    loss, gradient = kernels.loss_memo(x, y, upstream, **options)
     outputs = [loss, gradient, kernels.loss(None, y, **options)]
-    outputs += kernels.loss_second(x, y, v, upstream, **options)
-    outputs.append(kernels.loss_gradient(x, y, gradient, upstream, 2 * upstream, **options))
+    outputs += kernels.loss_grad_grad(x, y, v, upstream, **options)
+    outputs.append(kernels.loss_grad(x, y, gradient, upstream, 2 * upstream, **options))
     how = {"border": options.get("border", "reflect")}
     outputs.append(kernels.image_gradients(x, **how))
     outputs.append(kernels.image_gradients_adjoint(pairs, **how))
     outputs.append(kernels.gradient_magnitude(x, **how))
-    outputs.append(kernels.gradient_magnitude_gradient(x, y, **how))
+    outputs.append(kernels.gradient_magnitude_grad(x, y, **how))
     return outputs
 
 

@@ -53,7 +53,7 @@ def by_true_of(data, dtype, options):
     """The gradient by y_true: that by y_pred of the swapped pair."""
     images = (data.y_pred, data.y_true)
     how = {"dtype": dtype, "upstream": data.upstream, **options}
-    return decode(family_tools.call("loss_and_gradient", *images, **how)[1], dtype)
+    return decode(family_tools.call("loss_memo", *images, **how)[1], dtype)
 
 
 def check_all_dtypes_and_formats(data, options, maps):

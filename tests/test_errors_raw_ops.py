@@ -47,7 +47,7 @@ CASES = {
     ),
     "wrong loss type": (
         lambda: loss(weights=tf.zeros([0], tf.float64), y_pred=IMAGES),
-        "Gradops>Loss",
+        "Tloss must be float32 for images of float32, got float64",
     ),
     "mask of numbers": (
         lambda: loss(mask=tf.zeros([0])),
@@ -86,11 +86,15 @@ CASES = {
     ),
     "memo": (
         lambda: grad(memo=IMAGES[:1]),
-        r"memo must be empty or have the shape of y_pred, \[2,4,5,3\], got \[1,4,5,3\]",
+        r"memo and y_pred must have the same shape, got \[1,4,5,3\] and \[2,4,5,3\]",
     ),
     "vector": (
         lambda: second(vector=IMAGES[:1]),
-        r"vector must have the shape of y_pred, \[2,4,5,3\], got \[1,4,5,3\]",
+        r"vector and y_pred must have the same shape, got \[1,4,5,3\] and \[2,4,5,3\]",
+    ),
+    "no target at all": (
+        lambda: loss(y_true=IMAGES[:0]),
+        r"y_true and y_pred must have the same shape, got \[0,4,5,3\] and \[2,4,5,3\]",
     ),
     "y_pred": (lambda: loss(y_pred=NO_WEIGHTS), r"y_pred must have rank 4 \[B, H, W, C\]"),
     "rank of the adjoint's upstream": (
@@ -103,7 +107,7 @@ CASES = {
     ),
     "upstream of a magnitude": (
         lambda: of_images("gradient_magnitude_grad", IMAGES, IMAGES[:1]),
-        r"upstream must have the shape of images, \[2,4,5,3\], got \[1,4,5,3\]",
+        r"upstream and images must have the same shape, got \[1,4,5,3\] and \[2,4,5,3\]",
     ),
 }
 
@@ -125,3 +129,22 @@ def test_a_number_may_be_written_in_any_decimal_form(text, rng):
     actual = loss(images * 0, images, penalty="huber", penalty_parameter=text)
     expected = loss(images * 0, images, penalty="huber", penalty_parameter="0.3" if text else "1")
     np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_graph_that_knows_the_size_of_the_target_alone_says_what_is_wrong_with_it():
+    function = tf.function(loss)
+    unknown = tf.TensorSpec([None] * 4)
+    for shape, message in {
+        (2, 1, 5, 3): "y_pred is too small.* got height 1 and width 5",
+        (2, 5, 3): r"y_true must have rank 4 \[B, H, W, C\], got shape \[2,5,3\]",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            function.get_concrete_function(tf.TensorSpec(shape), unknown)
+    images = function.get_concrete_function(tf.TensorSpec([2, 4, 5, 3]), unknown)
+    assert images.output_shapes == [2]  # known from the target
+
+
+def test_an_output_that_is_not_wanted_is_empty_and_known_to_be():
+    function = tf.function(second).get_concrete_function(IMAGES, VECTOR)
+    assert [x.as_list() for x in function.output_shapes] == [[0], IMAGES.shape, [2]]
+    assert [x.shape.as_list() for x in second()] == [[0], IMAGES.shape, [2]]

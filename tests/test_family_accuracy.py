@@ -33,8 +33,8 @@ def curve(r, dtype, **options):
     images, vector = np.where(step, r[:, None, None, None], 0), np.where(step, 1, 0)
     options |= {"stencil": "forward", "border": "zero", "normalizer": "none", "dtype": dtype}
     upstream = np.ones((r.size, 2))
-    value, slope = call("loss_and_gradient", None, images, upstream=upstream, **options)
-    _, curvature, _ = call("loss_second", None, images, vector, upstream=upstream, **options)
+    value, slope = call("loss_memo", None, images, upstream=upstream, **options)
+    _, curvature, _ = call("loss_grad_grad", None, images, vector, upstream=upstream, **options)
     at = np.arange(r.size), 0, column, 0
     return value[:, 1], slope[at], curvature[at]
 

@@ -50,14 +50,14 @@ def prepared(shape, dtype, options, has_maps=True):
 
 def check_output(shape, dtype, options, offsets, has_maps=True):
     y_true, y_pred, _, upstream, options = prepared(shape, dtype, options, has_maps)
-    function = MODULES[dtype].loss_and_gradient
+    function = MODULES[dtype].loss_memo
     loss, gradient = function(y_true, y_pred, upstream, **options)
     size = gradient.size
     for offset in offsets:
         buffer = np.full(size + 2 * GUARD + offset, 12345, gradient.dtype)
         out = buffer[GUARD + offset :][:size].reshape(y_pred.shape)
         out[...] = 77
-        actual = function(y_true, y_pred, upstream, out=out, **options)
+        actual = function(y_true, y_pred, upstream, memo=out, **options)
         assert actual[1] is out
         assert_same_bits(actual[0], loss)
         assert_same_bits(out, gradient)
@@ -98,14 +98,14 @@ def test_offset_inputs_give_the_bits_of_aligned_ones(dtype):
             results.append(
                 [
                     module.loss(t, p, **how),
-                    *module.loss_and_gradient(t, p, u, **how),
-                    *module.loss_second(t, p, v, u, **how),
-                    module.loss_gradient(t, p, v, e, u, **how),
-                    module.loss_counts(p, **how),
+                    *module.loss_memo(t, p, u, **how),
+                    *module.loss_grad_grad(t, p, v, u, **how),
+                    module.loss_grad(t, p, v, e, u, **how),
+                    module.loss_counts(None, p, **how),
                     edges,
                     module.image_gradients_adjoint(back, **images),
                     module.gradient_magnitude(p, **images),
-                    module.gradient_magnitude_gradient(p, v, **images),
+                    module.gradient_magnitude_grad(p, v, **images),
                 ]
             )
         for one, other in zip(*results, strict=True):
@@ -122,10 +122,10 @@ def test_inputs_are_left_as_they_were(dtype):
         for array in inputs:
             array.flags.writeable = False
         module.loss(*images[:2], **options)
-        module.loss_and_gradient(*images[:2], upstream, **options)
-        module.loss_gradient(*images, 2 * upstream, upstream, **options)
-        module.loss_second(*images, upstream, **options)
-        module.gradient_magnitude_gradient(*images[:2])
+        module.loss_memo(*images[:2], upstream, **options)
+        module.loss_grad(*images, 2 * upstream, upstream, **options)
+        module.loss_grad_grad(*images, upstream, **options)
+        module.gradient_magnitude_grad(*images[:2])
         module.image_gradients_adjoint(module.image_gradients(images[1]))
         for array, copy in zip(inputs, copies, strict=True):
             np.testing.assert_array_equal(array, copy)
@@ -143,7 +143,7 @@ def test_arrays_with_misaligned_elements_are_refused(dtype):
 
     bad, weights = misaligned(good), misaligned(np.ones(shape, COMPUTE[dtype]))
     for name, attempt in {
-        "out": lambda: module.loss_and_gradient(good, good, ones, out=bad),
+        "memo": lambda: module.loss_memo(good, good, ones, memo=bad),
         "y_pred": lambda: module.loss(good, bad),
         "y_true": lambda: module.loss(bad, good),
         "weights": lambda: module.loss(good, good, weights=weights),
@@ -158,5 +158,5 @@ def test_out_that_overlaps_an_input_is_refused(which):
     images = {name: np.zeros((1, 4, 8, 1), "float32") for name in ("y_true", "y_pred")}
     images[which] = memory[:32].reshape(1, 4, 8, 1)
     out = memory[16:].reshape(1, 4, 8, 1)
-    with pytest.raises(ValueError, match=f"out must not overlap {which}"):
-        MODULES["float32"].loss_and_gradient(*images.values(), np.ones(1, "float32"), out=out)
+    with pytest.raises(ValueError, match=f"memo must not overlap {which}"):
+        MODULES["float32"].loss_memo(*images.values(), np.ones(1, "float32"), memo=out)

@@ -52,7 +52,7 @@ class MemoCase:
     def recomputed(self, upstream):
         how = {"upstream": upstream, "dtype": self.dtype, **self.options}
         with np.errstate(over="ignore"):
-            return call("loss_and_gradient", *self.data[:2], **how)[1]
+            return call("loss_memo", *self.data[:2], **how)[1]
 
     def through(self, memo, expected, upstream):
         """The memo as the kernels have it."""
@@ -60,7 +60,7 @@ class MemoCase:
         images = [encode(x, self.dtype) for x in self.data[:2]]
         how = kernel_options(self.options, self.dtype)
         factors = (np.asarray(x, compute) for x in (expected, upstream))
-        return MODULES[self.dtype].loss_gradient(*images, memo, *factors, **how)
+        return MODULES[self.dtype].loss_grad(*images, memo, *factors, **how)
 
     def assert_recomputed(self, expected, upstream):
         """Rounded once: a narrow memo is left aside, another may be scaled."""

@@ -16,6 +16,7 @@ from family_tools import (
     first,
     generator,
     members,
+    oracle,
     penalties,
     run,
 )
@@ -171,10 +172,10 @@ def test_nan_and_inf_pass_through_the_image_functions_as_in_the_oracle(stencil):
             "image_gradients": [images],
             "image_gradients_adjoint": [pairs],
             "gradient_magnitude": [images],
-            "gradient_magnitude_gradient": [images, upstream],
+            "gradient_magnitude_grad": [images, upstream],
         }.items():
             actual = decode(call(name, *arrays, dtype=dtype, **options), dtype)
-            expected = getattr(reference, name)(*arrays, **options)
+            expected = oracle(name)(*arrays, **options)
             np.testing.assert_array_equal(kinds(actual), kinds(expected), f"{name} {options}")
 
 

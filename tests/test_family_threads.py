@@ -24,12 +24,12 @@ def everything(data, dtype, options, maps, threads):
     edges = call("image_gradients", data.y_pred, **images)
     return [
         call("loss", data.y_true, data.y_pred, **how),
-        *call("loss_and_gradient", data.y_true, data.y_pred, upstream=upstream, **how),
-        *call("loss_second", *data[:3], upstream=upstream, **how),
-        call("loss_gradient", *data[:3], upstreams=(expected, upstream), **how),
-        call("loss_counts", data.y_pred, **how),
+        *call("loss_memo", data.y_true, data.y_pred, upstream=upstream, **how),
+        *call("loss_grad_grad", *data[:3], upstream=upstream, **how),
+        call("loss_grad", *data[:3], upstreams=(expected, upstream), **how),
+        call("loss_counts", None, data.y_pred, **how),
         call("gradient_magnitude", data.y_pred, **images),
-        call("gradient_magnitude_gradient", data.y_pred, data.vector, **images),
+        call("gradient_magnitude_grad", data.y_pred, data.vector, **images),
         edges,
         call("image_gradients_adjoint", coded=[edges], **images),
     ]

@@ -15,8 +15,8 @@ def calls(images, *, y_true=None, upstream=ONES, **options):
     y_true = images if y_true is None else y_true
     return [
         lambda: _kernels.loss(y_true, images, **options),
-        lambda: _kernels.loss_and_gradient(y_true, images, upstream, **options),
-        lambda: _kernels.loss_gradient(y_true, images, images, upstream, upstream, **options),
+        lambda: _kernels.loss_memo(y_true, images, upstream, **options),
+        lambda: _kernels.loss_grad(y_true, images, images, upstream, upstream, **options),
     ]
 
 
@@ -24,9 +24,11 @@ def calls(images, *, y_true=None, upstream=ONES, **options):
 def test_a_rank_other_than_4_is_an_error_that_says_so(shape):
     images = np.zeros(shape, "float32")
     for call in calls(images):
-        with pytest.raises(ValueError, match=r"y_pred must have rank 4, got shape \("):
+        with pytest.raises(
+            ValueError, match=r"y_pred must have rank 4 \[B, H, W, C\], got shape \["
+        ):
             call()
-    with pytest.raises(ValueError, match=r"images must have rank 4, got shape \("):
+    with pytest.raises(ValueError, match=r"images must have rank 4 \[B, H, W, C\], got shape \["):
         _kernels.image_gradients(images)
 
 
@@ -41,28 +43,41 @@ def test_an_upstream_of_the_adjoint_that_is_no_pair_per_pixel_is_an_error():
 @pytest.mark.parametrize("shape", [(1, 4, 5, 3), (2, 4, 5, 1), (2, 5, 4, 3), (4, 5, 3), (120,)])
 def test_images_of_different_shapes_are_an_error_that_names_both(shape):
     for call in calls(IMAGES, y_true=np.zeros(shape, "float32")):
-        with pytest.raises(ValueError, match=r"y_true must have shape \(2, 4, 5, 3\), got \("):
+        message = (
+            r"y_true (and y_pred must have the same shape, got|must have rank 4 .*, got shape) \["
+        )
+        with pytest.raises(ValueError, match=message):
             call()
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5, 3), (2, 5, 4, 3), (120,)])
 def test_a_memo_or_output_of_another_shape_is_an_error(shape):
     other = np.zeros(shape, "float32")
-    with pytest.raises(ValueError, match=r"memo must have shape \(2, 4, 5, 3\), got \("):
-        _kernels.loss_gradient(IMAGES, IMAGES, other, ONES, ONES)
-    with pytest.raises(ValueError, match=r"out must have shape \(2, 4, 5, 3\), got \("):
-        _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=other)
+    message = r"memo (and y_pred must have the same shape, got|must have rank 4 .*, got shape) \["
+    with pytest.raises(ValueError, match=message):
+        _kernels.loss_grad(IMAGES, IMAGES, other, ONES, ONES)
+    with pytest.raises(ValueError, match=r"memo must have shape \[2,4,5,3\], got \["):
+        _kernels.loss_memo(IMAGES, IMAGES, ONES, memo=other)
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (3,), (2, 1)])
+@pytest.mark.parametrize("shape", [(0,), (1,), (3,), (2, 1)])
 def test_an_upstream_that_is_not_one_value_per_example_is_an_error(shape):
     other = np.ones(shape, "float32")
-    with pytest.raises(ValueError, match=r"upstream must have shape \(2,\), got \("):
-        _kernels.loss_and_gradient(IMAGES, IMAGES, other)
-    with pytest.raises(ValueError, match=r"upstream must have shape \(2,\), got \("):
-        _kernels.loss_gradient(IMAGES, IMAGES, IMAGES, ONES, other)
-    with pytest.raises(ValueError, match=r"expected must have shape \(2,\), got \("):
-        _kernels.loss_gradient(IMAGES, IMAGES, IMAGES, other, ONES)
+    message = r"must be a scalar or have the shape of the loss, \[2\], got \["
+    with pytest.raises(ValueError, match=f"expected {message}"):
+        _kernels.loss_memo(IMAGES, IMAGES, other)
+    with pytest.raises(ValueError, match=f"upstream {message}"):
+        _kernels.loss_grad(IMAGES, IMAGES, IMAGES, ONES, other)
+    with pytest.raises(ValueError, match=f"expected {message}"):
+        _kernels.loss_grad(IMAGES, IMAGES, IMAGES, other, ONES)
+
+
+def test_a_scalar_upstream_stands_for_one_per_example():
+    images = np.random.default_rng(7).normal(size=(2, *IMAGES.shape)).astype("float32")
+    scalar = np.full((), 3, "float32")
+    results = [_kernels.loss_memo(*images, upstream) for upstream in (3 * ONES, scalar)]
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1), (0, 5), (5, 0)])
@@ -99,16 +114,33 @@ def test_an_unknown_option_is_an_error():
             call()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int32", "uint8", "complex64", ">f4", "object"])
-def test_images_of_another_dtype_are_a_type_error(dtype):
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "uint8", "complex64", ">f4", "object"])
+def test_images_of_another_dtype_are_an_error_that_names_it(dtype):
     images = np.zeros((2, 4, 5, 3), dtype)
-    for call in [*calls(images), *calls(IMAGES, y_true=images)]:
-        with pytest.raises(TypeError):
+    message = f"must be of dtype float16, bfloat16, float32, float64, got {dtype}"
+    for call in calls(images):
+        with pytest.raises(ValueError, match=f"^y_pred {message}$"):
             call()
-    with pytest.raises(TypeError):
+    for call in calls(IMAGES, y_true=images):
+        with pytest.raises(ValueError, match=f"^y_true must be of dtype float32, got {dtype}$"):
+            call()
+    with pytest.raises(ValueError, match=f"^images {message}$"):
         _kernels.image_gradients(images)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=f"^upstream {message}$"):
         _kernels.image_gradients_adjoint(np.zeros((2, 4, 5, 3, 2), dtype))
+
+
+def test_images_of_16_bits_are_taken_as_they_are_or_as_bits_with_their_dtype():
+    images = np.random.default_rng(7).normal(size=(2, *IMAGES.shape)).astype("float16")
+    wanted = _kernels.loss_memo(*images, ONES)
+    assert wanted[1].dtype == "float16"
+    found = _kernels.loss_memo(*images.view("uint16"), ONES, dtype="float16")
+    np.testing.assert_array_equal(found[0], wanted[0])
+    np.testing.assert_array_equal(found[1].view("float16"), wanted[1])
+    with pytest.raises(ValueError, match="y_true must be of dtype float32, got uint16"):
+        _kernels.loss(images.view("uint16")[0], IMAGES)
+    with pytest.raises(ValueError, match="y_true must be of dtype float64, got float32"):
+        _kernels.loss(IMAGES, IMAGES, dtype="float64")
 
 
 def test_float32_and_float64_do_not_mix():
@@ -118,10 +150,12 @@ def test_float32_and_float64_do_not_mix():
         *calls(wide, y_true=IMAGES),
         *calls(wide)[1:],  # with a float32 upstream
         *calls(IMAGES, upstream=ONES.astype("float64"))[1:],
-        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=wide),
-        lambda: _kernels.loss_gradient(IMAGES, IMAGES, wide, ONES, ONES),
+        lambda: _kernels.loss_memo(IMAGES, IMAGES, ONES, memo=wide),
+        lambda: _kernels.loss_grad(IMAGES, IMAGES, wide, ONES, ONES),
     ]:
-        with pytest.raises(TypeError):
+        with pytest.raises(
+            ValueError, match=r"must be of dtype float(32, got float64|64, got float32)"
+        ):
             call()
 
 
@@ -138,27 +172,31 @@ def test_float32_and_float64_do_not_mix():
     ],
     ids=["fortran", "upside down", "reversed", "every other", "cropped", "broadcast", "transposed"],
 )
-def test_images_that_are_not_contiguous_are_a_type_error(rearranged):
+def test_images_that_are_not_dense_are_an_error(rearranged):
     for call in [
         *calls(rearranged),
         *calls(IMAGES, y_true=rearranged),
-        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=rearranged),
-        lambda: _kernels.loss_gradient(IMAGES, IMAGES, rearranged, ONES, ONES),
+        lambda: _kernels.loss_memo(IMAGES, IMAGES, ONES, memo=rearranged),
+        lambda: _kernels.loss_grad(IMAGES, IMAGES, rearranged, ONES, ONES),
         lambda: _kernels.image_gradients(rearranged),
-        lambda: _kernels.loss_and_gradient(IMAGES, IMAGES, np.ones(4, "float32")[::2]),
+        lambda: _kernels.loss_memo(IMAGES, IMAGES, np.ones(4, "float32")[::2]),
     ]:
-        with pytest.raises(TypeError):
+        with pytest.raises(ValueError, match=r"must be dense and row-major, got strides \("):
             call()
 
 
-def test_lists_are_a_type_error():
+def test_what_is_no_array_is_an_error_that_says_so():
     for call in calls(IMAGES.tolist()):
-        with pytest.raises(TypeError):
+        with pytest.raises(ValueError, match="must be a NumPy array, got <class 'list'>"):
             call()
+    with pytest.raises(ValueError, match="loss_grad needs expected"):
+        _kernels.loss_grad(IMAGES, IMAGES)
+    with pytest.raises(ValueError, match="image_gradients takes 2 arrays, got 3"):
+        _kernels.image_gradients(IMAGES, np.zeros((*IMAGES.shape, 2), "float32"), IMAGES)
 
 
 def test_an_output_that_is_read_only_is_an_error():
     out = IMAGES.copy()
     out.flags.writeable = False
-    with pytest.raises(ValueError, match="not writeable"):
-        _kernels.loss_and_gradient(IMAGES, IMAGES, ONES, out=out)
+    with pytest.raises(ValueError, match="memo must be writeable"):
+        _kernels.loss_memo(IMAGES, IMAGES, ONES, memo=out)

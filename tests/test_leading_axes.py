@@ -223,7 +223,7 @@ def test_sizes_and_pixel_maps_are_checked_as_of_a_batch():
     small = r"y_pred is too small: .* got height 1 and width 5"
     with pytest.raises(tf.errors.InvalidArgumentError, match=small):
         gradops.gradient_loss(None, VIDEO[:, :, :1])
-    wrong = r"mask must have shape \[6, 4, 5, 1\] or \[6, 4, 5, 3\], got \[6, 4, 4, 1\]"
+    wrong = r"mask must have shape \[6,4,5,1\] or \[6,4,5,3\], got \[6,4,4,1\]"
     with pytest.raises(tf.errors.InvalidArgumentError, match=wrong):
         gradops.gradient_loss(None, VIDEO, mask=VIDEO[..., :4, :1] == 0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same shape"):

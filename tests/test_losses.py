@@ -119,7 +119,7 @@ def test_sobel_loss_takes_the_other_options(rng, options):
 def spied(monkeypatch):
     """Takes down what was foreseen and what arrived."""
     seen = []
-    loss_gradient = _backend.ops().loss_gradient
+    loss_gradient = _backend.ops().loss_grad
 
     def spy(inputs, memo, expected, upstream, options):
         gradient = loss_gradient(inputs, memo, expected, upstream, options)
@@ -129,7 +129,7 @@ def spied(monkeypatch):
         seen.append((expected.numpy(), upstream.numpy(), *address))
         return gradient
 
-    monkeypatch.setattr(_backend.ops(), "loss_gradient", spy)
+    monkeypatch.setattr(_backend.ops(), "loss_grad", spy)
     return seen
 
 

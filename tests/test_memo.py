@@ -143,9 +143,9 @@ def test_the_expected_upstream_gives_back_the_memo_itself(rng):
     inputs, _ = _convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
     options = _options.check(**{k: v[0] for k, v in _options.allowed_names().items()})
     expected = tf.constant(0.25)
-    loss, memo = _ops.loss_with_memo(inputs, expected, options)
+    loss, memo = _ops.loss_memo(inputs, expected, options)
     for upstream in (expected, tf.fill([4], 0.25)):
-        gradient = _ops.loss_gradient(inputs, memo, expected, upstream, options)
+        gradient = _ops.loss_grad(inputs, memo, expected, upstream, options)
         assert gradient._numpy().ctypes.data == memo._numpy().ctypes.data
     assert loss.shape == [4]
 
@@ -225,13 +225,13 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
     """One second sweep, with the derivative by y_true only where a tape watches it."""
     y_true, y_pred = images(rng, SHAPE)
     wanted = []
-    loss_second = _ops.loss_second
+    loss_second = _ops.loss_grad_grad
 
     def second(inputs, vector, upstream, wants_true, options):
         wanted.append(wants_true)
         return loss_second(inputs, vector, upstream, wants_true, options)
 
-    monkeypatch.setattr(_ops, "loss_second", second)
+    monkeypatch.setattr(_ops, "loss_grad_grad", second)
     for sources in ([y_pred], [y_true, y_pred]):
         spy.called.clear()
         with tf.GradientTape() as tape:

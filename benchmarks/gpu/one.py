@@ -24,9 +24,7 @@ def main(arguments: list[str]) -> int:
     loss, upstream = cupy.empty(shape[0], "float32"), cupy.ones(shape[0], "float32")
     gradient = cupy.empty_like(y_pred)
     for _ in range(3):
-        _library.kernels().cuda.loss_and_gradient(
-            y_true, y_pred, upstream, loss, gradient, dtype=dtype
-        )
+        _library.kernels().cuda.loss_memo(y_true, y_pred, upstream, loss, gradient, dtype=dtype)
     print(arguments, float(loss.sum()))
     return 0
 

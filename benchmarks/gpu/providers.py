@@ -61,9 +61,7 @@ def ours(buffers: Buffers, mode: str) -> Provider:
 
     def loss_and_gradient(n: int) -> Result:
         y_true, y_pred, gradient = sets[n % len(sets)]
-        kernels.loss_and_gradient(
-            y_true, y_pred, buffers.upstream, buffers.loss, gradient, **options
-        )
+        kernels.loss_memo(y_true, y_pred, buffers.upstream, buffers.loss, gradient, **options)
         return buffers.loss, gradient
 
     def read(array: Any) -> np.ndarray:

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CORE_COUNTS_H_
-#define GRADOPS_CORE_COUNTS_H_
+#pragma once
 
 #include "core/params.h"
 
@@ -61,5 +60,3 @@ GRADOPS_FN T GradientScale(const KernelParams& params, T upstream, double denomi
 }
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_COUNTS_H_

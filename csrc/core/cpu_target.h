@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CORE_CPU_TARGET_H_
-#define GRADOPS_CORE_CPU_TARGET_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -18,5 +17,3 @@ std::string ActiveCpuTarget();
 std::string CheckCpuTarget();
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_CPU_TARGET_H_

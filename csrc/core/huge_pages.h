@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CORE_HUGE_PAGES_H_
-#define GRADOPS_CORE_HUGE_PAGES_H_
+#pragma once
 
 #include <cstddef>
 
@@ -13,5 +12,3 @@ namespace gradops {
 void AdviseHugePages(void* memory, size_t bytes);
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_HUGE_PAGES_H_

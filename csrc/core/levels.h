@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CORE_LEVELS_H_
-#define GRADOPS_CORE_LEVELS_H_
+#pragma once
 
 #include <cstdint>
 
@@ -20,7 +19,9 @@ struct Levels {
   double pixel_weight = 0;
 
   /// Whether there is one term, that of the images' gradients, of weight 1.
-  GRADOPS_FN bool AreOne() const { return count == 1 && weights[0] == 1 && pixel_weight == 0; }
+  GRADOPS_FN bool IsSingleTerm() const {
+    return count == 1 && weights[0] == 1 && pixel_weight == 0;
+  }
 };
 
 /// The size of an axis, one level further. The means of pairs leave a last odd one out.
@@ -35,5 +36,3 @@ inline int64_t MinimumSizeOfImages(int64_t minimum, const Levels& levels) {
 }
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_LEVELS_H_

@@ -1,7 +1,6 @@
-#ifndef GRADOPS_CORE_MEMO_H_
-#define GRADOPS_CORE_MEMO_H_
+#pragma once
 
-#include "core/launch.h"
+#include "core/inputs.h"
 #include "math/scalar.h"
 
 namespace gradops {
@@ -36,5 +35,3 @@ GRADOPS_FN T MemoFactor(MemoUse use, int64_t example, PerExample<T> expected,
 }
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_MEMO_H_

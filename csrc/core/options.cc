@@ -1,49 +1,12 @@
 #include "core/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <locale>
 #include <sstream>
 
 namespace gradops {
 namespace {
-
-#define GRADOPS_NAME(enumerator, name, ...) name,
-const std::vector<OptionNames>& BuildOptions() {
-  static const auto* const options = new std::vector<OptionNames>{
-      {"stencil", {GRADOPS_STENCILS(GRADOPS_NAME)}},
-      {"penalty", {GRADOPS_PENALTIES(GRADOPS_NAME)}},
-      {"response", {GRADOPS_RESPONSES(GRADOPS_NAME)}},
-      {"border", {GRADOPS_BORDERS(GRADOPS_NAME)}},
-      {"scale", {GRADOPS_SCALES(GRADOPS_NAME)}},
-      {"normalizer", {GRADOPS_NORMALIZERS(GRADOPS_NAME)}},
-      {"data_format", {GRADOPS_DATA_FORMATS(GRADOPS_NAME)}},
-      {"downsample", {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)}},
-  };
-  return *options;
-}
-#undef GRADOPS_NAME
-
-// Enumerators count up from 0 in the order of the registry, so a name's position is its value.
-template <class Id>
-bool SetIfNamed(const std::vector<std::string>& names, const std::string& name, Id* id) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i] != name) continue;
-    *id = static_cast<Id>(i);
-    return true;
-  }
-  return false;
-}
-
-bool SetNamed(const OptionNames& row, const std::string& name, LossOptions* options) {
-  if (row.option == "stencil") return SetIfNamed(row.names, name, &options->stencil);
-  if (row.option == "penalty") return SetIfNamed(row.names, name, &options->penalty);
-  if (row.option == "response") return SetIfNamed(row.names, name, &options->response);
-  if (row.option == "border") return SetIfNamed(row.names, name, &options->border);
-  if (row.option == "scale") return SetIfNamed(row.names, name, &options->scale);
-  if (row.option == "normalizer") return SetIfNamed(row.names, name, &options->normalizer);
-  if (row.option == "downsample") return SetIfNamed(row.names, name, &options->levels.downsample);
-  return SetIfNamed(row.names, name, &options->data_format);
-}
 
 std::string Join(const std::vector<std::string>& names) {
   std::string joined;
@@ -57,43 +20,133 @@ bool ReadNumber(const std::string& text, double* number) {
   return static_cast<bool>(stream >> *number) && stream.eof() && std::isfinite(*number);
 }
 
-std::string SetScaleWeights(const std::string& text, Levels* levels) {
-  levels->count = 1;
-  levels->weights[0] = 1;
+std::string ReadPenaltyParameter(const std::string& text, LossOptions* options) {
+  options->has_penalty_parameter = !text.empty();
+  if (text.empty()) return "";
+  const bool ok = ReadNumber(text, &options->penalty_parameter) && options->penalty_parameter > 0;
+  return ok ? "" : "a finite number above 0";
+}
+
+std::string ReadResponseEpsilon(const std::string& text, LossOptions* options) {
+  options->has_response_epsilon = !text.empty();
+  if (text.empty()) return "";
+  const bool ok = ReadNumber(text, &options->response_epsilon) && options->response_epsilon >= 0;
+  return ok ? "" : "a finite number of at least 0";
+}
+
+std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
+  Levels& levels = options->levels;
+  levels.count = 1;
+  levels.weights[0] = 1;
   if (text.empty()) return "";
   std::istringstream numbers(text);
-  levels->count = 0;
+  levels.count = 0;
   for (std::string number; std::getline(numbers, number, ',');) {
     double weight = -1;
-    if (levels->count == Levels::kMaximum || !ReadNumber(number, &weight) || weight < 0) {
-      return std::string(kScaleWeights) + " must be at most " + std::to_string(Levels::kMaximum) +
-             " finite numbers of at least 0, separated by commas, got '" + text + "'";
+    if (levels.count == Levels::kMaximum || !ReadNumber(number, &weight) || weight < 0) {
+      return "at most " + std::to_string(Levels::kMaximum) +
+             " finite numbers of at least 0, separated by commas";
     }
-    levels->weights[levels->count++] = weight;
+    levels.weights[levels.count++] = weight;
   }
   return "";
 }
 
-std::string SetPixelWeight(const std::string& text, double* weight) {
-  *weight = 0;
-  if (text.empty() || (ReadNumber(text, weight) && *weight >= 0)) return "";
-  return std::string(kPixelWeight) + " must be a finite number of at least 0, got '" + text + "'";
+std::string ReadPixelWeight(const std::string& text, LossOptions* options) {
+  double& weight = options->levels.pixel_weight;
+  weight = 0;
+  return text.empty() || (ReadNumber(text, &weight) && weight >= 0)
+             ? ""
+             : "a finite number of at least 0";
 }
 
-std::string SetParameter(const std::string& option, const std::string& text, LossOptions* options) {
-  const bool of_penalty = option == kPenaltyParameter;
-  bool* const given = of_penalty ? &options->has_penalty_parameter : &options->has_response_epsilon;
-  double* const number = of_penalty ? &options->penalty_parameter : &options->response_epsilon;
-  *given = !text.empty();
-  if (text.empty()) return "";
-  if (ReadNumber(text, number) && *number >= 0 && (*number > 0 || !of_penalty)) return "";
-  return option + " must be a finite number " + (of_penalty ? "above 0" : "of at least 0") +
-         ", got '" + text + "'";
+// Enumerators count up from 0 in the order of the registry, so a name's position is its value.
+template <class Id, Id LossOptions::* kMember>
+void Choose(size_t position, LossOptions* options) {
+  options->*kMember = static_cast<Id>(position);
+}
+
+void ChooseDownsample(size_t position, LossOptions* options) {
+  options->levels.downsample = static_cast<DownsampleId>(position);
 }
 
 }  // namespace
 
-const std::vector<OptionNames>& AllOptions() { return BuildOptions(); }
+const std::vector<Option>& AllOptions() {
+#define GRADOPS_NAME(enumerator, name, ...) name,
+#define GRADOPS_CHOICE(Id, member) Choose<Id, &LossOptions::member>, nullptr
+  static const auto* const options = new std::vector<Option>{
+      {"stencil",
+       OptionSet::kImages,
+       {GRADOPS_STENCILS(GRADOPS_NAME)},
+       "The derivative filter.",
+       GRADOPS_CHOICE(StencilId, stencil)},
+      {"border",
+       OptionSet::kImages,
+       {GRADOPS_BORDERS(GRADOPS_NAME)},
+       "What the stencil sees outside the image.",
+       GRADOPS_CHOICE(BorderId, border)},
+      {"scale",
+       OptionSet::kImages,
+       {GRADOPS_SCALES(GRADOPS_NAME)},
+       "Taps as they are, or divided so that a unit ramp has gradient 1.",
+       GRADOPS_CHOICE(ScaleId, scale)},
+      {"data_format",
+       OptionSet::kImages,
+       {GRADOPS_DATA_FORMATS(GRADOPS_NAME)},
+       "Where the channels are.",
+       GRADOPS_CHOICE(DataFormatId, data_format)},
+      {"response_epsilon",
+       OptionSet::kMagnitude,
+       {},
+       "The number of the response, as decimal text; empty for the default.",
+       nullptr,
+       ReadResponseEpsilon},
+      {"response",
+       OptionSet::kLoss,
+       {GRADOPS_RESPONSES(GRADOPS_NAME)},
+       "What is compared.",
+       GRADOPS_CHOICE(ResponseId, response)},
+      {"penalty",
+       OptionSet::kLoss,
+       {GRADOPS_PENALTIES(GRADOPS_NAME)},
+       "rho, applied to each residual.",
+       GRADOPS_CHOICE(PenaltyId, penalty)},
+      {"penalty_parameter",
+       OptionSet::kLoss,
+       {},
+       "The number of the penalty, as decimal text; empty for the default.",
+       nullptr,
+       ReadPenaltyParameter},
+      {"normalizer",
+       OptionSet::kLoss,
+       {GRADOPS_NORMALIZERS(GRADOPS_NAME)},
+       "What the sum is divided by; none keeps the sums by axis.",
+       GRADOPS_CHOICE(NormalizerId, normalizer)},
+      {"scale_weights",
+       OptionSet::kLoss,
+       {},
+       "The weights of the levels of a loss over several scales, as many as there are levels, as "
+       "decimal texts with commas; empty for one level of weight 1.",
+       nullptr,
+       ReadScaleWeights},
+      {"pixel_weight",
+       OptionSet::kLoss,
+       {},
+       "The weight of the mean of |y_pred - y_true|, which is added; empty for 0.",
+       nullptr,
+       ReadPixelWeight},
+      {"downsample",
+       OptionSet::kLoss,
+       {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)},
+       "How a level is made of the one before.",
+       ChooseDownsample,
+       nullptr},
+  };
+#undef GRADOPS_CHOICE
+#undef GRADOPS_NAME
+  return *options;
+}
 
 const std::vector<ParameterRow>& PenaltyParameters() {
 #define GRADOPS_PARAMETER(enumerator, name, Functor, ...) {name, __VA_ARGS__},
@@ -109,18 +162,24 @@ const std::vector<ParameterRow>& ResponseParameters() {
   return *rows;
 }
 
-std::string SetOption(const std::string& option, const std::string& value, LossOptions* options) {
-  if (option == kPenaltyParameter || option == kResponseEpsilon) {
-    return SetParameter(option, value, options);
+std::string SetOption(const std::string& name, const std::string& value, LossOptions* options) {
+  for (const Option& option : AllOptions()) {
+    if (option.name != name) continue;
+    const std::vector<std::string>& choices = option.choices;
+    std::string wanted;
+    if (choices.empty()) {
+      wanted = option.read(value, options);
+    } else {
+      const auto found = std::find(choices.begin(), choices.end(), value);
+      if (found == choices.end()) {
+        wanted = "one of " + Join(choices);
+      } else {
+        option.choose(static_cast<size_t>(found - choices.begin()), options);
+      }
+    }
+    return wanted.empty() ? "" : name + " must be " + wanted + ", got '" + value + "'";
   }
-  if (option == kScaleWeights) return SetScaleWeights(value, &options->levels);
-  if (option == kPixelWeight) return SetPixelWeight(value, &options->levels.pixel_weight);
-  for (const OptionNames& row : AllOptions()) {
-    if (row.option != option) continue;
-    if (SetNamed(row, value, options)) return "";
-    return option + " must be one of " + Join(row.names) + ", got '" + value + "'";
-  }
-  return "unknown option '" + option + "'";
+  return "unknown option '" + name + "'";
 }
 
 math::Stencil ScaledStencil(const LossOptions& options) {
@@ -130,7 +189,7 @@ math::Stencil ScaledStencil(const LossOptions& options) {
 }
 
 std::string CheckOptions(const LossOptions& options) {
-  if (options.normalizer == NormalizerId::kNone && !options.levels.AreOne()) {
+  if (options.normalizer == NormalizerId::kNone && !options.levels.IsSingleTerm()) {
     return "normalizer 'none' needs one scale of weight 1 and no pixel_weight, got " +
            std::to_string(options.levels.count) + " scales and pixel_weight " +
            std::to_string(options.levels.pixel_weight);

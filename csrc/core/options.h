@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CORE_OPTIONS_H_
-#define GRADOPS_CORE_OPTIONS_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -18,20 +17,30 @@ struct LossOptions {
   ScaleId scale = ScaleId::kRaw;
   NormalizerId normalizer = NormalizerId::kResiduals;
   DataFormatId data_format = DataFormatId::kChannelsLast;
-  // Set by SetParameter, else the default of the chosen penalty and response.
+  // Where not given, the default of the chosen penalty and response.
   bool has_penalty_parameter = false, has_response_epsilon = false;
   double penalty_parameter = 0, response_epsilon = 0;
   Levels levels;
 };
 
-/// One option and the names it may take, in the order of the registry; the first is the default.
-struct OptionNames {
-  std::string option;
-  std::vector<std::string> names;
+/// Sets of options, each with those of the sets before it: which ops have an option as attribute.
+enum class OptionSet { kImages, kMagnitude, kLoss };
+
+/// One option: a choice among names, or a number given as text, because a TensorFlow attribute has
+/// no double.
+struct Option {
+  std::string name;
+  OptionSet set;
+  std::vector<std::string> choices;  // in the order of the registry, the default first; or none
+  std::string doc;
+  /// For a choice: sets options to the one of that position.
+  void (*choose)(size_t position, LossOptions* options);
+  /// For a number: sets options from its text, "" for the default. Returns "" or what it must be.
+  std::string (*read)(const std::string& text, LossOptions* options);
 };
 
 /// Every option of the family.
-const std::vector<OptionNames>& AllOptions();
+const std::vector<Option>& AllOptions();
 
 /// The number that a penalty or a response may take.
 struct ParameterRow {
@@ -41,19 +50,6 @@ struct ParameterRow {
 };
 const std::vector<ParameterRow>& PenaltyParameters();
 const std::vector<ParameterRow>& ResponseParameters();
-
-/// The options that hold a number: as text, because a TensorFlow attribute has no double. "" stands
-/// for the default.
-inline constexpr const char* kPenaltyParameter = "penalty_parameter";
-inline constexpr const char* kResponseEpsilon = "response_epsilon";
-/// The weights of the levels of a loss over several scales, separated by commas: as many as there
-/// are levels. "" stands for one level of weight 1.
-inline constexpr const char* kScaleWeights = "scale_weights";
-/// The weight of the mean of |y_pred - y_true|, which is added to the loss. "" stands for 0.
-inline constexpr const char* kPixelWeight = "pixel_weight";
-/// The options above.
-inline constexpr const char* kNumberOptions[] = {kPenaltyParameter, kResponseEpsilon, kScaleWeights,
-                                                 kPixelWeight};
 
 /// Sets options->`option` by name, or a number from its text. Returns "" or a message that names
 /// the option, what it got and what it needs.
@@ -70,5 +66,3 @@ double PenaltyParameterOf(const LossOptions& options);
 double ResponseEpsilonOf(const LossOptions& options);
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_OPTIONS_H_

@@ -1,10 +1,9 @@
-#ifndef GRADOPS_CORE_PARAMS_H_
-#define GRADOPS_CORE_PARAMS_H_
+#pragma once
 
 #include <cstdint>
 
+#include "core/dtypes.h"
 #include "core/options.h"
-#include "math/dtype.h"
 
 namespace gradops {
 
@@ -51,25 +50,4 @@ inline KernelParams MakeParams(const ImageShape& shape, const LossOptions& optio
           options.levels};
 }
 
-/// The parameters of a magnitude, of which pixels count where both components do.
-inline KernelParams MagnitudeParams(const ImageShape& shape, LossOptions options) {
-  options.response = ResponseId::kMagnitude;
-  return MakeParams(shape, options);
-}
-
-/// The type in which images of type S are computed; their losses, upstream gradients and weights
-/// have it too.
-template <class S>
-using ComputeType = typename math::ComputeTypeOf<S>::Type;
-
-/// Calls DO(S) for the type of every image dtype: of those that are computed in float, or in
-/// double.
-#define GRADOPS_DTYPES_COMPUTED_IN_float(DO) \
-  DO(float) DO(::gradops::math::Half) DO(::gradops::math::BFloat16)
-#define GRADOPS_DTYPES_COMPUTED_IN_double(DO) DO(double)
-#define GRADOPS_FOR_EACH_DTYPE(DO) \
-  GRADOPS_DTYPES_COMPUTED_IN_float(DO) GRADOPS_DTYPES_COMPUTED_IN_double(DO)
-
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_PARAMS_H_

@@ -1,8 +1,8 @@
-#ifndef GRADOPS_CORE_REGISTRY_H_
-#define GRADOPS_CORE_REGISTRY_H_
+#pragma once
 
 #include <cstdint>
 
+#include "core/dtypes.h"
 #include "math/border.h"
 #include "math/penalty.h"
 #include "math/response.h"
@@ -109,12 +109,6 @@ constexpr bool BordersAreInOrder() {
 }
 static_assert(BordersAreInOrder(), "GRADOPS_BORDERS must follow math::Border");
 
-/// A type as a value: typename decltype(tag)::Type.
-template <class T>
-struct TypeTag {
-  using Type = T;
-};
-
 /// Calls visitor(TypeTag<functor of the penalty>()).
 template <class Visitor>
 auto VisitPenalty(PenaltyId id, Visitor&& visitor) {
@@ -148,5 +142,3 @@ inline bool IsOfDifference(ResponseId id) {
 }
 
 }  // namespace gradops
-
-#endif  // GRADOPS_CORE_REGISTRY_H_

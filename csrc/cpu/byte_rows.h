@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_BYTE_ROWS_H_
-#define GRADOPS_CPU_BYTE_ROWS_H_
+#pragma once
 
 #include <cstring>
 
@@ -59,5 +58,3 @@ inline int64_t CountSet(const uint8_t* bytes, int64_t size) {
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_BYTE_ROWS_H_

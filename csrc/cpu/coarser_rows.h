@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_COARSER_ROWS_H_
-#define GRADOPS_CPU_COARSER_ROWS_H_
+#pragma once
 
 #include <type_traits>
 
@@ -160,5 +159,3 @@ void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row,
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_COARSER_ROWS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_COUNTS_SWEEP_H_
-#define GRADOPS_CPU_COUNTS_SWEEP_H_
+#pragma once
 
 #include <limits>
 
@@ -154,5 +153,3 @@ Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRa
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_COUNTS_SWEEP_H_

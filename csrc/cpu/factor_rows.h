@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_FACTOR_ROWS_H_
-#define GRADOPS_CPU_FACTOR_ROWS_H_
+#pragma once
 
 #include <utility>
 
@@ -254,5 +253,3 @@ class FactorRows {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_FACTOR_ROWS_H_

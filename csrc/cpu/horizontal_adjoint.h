@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_HORIZONTAL_ADJOINT_H_
-#define GRADOPS_CPU_HORIZONTAL_ADJOINT_H_
+#pragma once
 
 #include "cpu/horizontal_pass.h"
 
@@ -230,5 +229,3 @@ void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_HORIZONTAL_ADJOINT_H_

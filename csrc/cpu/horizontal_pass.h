@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_HORIZONTAL_PASS_H_
-#define GRADOPS_CPU_HORIZONTAL_PASS_H_
+#pragma once
 
 #include "cpu/image_rows.h"
 #include "math/interior_taps.h"
@@ -92,5 +91,3 @@ void HorizontalForward(const KernelParams& params, const Tile& tile, const Colum
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_HORIZONTAL_PASS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_IMAGE_ROWS_H_
-#define GRADOPS_CPU_IMAGE_ROWS_H_
+#pragma once
 
 #include "cpu/simd_convert.h"
 #include "cpu/tile.h"
@@ -127,5 +126,3 @@ GRADOPS_FN void StreamRun(S* out, int64_t size, Value&& value) {
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_IMAGE_ROWS_H_

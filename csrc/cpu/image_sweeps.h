@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_IMAGE_SWEEPS_H_
-#define GRADOPS_CPU_IMAGE_SWEEPS_H_
+#pragma once
 
 #include "cpu/factor_rows.h"
 #include "cpu/horizontal_adjoint.h"
@@ -205,5 +204,3 @@ void MagnitudeGradientUnit(const KernelParams& params, const S* image, const S* 
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_IMAGE_SWEEPS_H_

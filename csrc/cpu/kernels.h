@@ -1,11 +1,11 @@
-#ifndef GRADOPS_CPU_KERNELS_H_
-#define GRADOPS_CPU_KERNELS_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/counts.h"
-#include "core/launch.h"
+#include "core/inputs.h"
 #include "core/params.h"
 
 namespace gradops::cpu {
@@ -88,23 +88,26 @@ struct KernelTable {
                              RowRange rows, S* gradient);
   /// out = factor * in, `size` numbers; may be in place.
   void (*scale)(const S* in, T factor, S* out, int64_t size);
-  /// Yardsticks (docs/performance.md): out = a - b with plain or streaming stores, sum of |a - b|.
+  /// What memory allows (docs/performance.md): out = a - b with plain or streaming stores, sum of
+  /// |a - b|.
   void (*triad)(const S* a, const S* b, S* out, int64_t size, bool streaming);
   double (*sum_absolute_difference)(const S* a, const S* b, int64_t size);
 };
 
-/// One instruction set.
+/// One instruction set, with a table for each dtype.
 struct Target {
   const char* name;
-  const KernelTable<float>& float_kernels;
-  const KernelTable<double>& double_kernels;
-  const KernelTable<math::Half>& half_kernels;
-  const KernelTable<math::BFloat16>& bfloat16_kernels;
+#define GRADOPS_MEMBER(enumerator, S, name) const KernelTable<S>& enumerator;
+  GRADOPS_DTYPES(GRADOPS_MEMBER)
+#undef GRADOPS_MEMBER
 
-  const KernelTable<float>& Of(const float*) const { return float_kernels; }
-  const KernelTable<double>& Of(const double*) const { return double_kernels; }
-  const KernelTable<math::Half>& Of(const math::Half*) const { return half_kernels; }
-  const KernelTable<math::BFloat16>& Of(const math::BFloat16*) const { return bfloat16_kernels; }
+  template <class S>
+  const KernelTable<S>& Of() const {
+#define GRADOPS_RETURN_IF(enumerator, Type, name) \
+  if constexpr (std::is_same_v<S, Type>) return enumerator;
+    GRADOPS_DTYPES(GRADOPS_RETURN_IF)
+#undef GRADOPS_RETURN_IF
+  }
 };
 
 /// At least `bytes` bytes on a 64-byte boundary that belong to the calling thread until it asks
@@ -114,5 +117,3 @@ void* ThreadScratch(size_t bytes);
 void* LevelScratch(size_t bytes);
 
 }  // namespace gradops::cpu
-
-#endif  // GRADOPS_CPU_KERNELS_H_

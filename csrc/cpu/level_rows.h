@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_LEVEL_ROWS_H_
-#define GRADOPS_CPU_LEVEL_ROWS_H_
+#pragma once
 
 #include "cpu/kernels.h"
 #include "math/penalty.h"
@@ -79,5 +78,3 @@ void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
 }
 
 }  // namespace gradops::cpu
-
-#endif  // GRADOPS_CPU_LEVEL_ROWS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_LEVEL_UNIT_H_
-#define GRADOPS_CPU_LEVEL_UNIT_H_
+#pragma once
 
 #include <vector>
 
@@ -154,7 +153,7 @@ class LevelUnit {
     const ImageShape &from = params_[s - 1].shape, &to = params_[s].shape;
     const CoarserShape shape = {from.RowSize(), to.width, to.channels,
                                 params_[s].levels.downsample};
-    const auto coarser_row = ActiveTarget().Of(a).coarser_row;
+    const auto coarser_row = ActiveTarget().Of<R>().coarser_row;
     for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
       const int64_t offset = 2 * row * from.RowSize();
       coarser_row(a + offset, b == nullptr ? b : b + offset, shape, out + row * to.RowSize());
@@ -197,5 +196,3 @@ class LevelUnit {
 };
 
 }  // namespace gradops::cpu
-
-#endif  // GRADOPS_CPU_LEVEL_UNIT_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_LOSS_SWEEP_H_
-#define GRADOPS_CPU_LOSS_SWEEP_H_
+#pragma once
 
 #include <optional>
 
@@ -271,5 +270,3 @@ class LossSweep {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_LOSS_SWEEP_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_LOSS_UNITS_H_
-#define GRADOPS_CPU_LOSS_UNITS_H_
+#pragma once
 
 #include "cpu/loss_sweep.h"
 
@@ -41,5 +40,3 @@ LossSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, con
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_LOSS_UNITS_H_

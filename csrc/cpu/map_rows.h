@@ -1,9 +1,8 @@
-#ifndef GRADOPS_CPU_MAP_ROWS_H_
-#define GRADOPS_CPU_MAP_ROWS_H_
+#pragma once
 
 #include <cstring>
 
-#include "core/launch.h"
+#include "core/inputs.h"
 #include "cpu/tile.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -121,5 +120,3 @@ class MapRows {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_MAP_ROWS_H_

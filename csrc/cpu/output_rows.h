@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_OUTPUT_ROWS_H_
-#define GRADOPS_CPU_OUTPUT_ROWS_H_
+#pragma once
 
 #include "cpu/coarser_rows.h"
 #include "cpu/horizontal_adjoint.h"
@@ -97,5 +96,3 @@ class OutputRows {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_OUTPUT_ROWS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_PIXEL_ROWS_H_
-#define GRADOPS_CPU_PIXEL_ROWS_H_
+#pragma once
 
 #include "cpu/factor_rows.h"
 #include "cpu/residual_row.h"
@@ -60,5 +59,3 @@ class PixelSums {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_PIXEL_ROWS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_RESIDUAL_ROW_H_
-#define GRADOPS_CPU_RESIDUAL_ROW_H_
+#pragma once
 
 #include "cpu/row_sums.h"
 #include "cpu/simd_convert.h"
@@ -77,5 +76,3 @@ template <class T>
 ResidualRowFunction<T> FindResidualRow(const KernelParams& params, Order order, bool weighted);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_RESIDUAL_ROW_H_

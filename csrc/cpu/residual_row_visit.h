@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_RESIDUAL_ROW_VISIT_H_
-#define GRADOPS_CPU_RESIDUAL_ROW_VISIT_H_
+#pragma once
 
 #include "cpu/residual_row.h"
 #include "cpu/simd_math.h"
@@ -72,5 +71,3 @@ ResidualRowFunction<T> FindResidualRow(const KernelParams& params, Order order, 
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_RESIDUAL_ROW_VISIT_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_ROW_GROUP_H_
-#define GRADOPS_CPU_ROW_GROUP_H_
+#pragma once
 
 #include "cpu/image_rows.h"
 #include "cpu/map_rows.h"
@@ -48,5 +47,3 @@ template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool weighted);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_ROW_GROUP_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_ROW_GROUP_VISIT_H_
-#define GRADOPS_CPU_ROW_GROUP_VISIT_H_
+#pragma once
 
 #include <type_traits>
 
@@ -150,5 +149,3 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool w
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_ROW_GROUP_VISIT_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_ROW_SUMS_H_
-#define GRADOPS_CPU_ROW_SUMS_H_
+#pragma once
 
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
@@ -53,5 +52,3 @@ class TileSums {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_ROW_SUMS_H_

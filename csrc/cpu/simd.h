@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_SIMD_H_
-#define GRADOPS_CPU_SIMD_H_
+#pragma once
 
 #include <cstdint>
 
@@ -170,5 +169,3 @@ GRADOPS_FN void StreamFence() {
 #define GRADOPS_LOAD(address) [&]() GRADOPS_LAMBDA { return Simd<T>::Load(address); }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_SIMD_H_

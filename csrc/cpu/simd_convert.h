@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_SIMD_CONVERT_H_
-#define GRADOPS_CPU_SIMD_CONVERT_H_
+#pragma once
 
 #include "core/params.h"
 #include "cpu/simd.h"
@@ -171,5 +170,3 @@ GRADOPS_FN void StreamNarrow(Simd<ComputeType<S>> a, S* to) {
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_SIMD_CONVERT_H_

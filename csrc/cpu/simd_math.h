@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_SIMD_MATH_H_
-#define GRADOPS_CPU_SIMD_MATH_H_
+#pragma once
 
 #include "cpu/simd_convert.h"
 
@@ -177,5 +176,3 @@ GRADOPS_FN Simd<float> Pow(Simd<float> x, double exponent) {
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_SIMD_MATH_H_

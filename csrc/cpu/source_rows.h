@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_SOURCE_ROWS_H_
-#define GRADOPS_CPU_SOURCE_ROWS_H_
+#pragma once
 
 #include <limits>
 
@@ -130,5 +129,3 @@ class SourceRows {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_SOURCE_ROWS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_SWEEP_LAYOUT_H_
-#define GRADOPS_CPU_SWEEP_LAYOUT_H_
+#pragma once
 
 #include "cpu/factor_rows.h"
 #include "cpu/output_rows.h"
@@ -34,5 +33,3 @@ RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, const LossInputs<
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_SWEEP_LAYOUT_H_

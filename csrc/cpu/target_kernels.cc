@@ -7,8 +7,8 @@
 #include "cpu/counts_sweep.h"
 #include "cpu/image_sweeps.h"
 #include "cpu/loss_units.h"
+#include "cpu/roofline.h"
 #include "cpu/targets.h"
-#include "cpu/yardsticks.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 namespace {
@@ -42,9 +42,9 @@ const KernelTable<S>& Kernels() {
   return kTable;
 }
 
-#define GRADOPS_INSTANTIATE(S) template const KernelTable<S>& Kernels<S>();
-#define GRADOPS_DTYPES_(type) GRADOPS_DTYPES_COMPUTED_IN_##type
-#define GRADOPS_DTYPES(type) GRADOPS_DTYPES_(type)
-GRADOPS_DTYPES(GRADOPS_COMPUTE)(GRADOPS_INSTANTIATE)
+#define GRADOPS_INSTANTIATE(enumerator, S, name) template const KernelTable<S>& Kernels<S>();
+#define GRADOPS_DTYPES_(type) GRADOPS_DTYPES_IN_##type
+#define GRADOPS_DTYPES_IN(type) GRADOPS_DTYPES_(type)
+GRADOPS_DTYPES_IN(GRADOPS_COMPUTE)(GRADOPS_INSTANTIATE)
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

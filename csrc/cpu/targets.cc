@@ -28,9 +28,12 @@ struct TargetRow {
   bool runnable;
 };
 
-#define GRADOPS_TARGET_OF(name)                                      \
-  {#name, cpu::name::Kernels<float>(), cpu::name::Kernels<double>(), \
-   cpu::name::Kernels<math::Half>(), cpu::name::Kernels<math::BFloat16>()}
+#define GRADOPS_KERNELS_OF_A_DTYPE(enumerator, S, dtype) Kernels<S>(),
+#define GRADOPS_TARGET_OF(name)                                            \
+  [] {                                                                     \
+    using namespace cpu::name;                                             \
+    return cpu::Target{#name, GRADOPS_DTYPES(GRADOPS_KERNELS_OF_A_DTYPE)}; \
+  }()
 
 /// Narrowest first. cmake/CpuTargets.cmake defines GRADOPS_CPU_<NAME> for those that are compiled.
 const std::vector<TargetRow>& AllTargets() {

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_TARGETS_H_
-#define GRADOPS_CPU_TARGETS_H_
+#pragma once
 
 #include "cpu/kernels.h"
 
@@ -10,5 +9,3 @@ namespace gradops::cpu {
 const Target& ActiveTarget();
 
 }  // namespace gradops::cpu
-
-#endif  // GRADOPS_CPU_TARGETS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_TILE_H_
-#define GRADOPS_CPU_TILE_H_
+#pragma once
 
 #include "core/params.h"
 #include "cpu/kernels.h"
@@ -167,5 +166,3 @@ struct Ring {
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_TILE_H_

@@ -1,7 +1,6 @@
-#ifndef GRADOPS_CPU_UNITS_H_
-#define GRADOPS_CPU_UNITS_H_
+#pragma once
 
-#include "core/launch.h"
+#include "core/inputs.h"
 #include "cpu/kernels.h"
 #include "math/int_math.h"
 
@@ -61,5 +60,3 @@ LossInputs<S> InputsOfUnit(const LossInputs<S>& inputs, const ImageShape& shape,
 }
 
 }  // namespace gradops::cpu
-
-#endif  // GRADOPS_CPU_UNITS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CPU_VERTICAL_PASS_H_
-#define GRADOPS_CPU_VERTICAL_PASS_H_
+#pragma once
 
 #include "cpu/tile.h"
 #include "math/interior_taps.h"
@@ -79,5 +78,3 @@ void VerticalAdjoint(const KernelParams& params, int64_t height, int64_t size, c
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
-
-#endif  // GRADOPS_CPU_VERTICAL_PASS_H_

@@ -1,6 +1,6 @@
 // What the driver and the device say of this build, and memory of the device.
 
-#include "cuda/work.cuh"
+#include "cuda/stream.cuh"
 
 // The architectures that were compiled for, as the build names them.
 #ifndef GRADOPS_CUDA_ARCHITECTURES
@@ -31,16 +31,25 @@ std::string AskDriver() {
          " toolkit (docs/wheels.md)";
 }
 
+template <class = void>
+__global__ void NothingKernel() {}
+
 }  // namespace device
 
 using namespace device;
+
+std::string LaunchNothing(const Queue& queue) {
+  NothingKernel<><<<1, 1, 0, static_cast<cudaStream_t>(queue.stream)>>>();
+  const cudaError_t error = cudaGetLastError();
+  return error == cudaSuccess ? "" : CudaMessage(error);
+}
 
 std::string CheckDriver() {
   static const std::string message = AskDriver();
   return message;
 }
 
-int Processors() {
+int Device::Processors() {
   int device = 0, processors = 0;
   cudaGetDevice(&device);
   cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);

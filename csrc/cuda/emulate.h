@@ -1,20 +1,20 @@
-#ifndef GRADOPS_CUDA_EMULATE_H_
-#define GRADOPS_CUDA_EMULATE_H_
+#pragma once
 
+#include <algorithm>
+#include <deque>
+#include <string>
 #include <vector>
 
+#include "core/queue.h"
 #include "cuda/memo.h"
 #include "cuda/plans.h"
+#include "op/op.h"
 
 // The programs of the CUDA kernels on the host, thread by thread between barriers: the index and
 // border arithmetic and the maths are those that the device runs, so they can be tested without
 // one.
 
 namespace gradops::cuda {
-
-/// Multiprocessors of the device that is emulated: few, so that small images have strips of many
-/// rows and some of few.
-inline constexpr int kProcessors = 3;
 
 inline AxisSums TreeSum(std::vector<AxisSums> parts) {
   const int threads = static_cast<int>(parts.size());
@@ -59,63 +59,105 @@ AxisSums EmulateBlock(const StripArgs<S>& args, int block) {
   return TreeSum(sums);
 }
 
-template <class S>
-std::vector<AxisSums> EmulateCounts(const KernelParams& params, const LossInputs<S>& inputs,
-                                    Counted counted) {
-  const CountArgs<S> args = MakeCountArgs(params, inputs, counted);
-  std::vector<AxisSums> counts;
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    std::vector<AxisSums> blocks(kCountBlocks);
-    for (int64_t block = 0; block < kCountBlocks; ++block) {
-      std::vector<AxisSums> parts(kSumThreads);
-      for (int thread = 0; thread < kSumThreads; ++thread) {
-        parts[thread] = PartOfCounts(args, example, block, thread);
-      }
-      blocks[block] = TreeSum(parts);
-    }
-    std::vector<AxisSums> parts(kSumThreads);
-    for (int thread = 0; thread < kSumThreads; ++thread) {
-      parts[thread] = PartOfSums(blocks.data(), kCountBlocks, thread);
-    }
-    counts.push_back(TreeSum(parts));
-  }
-  return counts;
-}
+/// What stands for a device: scratch memory, and loops in place of launches.
+class Device {
+ public:
+  explicit Device(const Queue&) {}
 
-/// A sweep with what comes before and after it; `loss` [B] or [B, axes] may be null.
-template <class S, Order kOrder>
-void EmulateSweep(StripArgs<S> args, ComputeType<S>* loss) {
-  const KernelParams& params = args.params;
-  if (params.shape.batch * params.shape.ExampleSize() == 0) {
-    for (int64_t i = 0; loss != nullptr && i < params.shape.batch * AxesOf(params); ++i)
-      loss[i] = 0;
-    return;
+  /// Few, so that small images have strips of many rows and some of few.
+  static int Processors() { return 3; }
+
+  template <class M>
+  M* Take(int64_t count) {
+    scratch_.emplace_back(static_cast<size_t>(count) * sizeof(M) / sizeof(double) + 1);
+    return reinterpret_cast<M*>(scratch_.back().data());
   }
-  std::vector<double> denominators(static_cast<size_t>(params.shape.batch));
-  if (!SetDenominatorByShape(&args)) {
-    const auto counts = EmulateCounts(params, args.inputs, CountedFor(params.normalizer));
-    WriteDenominators(params, counts.data(), denominators.data());
-    args.denominators = denominators.data();
+  template <class M>
+  void Zero(M* numbers, int64_t count) {
+    std::fill_n(numbers, count, M(0));
   }
-  SetAccess(&args);
-  std::vector<AxisSums> sums(static_cast<size_t>(args.layout.Blocks()));
-  VisitStripThread<S, kOrder>(args, [&](auto tag) {
-    using Thread = typename decltype(tag)::Type;
+  void Fail(const std::string& error) {
+    if (error_.empty()) error_ = error;
+  }
+  const std::string& Error() const { return error_; }
+
+  template <class S>
+  const AxisSums* Count(const CountArgs<S>& args) {
+    const int64_t batch = args.params.shape.batch;
+    AxisSums* const counts = Take<AxisSums>(batch);
+    for (int64_t example = 0; example < batch; ++example) {
+      std::vector<AxisSums> blocks(kCountBlocks);
+      for (int64_t block = 0; block < kCountBlocks; ++block) {
+        blocks[block] =
+            TreeOf([&](int thread) { return PartOfCounts(args, example, block, thread); });
+      }
+      counts[example] =
+          TreeOf([&](int thread) { return PartOfSums(blocks.data(), kCountBlocks, thread); });
+    }
+    return counts;
+  }
+  void Denominators(const KernelParams& params, const AxisSums* counts, double* denominators) {
+    gradops::WriteDenominators(params, counts, denominators);
+  }
+  template <class T>
+  void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
+    for (int64_t i = 0; i < batch; ++i) {
+      counts[i * axes] = static_cast<T>(sums[i].y);
+      if (axes == 2) counts[i * axes + 1] = static_cast<T>(sums[i].x);
+    }
+  }
+  template <class Thread, class S>
+  void Sweep(const StripArgs<S>& args) {
+    if (!error_.empty()) return;
     for (int block = 0; block < args.layout.Blocks(); ++block) {
-      sums[block] = EmulateBlock<Thread>(args, block);
+      const AxisSums sums = EmulateBlock<Thread>(args, block);
+      if (args.sums != nullptr) args.sums[block] = sums;
     }
-  });
-  if (loss == nullptr) return;
-  const int axes = AxesOf(params);
-  const int64_t blocks = args.layout.BlocksPerExample();
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    std::vector<AxisSums> parts(kSumThreads);
-    for (int thread = 0; thread < kSumThreads; ++thread) {
-      parts[thread] = PartOfSums(sums.data() + example * blocks, blocks, thread);
-    }
-    WriteLoss(TreeSum(parts), args.Denominator(example), axes, loss + example * axes);
   }
-}
+  template <class S>
+  void Losses(const StripArgs<S>& args, ComputeType<S>* losses) {
+    const int axes = AxesOf(args.params);
+    const int64_t blocks = args.layout.BlocksPerExample();
+    for (int64_t example = 0; example < args.params.shape.batch; ++example) {
+      const AxisSums* const sums = args.sums + example * blocks;
+      WriteLoss(TreeOf([&](int thread) { return PartOfSums(sums, blocks, thread); }),
+                args.Denominator(example), axes, losses + example * axes);
+    }
+  }
+  template <class Function, class S>
+  void Pixels(const ImageArgs<S>& args) {
+    if (!error_.empty()) return;
+    for (int64_t block = 0; block < args.Blocks(); ++block) {
+      for (int thread = 0; thread < kPixelThreads; ++thread) {
+        const ImagePixel pixel(args, block, thread);
+        if (pixel.is_there) Function()(args, pixel);
+      }
+    }
+  }
+  template <class S>
+  void Triad(const S* a, const S* b, S* out, int64_t size) {
+    for (int64_t i = 0; i < size; ++i) math::Narrow(math::Widen(a[i]) - math::Widen(b[i]), out + i);
+  }
+  template <class S>
+  void SumAbsoluteDifference(const S* a, const S* b, ComputeType<S>* sums, int64_t size) {
+    Zero(sums, kSums);
+    for (int64_t i = 0; i < size; ++i) {
+      sums[i % kSums] += math::Abs(math::Widen(a[i]) - math::Widen(b[i]));
+    }
+  }
+
+ private:
+  /// The sum of the parts of a block's threads.
+  template <class Part>
+  static AxisSums TreeOf(Part&& part) {
+    std::vector<AxisSums> parts;
+    for (int thread = 0; thread < kSumThreads; ++thread) parts.push_back(part(thread));
+    return TreeSum(parts);
+  }
+
+  std::deque<std::vector<double>> scratch_;
+  std::string error_;
+};
 
 /// How often each number of the images is written by a sweep: owners [planes of all, H, W * C].
 /// Returns "" or what a thread would read or write where there is nothing.
@@ -153,26 +195,4 @@ std::string CountOwners(const StripArgs<S>& args, int* owners) {
   return "";
 }
 
-template <class Function, class S>
-void EmulatePixels(const KernelParams& params, const S* in, S* out) {
-  const ImageArgs<S> args = MakeImageArgs(params, in, out);
-  for (int64_t block = 0; block < args.Blocks(); ++block) {
-    for (int thread = 0; thread < kPixelThreads; ++thread) {
-      const ImagePixel pixel(args, block, thread);
-      if (pixel.is_there) Function()(args, pixel);
-    }
-  }
-}
-
-template <class S>
-void EmulateMagnitudeGradient(const KernelParams& params, const S* images, const S* upstream,
-                              S* gradient) {
-  const StripArgs<S> args = MakeMagnitudeArgs(params, images, upstream, gradient, kProcessors);
-  for (int block = 0; block < args.layout.Blocks(); ++block) {
-    EmulateBlock<MagnitudeThread<S>>(args, block);
-  }
-}
-
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_EMULATE_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_IMAGE_PIXELS_H_
-#define GRADOPS_CUDA_IMAGE_PIXELS_H_
+#pragma once
 
 #include "cuda/shared_rows.h"
 #include "cuda/taps.h"
@@ -177,5 +176,3 @@ struct MagnitudeAlone : math::MagnitudeResponse {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_IMAGE_PIXELS_H_

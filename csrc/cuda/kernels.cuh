@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_KERNELS_CUH_
-#define GRADOPS_CUDA_KERNELS_CUH_
+#pragma once
 
 #include <cuda_runtime.h>
 
@@ -121,5 +120,3 @@ __global__ void WriteCountsKernel(int64_t batch, int axes, const AxisSums* sums,
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_KERNELS_CUH_

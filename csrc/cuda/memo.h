@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_MEMO_H_
-#define GRADOPS_CUDA_MEMO_H_
+#pragma once
 
 #include "core/memo.h"
 #include "cuda/strip_place.h"
@@ -36,5 +35,3 @@ GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int block_index, int th
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_MEMO_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_PENALTIES_H_
-#define GRADOPS_CUDA_PENALTIES_H_
+#pragma once
 
 #include "core/params.h"
 
@@ -57,5 +56,3 @@ GRADOPS_FN void VisitLightPenalty(PenaltyId id, double parameter, Visitor&& visi
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_PENALTIES_H_

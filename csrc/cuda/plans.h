@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_PLANS_H_
-#define GRADOPS_CUDA_PLANS_H_
+#pragma once
 
 #include <string>
 #include <type_traits>
@@ -111,5 +110,3 @@ inline std::string CheckRows(const ImageShape& shape) {
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_PLANS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_ROW_FETCH_H_
-#define GRADOPS_CUDA_ROW_FETCH_H_
+#pragma once
 
 #include <type_traits>
 
@@ -172,5 +171,3 @@ class RowsInRing {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_ROW_FETCH_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_SHARED_ROWS_H_
-#define GRADOPS_CUDA_SHARED_ROWS_H_
+#pragma once
 
 #include <cstdint>
 #include <cstring>
@@ -162,5 +161,3 @@ GRADOPS_FN void VisitShift(int step, Visitor&& visitor) {
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_SHARED_ROWS_H_

@@ -1,8 +1,7 @@
-#ifndef GRADOPS_CUDA_STRIP_ARGS_H_
-#define GRADOPS_CUDA_STRIP_ARGS_H_
+#pragma once
 
 #include "core/counts.h"
-#include "core/launch.h"
+#include "core/inputs.h"
 #include "cuda/strip_layout.h"
 #include "cuda/taps.h"
 #include "math/dtype.h"
@@ -121,5 +120,3 @@ struct Maps {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_ARGS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_CHOICES_H_
-#define GRADOPS_CUDA_STRIP_CHOICES_H_
+#pragma once
 
 #include <type_traits>
 
@@ -194,5 +193,3 @@ class StripChoices {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_CHOICES_H_

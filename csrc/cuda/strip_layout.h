@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_LAYOUT_H_
-#define GRADOPS_CUDA_STRIP_LAYOUT_H_
+#pragma once
 
 #include "core/params.h"
 #include "cuda/tuning.h"
@@ -193,5 +192,3 @@ inline StripLayout MakeStripLayout(const KernelParams& params, int vec, int proc
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_LAYOUT_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_MEMORY_H_
-#define GRADOPS_CUDA_STRIP_MEMORY_H_
+#pragma once
 
 #include "cuda/shared_rows.h"
 #include "cuda/strip_layout.h"
@@ -47,5 +46,3 @@ class StripMemory {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_MEMORY_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_PLACE_H_
-#define GRADOPS_CUDA_STRIP_PLACE_H_
+#pragma once
 
 #include "cuda/shared_rows.h"
 #include "cuda/strip_args.h"
@@ -86,5 +85,3 @@ class StripPlace {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_PLACE_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_ROWS_H_
-#define GRADOPS_CUDA_STRIP_ROWS_H_
+#pragma once
 
 #include "cuda/strip_layout.h"
 #include "cuda/taps.h"
@@ -53,5 +52,3 @@ class StripRows {
 };
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_ROWS_H_

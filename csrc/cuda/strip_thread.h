@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_STRIP_THREAD_H_
-#define GRADOPS_CUDA_STRIP_THREAD_H_
+#pragma once
 
 #include "cuda/row_fetch.h"
 #include "cuda/strip_choices.h"
@@ -317,5 +316,3 @@ size_t SharedNumbersBytes(const StripLayout& layout) {
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_STRIP_THREAD_H_

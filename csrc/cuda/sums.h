@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_SUMS_H_
-#define GRADOPS_CUDA_SUMS_H_
+#pragma once
 
 #include "cuda/strip_args.h"
 #include "cuda/taps.h"
@@ -98,5 +97,3 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_SUMS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_TAPS_H_
-#define GRADOPS_CUDA_TAPS_H_
+#pragma once
 
 #include "core/params.h"
 #include "math/interior_taps.h"
@@ -133,5 +132,3 @@ GRADOPS_FN void VisitTapsInside(const math::Stencil& stencil, const EdgeTaps<T>&
 }
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_TAPS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_CUDA_TUNING_H_
-#define GRADOPS_CUDA_TUNING_H_
+#pragma once
 
 // What a card has to choose (docs/performance.md, "Waiting for rows"). Each can be set when it is
 // compiled, so that variants lie side by side: GRADOPS_CUDA_DEFINES of CMake.
@@ -41,5 +40,3 @@ inline constexpr bool kByWaves = GRADOPS_CUDA_WAVES != 0;
 inline constexpr int kThreadsAtOnce = 512;
 
 }  // namespace gradops::cuda
-
-#endif  // GRADOPS_CUDA_TUNING_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_BORDER_H_
-#define GRADOPS_MATH_BORDER_H_
+#pragma once
 
 #include <cstdint>
 
@@ -32,5 +31,3 @@ GRADOPS_FN int64_t MapToImage(Border border, int64_t position, int64_t size) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_BORDER_H_

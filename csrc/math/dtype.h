@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_DTYPE_H_
-#define GRADOPS_MATH_DTYPE_H_
+#pragma once
 
 #include <cstdint>
 #include <cstring>
@@ -89,5 +88,3 @@ GRADOPS_FN void Narrow(float x, Half* to) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_DTYPE_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_INT_MATH_H_
-#define GRADOPS_MATH_INT_MATH_H_
+#pragma once
 
 #include "math/macros.h"
 
@@ -22,5 +21,3 @@ GRADOPS_FN T CeilDiv(T a, T b) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_INT_MATH_H_

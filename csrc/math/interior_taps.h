@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_INTERIOR_TAPS_H_
-#define GRADOPS_MATH_INTERIOR_TAPS_H_
+#pragma once
 
 #include "math/scalar.h"
 #include "math/stencil.h"
@@ -62,5 +61,3 @@ GRADOPS_FN auto VisitTaps(const Stencil& stencil, Visitor&& visitor) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_INTERIOR_TAPS_H_

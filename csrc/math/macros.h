@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_MACROS_H_
-#define GRADOPS_MATH_MACROS_H_
+#pragma once
 
 // Marks the functions of math/: one definition for host and device. Always inlined, so that a
 // translation unit compiled for a wide instruction set never lends its copy to another one.
@@ -24,5 +23,3 @@
 #else
 #define GRADOPS_OPAQUE(number) static_cast<void>(number)
 #endif
-
-#endif  // GRADOPS_MATH_MACROS_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_PENALTY_H_
-#define GRADOPS_MATH_PENALTY_H_
+#pragma once
 
 #include "math/scalar.h"
 
@@ -143,5 +142,3 @@ struct PowerPenalty {
 };
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_PENALTY_H_

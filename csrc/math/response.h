@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_RESPONSE_H_
-#define GRADOPS_MATH_RESPONSE_H_
+#pragma once
 
 #include "math/penalty.h"
 #include "math/scalar.h"
@@ -290,5 +289,3 @@ struct NormalResponse {
 };
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_RESPONSE_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_SCALAR_H_
-#define GRADOPS_MATH_SCALAR_H_
+#pragma once
 
 #include <math.h>
 
@@ -67,5 +66,3 @@ GRADOPS_FN V Sign(V x) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_SCALAR_H_

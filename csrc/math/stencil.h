@@ -1,5 +1,4 @@
-#ifndef GRADOPS_MATH_STENCIL_H_
-#define GRADOPS_MATH_STENCIL_H_
+#pragma once
 
 #include <cstdint>
 
@@ -131,5 +130,3 @@ GRADOPS_FN bool IsAdjointEdge(int64_t index, int64_t size) {
 }
 
 }  // namespace gradops::math
-
-#endif  // GRADOPS_MATH_STENCIL_H_

@@ -1,5 +1,4 @@
-#ifndef GRADOPS_PYTHON_PARALLEL_FOR_H_
-#define GRADOPS_PYTHON_PARALLEL_FOR_H_
+#pragma once
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/launch.h"
+#include "core/queue.h"
 
 namespace gradops {
 
@@ -44,5 +43,3 @@ inline ParallelFor ThreadsParallelFor(int threads) {
 }
 
 }  // namespace gradops
-
-#endif  // GRADOPS_PYTHON_PARALLEL_FOR_H_

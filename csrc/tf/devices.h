@@ -1,21 +1,27 @@
-#ifndef GRADOPS_TF_DEVICES_H_
-#define GRADOPS_TF_DEVICES_H_
+#pragma once
 
 #include <functional>
-#include <memory>
+#include <string>
 #include <vector>
 
 #include "core/huge_pages.h"
-#include "tf/launchers.h"
-#include "tf/op_inputs.h"
+#include "op/launch.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tf/status.h"
 #ifdef GRADOPS_CUDA
 #include "xla/stream_executor/stream.h"
 #endif
 
-// Where a kernel runs: what the launchers take as their last argument, and what differs in how the
-// kernel treats its tensors.
+// Where a kernel runs, and what it reads of its node.
 
 namespace gradops::tf_ops {
+
+using ::absl::Status;
+using ::tensorflow::OpKernel;
+using ::tensorflow::OpKernelConstruction;
+using ::tensorflow::OpKernelContext;
+using ::tensorflow::Tensor;
+using ::tensorflow::TensorShape;
 
 class Cpu {
  public:
@@ -28,21 +34,16 @@ class Cpu {
 
   static Status Check() { return absl::OkStatus(); }
 
-  /// TensorFlow's intra-op pool, one unit at a time.
-  ParallelFor Queue() const {
-    return [pool = pool_](int64_t count, const std::function<void(int64_t)>& run_unit) {
+  /// On TensorFlow's intra-op pool, one unit at a time.
+  std::string Launch(const OpCall& call) const {
+    const ParallelFor parallel_for = [pool = pool_](int64_t count,
+                                                    const std::function<void(int64_t)>& run_unit) {
       if (count == 0) return;
       pool->ParallelFor(count, Pool::SchedulingParams::Fixed(1), [&](int64_t begin, int64_t end) {
         for (int64_t unit = begin; unit < end; ++unit) run_unit(unit);
       });
     };
-  }
-  /// The data of an output that is about to be written.
-  template <class S>
-  S* Fresh(Tensor* output) const {
-    S* const data = MutableImageData<S>(output);
-    AdviseHugePages(data, output->TotalBytes());
-    return data;
+    return cpu::Launch(call, parallel_for);
   }
 
  private:
@@ -72,23 +73,21 @@ class Gpu {
 
   static Status Check() { return CheckGpu(); }
 
-  /// TensorFlow's stream, with scratch memory of its allocator: that is given back when the kernel
-  /// returns, and reused by what is enqueued on this stream later.
-  cuda::Queue Queue() {
-    return {context_->op_device_context()->stream()->platform_specific_handle().stream,
-            [this](size_t bytes) -> void* {
-              Tensor memory;
-              const TensorShape shape({static_cast<int64_t>(bytes)});
-              if (!context_->allocate_temp(::tensorflow::DT_UINT8, shape, &memory).ok()) {
-                return nullptr;
-              }
-              scratch_.push_back(memory);
-              return scratch_.back().data();
-            }};
-  }
-  template <class S>
-  S* Fresh(Tensor* output) const {
-    return MutableImageData<S>(output);
+  /// On TensorFlow's stream, with scratch memory of its allocator: that is given back when the
+  /// kernel returns, and reused by what is enqueued on this stream later.
+  std::string Launch(const OpCall& call) {
+    const cuda::Queue queue = {
+        context_->op_device_context()->stream()->platform_specific_handle().stream,
+        [this](size_t bytes) -> void* {
+          Tensor memory;
+          const TensorShape shape({static_cast<int64_t>(bytes)});
+          if (!context_->allocate_temp(::tensorflow::DT_UINT8, shape, &memory).ok()) {
+            return nullptr;
+          }
+          scratch_.push_back(memory);
+          return scratch_.back().data();
+        }};
+    return cuda::Launch(call, queue);
   }
 
  private:
@@ -97,26 +96,4 @@ class Gpu {
 };
 #endif
 
-/// Calls REGISTER(Device, S) for every device and dtype.
-#ifdef GRADOPS_CUDA
-#define GRADOPS_FOR_EACH_DEVICE(DO, S) DO(Cpu, S) DO(Gpu, S)
-#else
-#define GRADOPS_FOR_EACH_DEVICE(DO, S) DO(Cpu, S)
-#endif
-
-/// A kernel with options.
-template <class Device>
-class GradopsKernel : public OpKernel {
- public:
-  explicit GradopsKernel(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, ReadOptions(context, &options_));
-    OP_REQUIRES_OK(context, Device::Check());
-  }
-
- protected:
-  LossOptions options_;
-};
-
 }  // namespace gradops::tf_ops
-
-#endif  // GRADOPS_TF_DEVICES_H_

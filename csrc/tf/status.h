@@ -1,11 +1,10 @@
-#ifndef GRADOPS_TF_STATUS_H_
-#define GRADOPS_TF_STATUS_H_
+#pragma once
 
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "core/launch_cuda.h"
+#include "core/queue.h"
 
 namespace gradops::tf_ops {
 
@@ -23,5 +22,3 @@ inline absl::Status FromMessage(const std::string& message) {
 }
 
 }  // namespace gradops::tf_ops
-
-#endif  // GRADOPS_TF_STATUS_H_

@@ -8,9 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "tf/shapes.h"
-#include "tf/xla_buffers.h"
-#include "tf/xla_call.h"
+#include "op/launch.h"
+#include "tf/op_names.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace xla::ffi {
@@ -68,50 +67,40 @@ ParallelFor PoolParallelFor(const ffi::ThreadPool& pool) {
   };
 }
 
+Buffer BufferOf(const ffi::AnyBuffer& buffer) {
+  const auto sizes = buffer.dimensions();
+  return {buffer.untyped_data(), {sizes.begin(), sizes.end()}};
+}
+
+/// Reads the call of an op whose shapes were checked when the program was compiled.
 std::string ReadCall(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
-                     const ffi::Dictionary& attributes, BufferCall* call) {
+                     const ffi::Dictionary& attributes, OpCall* call) {
   const auto get = [&](const std::string& name, std::string* text) {
     const auto value = attributes.get<std::string_view>(name);
     if (value.has_value()) *text = std::string(*value);
     return value.has_value();
   };
-  if (!get(kXlaOpAttribute, &call->op)) return "the custom call gradops needs the name of an op";
-  const absl::Status status = ReadOptionAttrs(get, &call->options);
-  if (!status.ok()) return std::string(status.message());
-  const auto buffer_of = [](const ffi::AnyBuffer& buffer) {
-    const auto sizes = buffer.dimensions();
-    return Buffer{buffer.untyped_data(), {sizes.begin(), sizes.end()}};
-  };
+  std::string op, dtype;
+  if (!get(kXlaOp, &op) || (call->op = FindOp(op)) == nullptr || !get(kXlaDtype, &dtype) ||
+      !FindDtype(dtype, &call->dtype)) {
+    return "the custom call gradops needs an op and a dtype, got '" + op + "' and '" + dtype + "'";
+  }
   for (size_t i = 0; i < args.size(); ++i) {
-    call->inputs.push_back(buffer_of(args.get<ffi::AnyBuffer>(i).value()));
+    call->inputs.push_back(BufferOf(args.get<ffi::AnyBuffer>(i).value()));
   }
   for (size_t i = 0; i < rets.size(); ++i) {
-    call->outputs.push_back(buffer_of(*rets.get<ffi::AnyBuffer>(i).value()));
+    call->outputs.push_back(BufferOf(*rets.get<ffi::AnyBuffer>(i).value()));
   }
-  return "";
+  return call->op->ReadOptions(get, &call->options);
 }
 
-/// Runs the op that the call names, with what the launchers of this device take.
-template <class Queue>
+/// Calls launch(call) with the op that the attributes name.
+template <class Launch>
 ffi::Error Run(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
-               const ffi::Dictionary& attributes, const Queue& queue) {
-  BufferCall call;
+               const ffi::Dictionary& attributes, Launch&& launch) {
+  OpCall call{};
   std::string message = ReadCall(args, rets, attributes, &call);
-  if (message.empty()) {
-    switch (args.get<ffi::AnyBuffer>(ImagesOf(call.op)).value().element_type()) {
-      case ffi::DataType::F16:
-        message = BufferOp<math::Half, Queue>::Run(call, queue);
-        break;
-      case ffi::DataType::BF16:
-        message = BufferOp<math::BFloat16, Queue>::Run(call, queue);
-        break;
-      case ffi::DataType::F64:
-        message = BufferOp<double, Queue>::Run(call, queue);
-        break;
-      default:
-        message = BufferOp<float, Queue>::Run(call, queue);
-    }
-  }
+  if (message.empty()) message = launch(call);
   if (message.empty()) return ffi::Error::Success();
   if (message.rfind(cuda::kCudaError, 0) == 0) return ffi::Error::Internal(message);
   return ffi::Error::InvalidArgument(message);
@@ -119,7 +108,8 @@ ffi::Error Run(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
 
 ffi::Error HandleOnHost(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
                         ffi::Dictionary attributes) {
-  return Run(args, rets, attributes, PoolParallelFor(pool));
+  return Run(args, rets, attributes,
+             [&](const OpCall& call) { return cpu::Launch(call, PoolParallelFor(pool)); });
 }
 XLA_FFI_DEFINE_HANDLER(
     kHostHandler, HandleOnHost,
@@ -132,7 +122,7 @@ ffi::Error HandleOnCuda(void* stream, ffi::ScratchAllocator scratch, ffi::Remain
   constexpr size_t kAlignment = 16;  // the most that XLA allows
   const cuda::Queue queue = {
       stream, [&](size_t bytes) { return scratch.Allocate(bytes, kAlignment).value_or(nullptr); }};
-  return Run(args, rets, attributes, queue);
+  return Run(args, rets, attributes, [&](const OpCall& call) { return cuda::Launch(call, queue); });
 }
 XLA_FFI_DEFINE_HANDLER(kCudaHandler, HandleOnCuda,
                        ffi::Ffi::Bind()

@@ -15,13 +15,15 @@ class Client;
 class LocalClient;
 }  // namespace xla
 
+#include "core/cpu_target.h"
 #include "tensorflow/compiler/tf2xla/shape_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/public/version.h"
+#include "tf/attributes.h"
 #include "tf/devices.h"
-#include "tf/xla_call.h"
+#include "tf/op_names.h"
 #include "xla/hlo/builder/xla_builder.h"
 
 namespace gradops::tf_ops {
@@ -31,36 +33,35 @@ using ::tensorflow::OpRegistrationData;
 using ::tensorflow::PartialTensorShape;
 using ::tensorflow::TensorShapeToXLAShape;
 using ::tensorflow::XlaOpKernelContext;
-
-/// The memo of this op may become its output.
-constexpr const char* kReusesMemo = "Gradops>LossGrad";
-constexpr int kMemo = 4;
+using ::tensorflow::shape_inference::InferenceContext;
+using ::tensorflow::shape_inference::ShapeHandle;
 
 // XLA's own devices.
 constexpr const char* kXlaCpu = "XLA_CPU_JIT";
 constexpr const char* kXlaGpu = "XLA_GPU_JIT";
 
-/// The op and its options, as the text of an MLIR dictionary.
-std::string CallAttributes(OpKernelConstruction* context) {
-  std::string text = absl::StrCat("{", kXlaOpAttribute, " = \"", context->def().op(), "\"");
-  const auto add = [&](const std::string& name) {
+/// The op, the dtype of its images and its options, as the text of an MLIR dictionary.
+std::string CallAttributes(const Op& op, OpKernelConstruction* context) {
+  const Dtype dtype = DtypeOf(context->input_type(static_cast<int>(op.ImagesInput())));
+  std::string text =
+      absl::StrCat("{", kXlaOp, " = \"", op.name, "\", ", kXlaDtype, " = \"", NameOf(dtype), "\"");
+  for (const Option* option : op.Options()) {
     std::string value;
-    if (context->HasAttr(name) && context->GetAttr(name, &value).ok()) {
-      absl::StrAppend(&text, ", ", name, " = \"", value, "\"");
-    }
-  };
-  for (const OptionNames& row : AllOptions()) add(row.option);
-  for (const char* parameter : kNumberOptions) add(parameter);
+    if (!context->GetAttr(option->name, &value).ok()) continue;
+    absl::StrAppend(&text, ", ", option->name, " = \"", value, "\"");
+  }
   return text + "}";
 }
 
 class XlaCallOp : public ::tensorflow::XlaOpKernel {
  public:
-  explicit XlaCallOp(OpKernelConstruction* context) : XlaOpKernel(context) {
+  explicit XlaCallOp(OpKernelConstruction* context)
+      : XlaOpKernel(context), op_(OpOf(context->def().op())) {
     LossOptions options;
-    OP_REQUIRES_OK(context, ReadOptions(context, &options));
+    OP_REQUIRES_OK(context, ReadAttributes(op_, context, &options));
+    OP_REQUIRES_OK(context, FromMessage(CheckCpuTarget()));
     if (context->device_type().type_string() == kXlaGpu) OP_REQUIRES_OK(context, CheckGpu());
-    attributes_ = CallAttributes(context);
+    attributes_ = CallAttributes(op_, context);
   }
 
   void Compile(XlaOpKernelContext* context) override {
@@ -83,8 +84,10 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
     const bool is_tuple = results.size() > 1;
     using Alias = std::pair<::xla::ShapeIndex, std::pair<int64_t, ::xla::ShapeIndex>>;
     std::vector<Alias> aliases;
-    if (def().op() == kReusesMemo && shapes[kMemo] == output_shapes[0]) {
-      aliases.push_back({{}, {kMemo, {}}});
+    const char* const reused = op_.outputs[0].reuses;
+    if (*reused != '\0') {
+      const auto input = static_cast<int64_t>(op_.IndexOf(op_.inputs, reused));
+      if (shapes[input] == output_shapes[0]) aliases.push_back({{}, {input, {}}});
     }
     const ::xla::XlaOp call = ::xla::CustomCallWithLayout(
         context->builder(), kXlaCall, operands,
@@ -133,24 +136,24 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
     return absl::OkStatus();
   }
 
+  const Op& op_;
   std::string attributes_;
 };
 
 // As kernels of XLA's own devices: REGISTER_XLA_OP is seen only by a process that loads the library
 // before it runs its first graph. On the GPU also without CUDA kernels: to say what is missing.
-#define GRADOPS_REGISTER(op)                                                \
-  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device(kXlaCpu), XlaCallOp); \
-  REGISTER_KERNEL_BUILDER(Name("Gradops>" #op).Device(kXlaGpu), XlaCallOp);
-GRADOPS_REGISTER(Loss)
-GRADOPS_REGISTER(LossMemo)
-GRADOPS_REGISTER(LossGrad)
-GRADOPS_REGISTER(LossGradGrad)
-GRADOPS_REGISTER(LossCounts)
-GRADOPS_REGISTER(ImageGradients)
-GRADOPS_REGISTER(ImageGradientsAdjoint)
-GRADOPS_REGISTER(GradientMagnitude)
-GRADOPS_REGISTER(GradientMagnitudeGrad)
-#undef GRADOPS_REGISTER
+const bool kAreRegistered = [] {
+  for (const Op& op : Ops()) {
+    if (op.is_roofline) continue;
+    for (const char* device : {kXlaCpu, kXlaGpu}) {
+      ::tensorflow::kernel_factory::OpKernelRegistrar(
+          ::tensorflow::register_kernel::Name(NameOf(op).c_str()).Device(device).Build(),
+          "gradops::XlaCallOp",
+          [](OpKernelConstruction* context) -> OpKernel* { return new XlaCallOp(context); });
+    }
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace gradops::tf_ops

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
-from gradops._inputs import after, check_shapes, shape_error, shape_text
+from gradops._inputs import after, check_shapes, shape_error, shape_text, size_text
 from gradops._refusal import WEIGHTS_MESSAGE, refused
 from gradops._same_shape import agreed, same_shape
 from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
@@ -101,7 +101,7 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
     axes = [stencil.height_axis, stencil.width_axis]
     height, width = (images.shape[axis] for axis in axes)
     if any(size is not None and size < least for size in (height, width)):
-        raise shape_error(f"{message} height {_shown(height)} and width {_shown(width)}")
+        raise shape_error(f"{message} height {size_text(height)} and width {size_text(width)}")
     if None not in (height, width):
         return images
     sizes = tf.gather(tf.shape(images), axes)
@@ -195,14 +195,14 @@ def _check_per_pixel(
     """The values, of the shape of the images or with one channel."""
     values = _with_rank_4(argument, values, channel_axis)
     one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
-    allowed = " or ".join(dict.fromkeys([_text(one_channel), _text(images.shape)]))
+    allowed = " or ".join(dict.fromkeys([shape_text(one_channel), shape_text(images.shape)]))
     message = f"{argument} must have shape {allowed}, got"
     known = True
     for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
         if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
             known = False
         elif size != wanted and not (axis == channel_axis and size == 1):
-            raise shape_error(f"{message} {_text(values.shape)}")
+            raise shape_error(f"{message} {shape_text(values.shape)}")
     if known:
         return values
     shape, wanted = tf.shape(values), tf.shape(images)
@@ -227,12 +227,3 @@ def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tens
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
     return values
-
-
-def _text(shape: Iterable[int | None]) -> str:
-    """A shape in the words of the ops' messages on weights and masks."""
-    return f"[{', '.join(map(_shown, shape))}]"
-
-
-def _shown(size: int | None) -> str:
-    return "unknown" if size is None else str(size)

@@ -1,0 +1,179 @@
+#include <cstdlib>
+
+#include "op/op.h"
+
+namespace gradops {
+namespace {
+
+constexpr bool kIsRoofline = true;
+constexpr Element kImage = Element::kImage, kCompute = Element::kCompute;
+
+Argument Optional(Argument argument) {
+  argument.is_optional = true;
+  return argument;
+}
+
+Argument OptionalIf(const char* attribute, Argument argument) {
+  argument.is_optional = true;
+  argument.wanted_by = attribute;
+  return argument;
+}
+
+Argument Reusing(const char* input, Argument argument) {
+  argument.reuses = input;
+  return argument;
+}
+
+Argument Images(const char* name, const char* doc) {
+  return {name, kImage, ShapeRule::kImages, doc};
+}
+Argument Gradients(const char* name, const char* doc) {
+  return {name, kImage, ShapeRule::kGradients, doc};
+}
+Argument Losses(const char* name, const char* doc) {
+  return {name, kCompute, ShapeRule::kLosses, doc};
+}
+
+/// The inputs of the loss ops: what every loss is a function of, and then others.
+std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
+  std::vector<Argument> inputs = {
+      Optional(
+          Images("y_true", "Target images [B, H, W, C]; an empty tensor for images of zeros.")),
+      Images("y_pred", "Predicted images, same shape."),
+      Optional({"weights", kCompute, ShapeRule::kMap,
+                "Weights of the residuals, [B, H, W, 1] or [B, H, W, C]; an empty tensor for 1."}),
+      Optional({"mask", Element::kBool, ShapeRule::kMap,
+                "Which pixels are valid, in the same shapes; an empty tensor for all."}),
+  };
+  inputs.insert(inputs.end(), others.begin(), others.end());
+  return inputs;
+}
+
+const Argument kImagesInput = Images("images", "Images [B, H, W, C] or [B, C, H, W].");
+
+}  // namespace
+
+const std::vector<Op>& Ops() {
+  static const auto* const ops = new std::vector<Op>{
+      {"Loss",
+       OptionSet::kLoss,
+       LossInputsAnd({}),
+       {Losses("loss",
+               "One value per example [B], or one per example and axis for normalizer "
+               "none.")},
+       "loss_b = sum of w penalty(residual) over the counted residuals of example b / D_b, where "
+       "the residuals compare the stencils of y_pred and y_true and D_b is what the normalizer "
+       "says. For inference and evaluation, two reads of memory. Its gradient recomputes; see "
+       "Gradops>LossMemo for training."},
+      {"LossMemo",
+       OptionSet::kLoss,
+       LossInputsAnd({Losses("expected",
+                             "The upstream gradient that the caller foresees, a scalar "
+                             "or of the shape of loss.")}),
+       {Losses("loss", "As that of Gradops>Loss."),
+        Optional(Images("memo", "Same shape as y_pred."))},
+       "Gradops>Loss that also keeps memo_b = expected_b * d loss_b / d y_pred, found in the same "
+       "sweep, so two reads and one write of memory for a whole training step."},
+      {"LossGrad",
+       OptionSet::kLoss,
+       LossInputsAnd({
+           Optional(Images("memo",
+                           "Output of Gradops>LossMemo for the same images and options, or "
+                           "an empty tensor.")),
+           Losses("expected", "What that op was given; unused without a memo."),
+           Losses("upstream", "The gradient that arrives at loss, a scalar or of its shape."),
+       }),
+       {Reusing("memo", Images("gradient", "Same shape as y_pred."))},
+       "gradient_b = upstream_b * d loss_b / d y_pred. A memo changes how fast the gradient is "
+       "found and never what it means. Where upstream_b equals expected_b the gradient is the memo "
+       "itself."},
+      {"LossGradGrad",
+       OptionSet::kLoss,
+       LossInputsAnd({Images("vector", "Same shape as y_pred."),
+                      Losses("upstream", "A scalar or of the shape of loss.")}),
+       {OptionalIf("wants_true",
+                   Images("by_true", "By y_true, or an empty tensor unless wants_true.")),
+        Images("by_pred", "By y_pred, the Hessian-vector product."),
+        Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred.")},
+       "The derivatives of the sum over b of the products of vector_b and upstream_b * d loss_b / "
+       "d y_pred."},
+      {"LossCounts",
+       OptionSet::kLoss,
+       LossInputsAnd({}),
+       {{"counts", kCompute, ShapeRule::kCounts,
+         "[B, 2] for down the rows and along the columns, [B, 1] for a joint response."}},
+       "The sums of the weights of the counted residuals, by example and axis. Looks at the shape "
+       "of y_pred, weights and mask only."},
+      {"ImageGradients",
+       OptionSet::kImages,
+       {kImagesInput},
+       {Gradients("gradients", "The shape of images and 2, down the rows and along the columns.")},
+       "gradients[..., 0] = S_y images and gradients[..., 1] = S_x images."},
+      {"ImageGradientsAdjoint",
+       OptionSet::kImages,
+       {Gradients("upstream", "The shape of images and 2.")},
+       {kImagesInput},
+       "images = S_y^T upstream[..., 0] + S_x^T upstream[..., 1], the transpose of "
+       "Gradops>ImageGradients. Each of the two ops is the gradient of the other."},
+      {"GradientMagnitude",
+       OptionSet::kMagnitude,
+       {kImagesInput},
+       {Images("magnitudes", "Same shape; 0 where border valid counts no gradient.")},
+       "magnitudes = sqrt((S_y images)^2 + (S_x images)^2 + response_epsilon)."},
+      {"GradientMagnitudeGrad",
+       OptionSet::kMagnitude,
+       {kImagesInput, Images("upstream", "Same shape.")},
+       {Images("gradient", "Same shape.")},
+       "gradient = upstream * d magnitudes / d images of Gradops>GradientMagnitude, 0 where a "
+       "magnitude is 0."},
+      {"Triad",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {Images("out", "Same shape.")},
+       "out = a - b: the traffic of loss with gradient, 2 reads and 1 write.",
+       kIsRoofline},
+      {"StreamingTriad",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {Images("out", "Same shape.")},
+       "Triad with stores that go past the caches.",
+       kIsRoofline},
+      {"SumAbsoluteDifference",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {{"sums", kCompute, ShapeRule::kSums, "Add up to the sum of |a - b|."}},
+       "The traffic of a loss alone, 2 reads.",
+       kIsRoofline},
+  };
+  return *ops;
+}
+
+const Op* FindOp(const std::string& name) {
+  for (const Op& op : Ops()) {
+    if (op.name == name) return &op;
+  }
+  return nullptr;
+}
+
+size_t Op::ImagesInput() const {
+  size_t i = 0;
+  while (inputs[i].is_optional) ++i;
+  return i;
+}
+
+size_t Op::IndexOf(const std::vector<Argument>& arguments, const std::string& argument) const {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].name == argument) return i;
+  }
+  std::abort();  // a launcher asks for what the table does not have
+}
+
+std::vector<const Option*> Op::Options() const {
+  std::vector<const Option*> options;
+  for (const Option& option : AllOptions()) {
+    if (option.set <= option_set) options.push_back(&option);
+  }
+  return options;
+}
+
+}  // namespace gradops
