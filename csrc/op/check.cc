@@ -56,8 +56,8 @@ class Checker {
   std::string CheckRank(const Argument& argument, const Sizes& shape) const {
     const size_t rank = 4 + ExtraAxes(argument);
     if (shape.size() == rank) return "";
-    return std::string(argument.name) + " must have rank " + std::to_string(rank) + " " +
-           Layout() + (rank > 4 ? " and 2" : "") + ", got shape " + ShapeText(shape);
+    return std::string(argument.name) + " must have rank " + std::to_string(rank) + " " + Layout() +
+           (rank > 4 ? " and 2" : "") + ", got shape " + ShapeText(shape);
   }
 
   /// The input that says how large the images are.
@@ -69,7 +69,7 @@ class Checker {
       return std::string(argument.name) + " must have 2 components in its last axis, got shape " +
              ShapeText(shape);
     }
-    images_.assign(shape->begin(), shape->begin() + 4);
+    images_ = Sizes(shape->begin(), shape->begin() + 4);
     return "";
   }
 
@@ -141,7 +141,7 @@ std::string ShapeText(const KnownShape& shape) {
   if (!shape) return "?";
   std::string text = "[";
   for (const int64_t size : *shape) text += (text.size() > 1 ? "," : "") + SizeText(size);
-  return text + "]";
+  return text + (shape->size() > Sizes::kMaximumRank ? ",...]" : "]");
 }
 
 std::string CheckShapes(const Op& op, const LossOptions& options,
@@ -151,6 +151,7 @@ std::string CheckShapes(const Op& op, const LossOptions& options,
 
 std::string CheckShapes(const OpCall& call) {
   std::vector<KnownShape> inputs;
+  inputs.reserve(call.inputs.size());
   for (const Buffer& input : call.inputs) inputs.push_back(input.sizes);
   return CheckShapes(*call.op, call.options, inputs);
 }

@@ -42,12 +42,11 @@ std::string Launch(const OpCall& call, const Queue& queue);
         call.dtype, [&](auto tag) { return op##Of<typename decltype(tag)::Type>(call, queue); }); \
   }
 
-/// Defines Launch, which finds the launcher by the name of the op.
-#define GRADOPS_LAUNCH_IF(op) \
-  if (name == #op) return op(call, queue);
-#define GRADOPS_DEFINE_LAUNCH                                  \
-  std::string Launch(const OpCall& call, const Queue& queue) { \
-    const std::string name = call.op->name;                    \
-    GRADOPS_OPS(GRADOPS_LAUNCH_IF)                             \
-    return "gradops has no op " + name;                        \
+/// Defines Launch, which finds the launcher by the position of the op.
+#define GRADOPS_LAUNCHER(op) &op,
+#define GRADOPS_DEFINE_LAUNCH                                                                     \
+  std::string Launch(const OpCall& call, const Queue& queue) {                                    \
+    static constexpr std::string (*kLaunchers[])(const OpCall&,                                   \
+                                                 const Queue&) = {GRADOPS_OPS(GRADOPS_LAUNCHER)}; \
+    return kLaunchers[call.op - Ops().data()](call, queue);                                       \
   }

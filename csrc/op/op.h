@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "op/sizes.h"
 
 // The one table that knows the ops: their names, inputs, outputs, attributes, rules of shape and
 // dtype, and documentation. The TensorFlow ops, their shape functions and kernels, the kernels for
@@ -13,7 +14,7 @@
 // here and one in op/ops.cc, a launcher of its name in cpu/ and one in cuda/ops.h, and its function
 // and gradient in gradops/_ops.py and gradops/_gradients.py.
 
-// ROW(name): what a backend must have a launcher for.
+// ROW(name): what a backend must have a launcher for, in the order of the table.
 #define GRADOPS_OPS(ROW)     \
   ROW(Loss)                  \
   ROW(LossMemo)              \
@@ -29,8 +30,6 @@
   ROW(SumAbsoluteDifference)
 
 namespace gradops {
-
-using Sizes = std::vector<int64_t>;
 
 /// The partial sums of SumAbsoluteDifference.
 inline constexpr int64_t kSums = 1024;
@@ -73,7 +72,7 @@ struct Op {
   /// The input that says how large the images are, and their dtype: the first that has to be given.
   size_t ImagesInput() const;
   /// The position of an argument among the inputs or the outputs.
-  size_t IndexOf(const std::vector<Argument>& arguments, const std::string& argument) const;
+  size_t IndexOf(const std::vector<Argument>& arguments, const char* argument) const;
   /// The options that it has as attributes.
   std::vector<const Option*> Options() const;
   /// Sets options by `get(name, &text)`, which says whether one is given, and checks them together.

@@ -12,8 +12,8 @@ namespace py = pybind11;
 
 /// A dense array, of NumPy or of a device.
 struct Array {
-  std::string name;    // of the argument, for messages
-  Buffer buffer = {};  // not given, by default
+  std::string name;        // of the argument, for messages
+  Buffer buffer = {};      // not given, by default
   std::string dtype = {};  // NumPy's name, or "bfloat16"
   size_t bytes = 0;
   py::object keeper = py::none();  // what holds the memory

@@ -33,13 +33,18 @@ constexpr int kDlCuda = 2, kDlCudaManaged = 13;
 }
 
 /// Whether strides, in units of `item`, are those of a dense row-major array.
-bool IsDense(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides, int64_t item) {
+bool IsDense(const Sizes& shape, const Sizes& strides, int64_t item) {
   int64_t expected = item;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != expected) return false;
     expected *= shape[i];
   }
   return true;
+}
+
+Sizes SizesOf(const py::object& tuple) {
+  const auto sizes = tuple.cast<std::vector<int64_t>>();
+  return {sizes.begin(), sizes.end()};
 }
 
 std::string NameOfTypestr(const std::string& typestr) {
@@ -62,13 +67,13 @@ std::string NameOfDlType(DlDataType type) {
 Array FromInterface(const py::dict& interface, py::handle array, const char* name) {
   Array result{name};
   result.dtype = NameOfTypestr(interface["typestr"].cast<std::string>());
-  result.buffer.sizes = interface["shape"].cast<std::vector<int64_t>>();
+  result.buffer.sizes = SizesOf(interface["shape"]);
   result.buffer.data =
       reinterpret_cast<void*>(interface["data"].cast<py::tuple>()[0].cast<uintptr_t>());
   if (interface.contains("strides") && !interface["strides"].is_none()) {
     const std::string typestr = interface["typestr"].cast<std::string>();
     const int64_t item = std::stoll(typestr.substr(2));
-    if (!IsDense(result.buffer.sizes, interface["strides"].cast<std::vector<int64_t>>(), item)) {
+    if (!IsDense(result.buffer.sizes, SizesOf(interface["strides"]), item)) {
       Refuse(name, "dense and row-major");
     }
   }
@@ -82,10 +87,10 @@ Array FromDlpack(const py::object& capsule, const char* name) {
   const DlTensor& tensor = *static_cast<const DlTensor*>(managed);  // its first member
   Array result{name};
   result.dtype = NameOfDlType(tensor.dtype);
-  result.buffer.sizes.assign(tensor.shape, tensor.shape + tensor.ndim);
+  result.buffer.sizes = Sizes(tensor.shape, tensor.shape + tensor.ndim);
   result.buffer.data = static_cast<char*>(tensor.data) + tensor.byte_offset;
   if (tensor.strides != nullptr &&
-      !IsDense(result.buffer.sizes, {tensor.strides, tensor.strides + tensor.ndim}, 1)) {
+      !IsDense(result.buffer.sizes, Sizes(tensor.strides, tensor.strides + tensor.ndim), 1)) {
     Refuse(name, "dense and row-major");
   }
   result.keeper = capsule;  // gives the memory back when nobody has taken it over

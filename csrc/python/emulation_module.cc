@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 #include "cuda/emulate.h"
 #include "op/launch.h"
@@ -20,7 +21,8 @@ std::string Run(const OpCall& call, int) { return cuda::Launch(call, {}); }
 py::array_t<int> Owners(const py::args& positional, const py::kwargs& named) {
   const NumpyCall images = ReadNumpyCall(*FindOp("GradientMagnitude"), positional, named);
   const OpCall& call = images.call;
-  py::array_t<int> owners(call.inputs[0].sizes);
+  const Sizes& sizes = call.inputs[0].sizes;
+  py::array_t<int> owners(std::vector<int64_t>(sizes.begin(), sizes.end()));
   std::fill_n(owners.mutable_data(), owners.size(), 0);
   const std::string error = VisitDtype(call.dtype, [&](auto tag) {
     using S = typename decltype(tag)::Type;

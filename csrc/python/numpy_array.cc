@@ -1,6 +1,7 @@
 #include <pybind11/numpy.h>
 
 #include <stdexcept>
+#include <vector>
 
 #include "python/array.h"
 
@@ -11,7 +12,8 @@ std::string NameOf(const py::dtype& dtype) { return py::str(dtype).cast<std::str
 
 Array Wrapped(const py::array& array, const char* name) {
   Array result{name, {}, NameOf(array.dtype()), static_cast<size_t>(array.nbytes()), array};
-  result.buffer = {const_cast<void*>(array.data()), {array.shape(), array.shape() + array.ndim()}};
+  result.buffer = {const_cast<void*>(array.data()),
+                   Sizes(array.shape(), array.shape() + array.ndim())};
   return result;
 }
 
@@ -36,7 +38,9 @@ Array ReadNumpyArray(py::handle array, const char* name) {
 }
 
 Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtype) {
-  return Wrapped(py::array(py::dtype::from_args(dtype), sizes), name);
+  return Wrapped(
+      py::array(py::dtype::from_args(dtype), std::vector<int64_t>(sizes.begin(), sizes.end())),
+      name);
 }
 
 }  // namespace gradops::python

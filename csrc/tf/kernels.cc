@@ -40,6 +40,8 @@ class Kernel : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const auto images = static_cast<int>(op_.ImagesInput());
     OpCall call{&op_, DtypeOf(context->input_dtype(images)), options_};
+    call.inputs.reserve(op_.inputs.size());
+    call.outputs.reserve(op_.outputs.size());
     for (int i = 0; i < context->num_inputs(); ++i) {
       call.inputs.push_back(BufferOf(context->input(i)));
     }
@@ -73,7 +75,7 @@ class Kernel : public OpKernel {
     }
     const Sizes sizes = is_wanted_[i] ? OutputSizes(output, *call) : Sizes{0};
     TensorShape shape;
-    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(sizes, &shape));
+    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({sizes.begin(), sizes.size()}, &shape));
     Tensor* tensor;
     if (*output.reuses != '\0' && call->inputs[ReusedBy(output)].IsGiven()) {
       TF_RETURN_IF_ERROR(
