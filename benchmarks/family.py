@@ -9,7 +9,8 @@ from benchmarks import cases, report, timing
 from benchmarks.cases import Settings, Target, Timed
 from benchmarks.modes import FORWARD, LOSS_AND_GRADIENT
 from benchmarks.problems import NAMED, Problem, make_problem
-from gradops import _measure, _options
+from gradops import _measure
+from gradops._inputs import checks
 
 _FLOOR = 2.5
 _FLOOR_OF_COSTLY = 4.0
@@ -28,7 +29,7 @@ def _options_of(stencil: str, response: str, penalty: str) -> dict[str, Any]:
 
 
 def _one_at_a_time() -> list[dict[str, Any]]:
-    names = _options.allowed_names()
+    names = checks.allowed_names()
     others = [
         _options_of(**{**NAMED, option: name})
         for option in NAMED
@@ -39,7 +40,7 @@ def _one_at_a_time() -> list[dict[str, Any]]:
 
 
 def _everything() -> list[dict[str, Any]]:
-    names = _options.allowed_names()
+    names = checks.allowed_names()
     choices = itertools.product(*(names[option] for option in NAMED))
     return [_options_of(*choice) for choice in choices if choice != tuple(NAMED.values())]
 

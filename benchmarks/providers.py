@@ -34,15 +34,16 @@ from benchmarks.modes import (
     upstream,
 )
 from benchmarks.problems import Problem
-from gradops import _library, _options
+from gradops._fused import library
+from gradops._inputs import checks
 
 _FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP)
 
-_kernels = _library.kernels()
+_kernels = library.kernels()
 
 
 def _kernel_options(problem: Problem) -> dict[str, Any]:
-    checked = _options.check(**problem.options)
+    checked = checks.options(**problem.options)
     given = {name: value for name, value in checked.items() if value != ""}
     return {**given, **problem.maps, "threads": problem.threads}
 

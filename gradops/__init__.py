@@ -27,7 +27,7 @@ __all__ = ["__version__", "build_info", "reference"]
 
 if _backend.choice().name != "kernels only":
     from gradops import composite, presets
-    from gradops._keras_names import register_functions
+    from gradops._keras.names import register_functions
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss

@@ -1,4 +1,4 @@
-"""Which of two backends computes: the fused ops (_ops.py) or their composition (_composed.py).
+"""Which of two backends computes: the fused ops (_fused/) or their composition (_composite/).
 
 The environment variable GRADOPS_BACKEND says: "fused", or an error that tells what is in the way;
 "composite"; or "auto", the default: fused if the op library loads, else composite with a warning.
@@ -6,14 +6,17 @@ The environment variable GRADOPS_BACKEND says: "fused", or an error that tells w
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import importlib
 import os
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from gradops import _library
+from gradops._fused import library
 
 VARIABLE = "GRADOPS_BACKEND"
 CHOICES = ("auto", "fused", "composite")
@@ -46,21 +49,22 @@ def choice() -> Choice:
       ImportError: If there is no TensorFlow for it, or if it must be "fused" and cannot be.
     """
     if wanted() == "composite":
-        _library.require_tensorflow()
+        library.require_tensorflow()
         return Choice("composite", f"{VARIABLE}=composite")
-    if _library.is_without_tensorflow():
+    if library.is_without_tensorflow():
         reason = "gradops was built without TensorFlow (GRADOPS_TF=OFF)"
         if wanted() == "fused":
             fix = "in its source folder, run pip install '.[cpu]'"
             raise ImportError(f"{VARIABLE}=fused, but {reason}; {fix}")
         return Choice("kernels only", reason)
     try:
-        _library.ops()
+        library.ops()
     except ImportError as error:
-        if wanted() == "fused" or not _library.has_tensorflow():
+        if wanted() == "fused" or not library.has_tensorflow():
             raise
         return _fall_back(str(error))
-    importlib.import_module("gradops._ops")  # the ops' gradients and loops, for saved models
+    for module in ("gradients", "pfor"):  # registered with TensorFlow, also for saved models
+        importlib.import_module(f"gradops._fused.{module}")
     return Choice("fused")
 
 
@@ -69,7 +73,7 @@ def choice_for_devices() -> Choice:
     """The same, decided at the first call of a loss, when devices are known."""
     if choice().name == "fused" and wanted() == "auto" and _has("TPU"):
         return _fall_back("the fused ops do not run on a TPU, and there is one")
-    if choice().name == "fused" and _has("GPU") and not _library.has_cuda():
+    if choice().name == "fused" and _has("GPU") and not library.has_cuda():
         warnings.warn(
             "this gradops was built without CUDA kernels and there is a GPU: losses of its tensors "
             "are computed on the CPU, with copies there and back, and not at all under XLA. Build "
@@ -85,17 +89,48 @@ def in_use() -> Choice:
     return choice_for_devices() if choice_for_devices.cache_info().currsize else choice()
 
 
-@functools.cache
+_is_composed = contextvars.ContextVar("is_composed", default=False)
+
+
+@contextlib.contextmanager
+def composed() -> Iterator[None]:
+    """Whoever asks for the ops in this context gets the composition."""
+    token = _is_composed.set(True)
+    try:
+        yield
+    finally:
+        _is_composed.reset(token)
+
+
 def ops() -> ModuleType:
-    """The functions of the backend."""
-    name = "gradops._ops" if choice_for_devices().name == "fused" else "gradops._composed"
-    return importlib.import_module(name)
+    """The functions of the backend: _fused/ops.py or _composite/ops.py."""
+    return _fused_ops() or composition()
 
 
 @functools.cache
+def composition() -> ModuleType:
+    """Those of the composition, also for what there is no fused op for."""
+    return importlib.import_module("gradops._composite.ops")
+
+
 def takes_scales() -> bool:
     """Whether the ops take several scales in one pass; the CUDA kernels do not."""
-    return choice_for_devices().name == "fused" and not _has("GPU")
+    return _fused_ops() is not None and not _has_gpu()
+
+
+def _fused_ops() -> ModuleType | None:
+    return None if _is_composed.get() else _fused_ops_of_process()
+
+
+@functools.cache
+def _fused_ops_of_process() -> ModuleType | None:
+    is_fused = choice_for_devices().name == "fused"
+    return importlib.import_module("gradops._fused.ops") if is_fused else None
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    return _has("GPU")
 
 
 def _has(device_type: str) -> bool:

@@ -6,7 +6,8 @@ import importlib.metadata
 import sys
 from typing import Any
 
-from gradops import _backend, _library
+from gradops import _backend
+from gradops._fused import library
 
 
 def build_info() -> dict[str, Any]:
@@ -36,9 +37,9 @@ def build_info() -> dict[str, Any]:
       True
     """
     name, reason = _backend.in_use()
-    if _library.is_built():
-        built = _library.kernels().build_info()
-        built["tensorflow_build_version"] = _library.tensorflow_build_version()
+    if library.is_built():
+        built = library.kernels().build_info()
+        built["tensorflow_build_version"] = library.tensorflow_build_version()
     else:
         built = {
             "version": _installed_version(),
@@ -70,5 +71,5 @@ def _tensorflow_version() -> str | None:
     imported = sys.modules.get("tensorflow")
     if imported is not None:
         return imported.__version__
-    installed = _library.installed_tensorflow()
+    installed = library.installed_tensorflow()
     return installed[1] if installed else None

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gradops import _backend, _composed, _options
-from gradops._inputs import Inputs, is_absent, loss_dtype, shape_error
-from gradops._options import Options
-from gradops.composite.checks import DATA_FORMATS, check_stencil
-from gradops.composite.scales import coarser, coarser_mask, minimum_size
+from gradops import _backend
+from gradops._inputs import checks
+from gradops._inputs.checks import Options
+from gradops._inputs.levels import coarser, coarser_mask, minimum_size
+from gradops._inputs.tensors import Inputs, is_absent, loss_dtype, shape_error
 
 _MOST = 16  # Levels::kMaximum of csrc/core/levels.h
+_AXES = {"channels_last": (1, 2), "channels_first": (2, 3)}  # of height and width
 
 
 class Scales(NamedTuple):
@@ -48,12 +49,12 @@ def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -
     is_integer = isinstance(scales, numbers.Integral) and not isinstance(scales, bool)
     if not is_integer or not 1 <= scales <= _MOST:
         raise ValueError(f"scales must be an integer from 1 to {_MOST}, got {scales!r}")
-    _options.check(downsample=downsample)
+    checks.options(downsample=downsample)
     if scale_weights is None:
         return Scales((1.0,) * scales, downsample)
     is_array = isinstance(scale_weights, np.ndarray) and scale_weights.ndim == 1
     is_sequence = is_array or isinstance(scale_weights, Sequence)
-    found = [_options.as_finite(weight) for weight in scale_weights] if is_sequence else []
+    found = [checks.as_finite(weight) for weight in scale_weights] if is_sequence else []
     if len(found) != scales or any(weight is None or weight < 0 for weight in found):
         raise ValueError(
             f"scale_weights must be {scales} finite numbers of at least 0, one for each of the "
@@ -69,7 +70,7 @@ def loss(
     upstream: str | None = "mean",
     factor: float = 1.0,
 ) -> tf.Tensor:
-    """Per-example losses; see loss of _ops.py for upstream and factor."""
+    """Per-example losses; see loss of _fused/ops.py for upstream and factor."""
     ops = _backend.ops()
     if scales.is_one():
         return ops.loss(inputs, options, upstream, factor)
@@ -79,7 +80,7 @@ def loss(
     _check_size(inputs.y_pred, options, scales)
     terms = []
     if scales.pixel_weight:
-        terms.append(scales.pixel_weight * _composed.pixel_loss(inputs, options))
+        terms.append(scales.pixel_weight * _backend.composition().pixel_loss(inputs, options))
     for weight, level in _levels(inputs, options, scales):
         if weight == 0 and terms:
             continue
@@ -106,7 +107,7 @@ def value_and_gradient(
 
 
 def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[float, Inputs]]:
-    axes = DATA_FORMATS[options["data_format"]][:2]
+    axes = _AXES[options["data_format"]]
     dtype = loss_dtype(inputs.y_pred.dtype)
     for level, weight in enumerate(scales.weights):
         if level > 0:
@@ -124,14 +125,13 @@ def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[
 
 def _check_size(y_pred: tf.Tensor, options: Options, scales: Scales) -> None:
     """Raises if the coarsest level is known to be too small; else its op would, without a word."""
-    stencil = check_stencil(
-        options["stencil"], options["border"], options["scale"], options["data_format"]
-    )
-    least = minimum_size(stencil.minimum_size(), len(scales.weights), scales.downsample)
-    height, width = (y_pred.shape[axis] for axis in (stencil.height_axis, stencil.width_axis))
+    of_level = _backend.composition().minimum_size(options)
+    least = minimum_size(of_level, len(scales.weights), scales.downsample)
+    height, width = (y_pred.shape[axis] for axis in _AXES[options["data_format"]])
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(
             f"y_pred is too small for scales={len(scales.weights)} with downsample "
-            f"{scales.downsample!r}: border {stencil.border!r} with stencil {stencil.name!r} needs "
-            f"height and width of at least {least}, got height {height} and width {width}"
+            f"{scales.downsample!r}: border {options['border']!r} with stencil "
+            f"{options['stencil']!r} needs height and width of at least {least}, got height "
+            f"{height} and width {width}"
         )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from gradops import _backend, _convert, _options, _scales
-from gradops._convert import MaskLike, TensorLike
+from gradops import _backend, _scales
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import MaskLike, TensorLike
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -108,7 +109,7 @@ def gradient_loss(
     Source: for the defaults, |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
     gives the same numbers. The others are defined in docs/design.md.
     """
-    options = _options.check(
+    options = checks.options(
         stencil=stencil,
         penalty=penalty,
         response=response,
@@ -123,7 +124,7 @@ def gradient_loss(
     )
     levels = _scales.check(scales, downsample, scale_weights)
     with tf.name_scope(name or "gradient_loss"):
-        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        inputs, leading = convert.inputs(y_true, y_pred, weights, mask)
         return leading.unfold_losses(_scales.loss(inputs, options, levels))
 
 
@@ -193,8 +194,8 @@ def value_and_gradient(
 
     Source: the derivation in csrc/math/stencil.h.
     """
-    _options.check_choice("reduction", reduction, REDUCTIONS)
-    options = _options.check(
+    checks.choice("reduction", reduction, REDUCTIONS)
+    options = checks.options(
         stencil=stencil,
         penalty=penalty,
         response=response,
@@ -209,7 +210,7 @@ def value_and_gradient(
     )
     levels = _scales.check(scales, downsample, scale_weights)
     with tf.name_scope(name or "value_and_gradient"):
-        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        inputs, leading = convert.inputs(y_true, y_pred, weights, mask)
         losses, gradient = _scales.value_and_gradient(inputs, reduction, options, levels)
         losses = leading.unfold_losses(losses)
         gradient = leading.unfold_images(gradient)
@@ -273,7 +274,7 @@ def gradient_sums(
 
     Source: gradient_loss.
     """
-    options = _options.check(
+    options = checks.options(
         stencil=stencil,
         penalty=penalty,
         response=response,
@@ -285,8 +286,8 @@ def gradient_sums(
         response_epsilon=response_epsilon,
         data_format=data_format,
     )
-    options = {**options, "normalizer": _options.SUMS}
+    options = {**options, "normalizer": checks.SUMS}
     with tf.name_scope(name or "gradient_sums"):
-        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        inputs, leading = convert.inputs(y_true, y_pred, weights, mask)
         sums, counts = _backend.ops().sums(inputs, options)
         return leading.unfold_losses(sums), leading.unfold_losses(counts)

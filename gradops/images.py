@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops import _backend, _convert, _options
-from gradops._convert import TensorLike
+from gradops import _backend
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import TensorLike
 
 
 def image_gradients(
@@ -45,9 +46,9 @@ def image_gradients(
 
     Source: docs/design.md; for the defaults tf.image.sobel_edges.
     """
-    options = _options.check(stencil=stencil, border=border, scale=scale, data_format=data_format)
+    options = checks.options(stencil=stencil, border=border, scale=scale, data_format=data_format)
     with tf.name_scope(name or "image_gradients"):
-        folded, leading = _convert.folded_images("images", images)
+        folded, leading = convert.folded_images("images", images)
         return leading.unfold_images(_backend.ops().image_gradients(folded, options))
 
 
@@ -88,7 +89,7 @@ def gradient_magnitude(
     Source: docs/design.md; with scale="unit", border="replicate" and response_epsilon=1e-6 that of
     kornia.filters.sobel.
     """
-    options = _options.check(
+    options = checks.options(
         stencil=stencil,
         border=border,
         scale=scale,
@@ -96,7 +97,7 @@ def gradient_magnitude(
         data_format=data_format,
     )
     with tf.name_scope(name or "gradient_magnitude"):
-        folded, leading = _convert.folded_images("images", images)
+        folded, leading = convert.folded_images("images", images)
         return leading.unfold_images(_backend.ops().gradient_magnitude(folded, options))
 
 

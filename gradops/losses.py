@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _inputs, _keras_call, _keras_weights, _options, _scales
-from gradops._legacy_keras import NotOfLegacyKeras
+from gradops import _scales
+from gradops._inputs import checks, convert, tensors
+from gradops._keras import calls, sample_weights
+from gradops._keras.legacy import NotOfLegacyKeras
 
 
 @keras.saving.register_keras_serializable(package="gradops")
@@ -91,12 +93,12 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         name: str = "gradient_loss",
         dtype: Any = None,
     ):
-        _keras_call.check_backend()
-        self._image_dtype = _keras_call.image_dtype(dtype)
-        value_dtype = _inputs.loss_dtype(self._image_dtype).name
+        calls.check_backend()
+        self._image_dtype = calls.image_dtype(dtype)
+        value_dtype = tensors.loss_dtype(self._image_dtype).name
         super().__init__(name=name, reduction=reduction, dtype=value_dtype)
-        self._reduction = _keras_call.Reduction(name=name, reduction=reduction, dtype=value_dtype)
-        self._options = _options.check(
+        self._reduction = calls.Reduction(name=name, reduction=reduction, dtype=value_dtype)
+        self._options = checks.options(
             stencil=stencil,
             penalty=penalty,
             response=response,
@@ -111,11 +113,11 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         )
         self._scales = _scales.check(scales, downsample, scale_weights)
         self.data_format = self._options["data_format"]
-        self.weight = _options.finite("weight", weight)
+        self.weight = checks.finite("weight", weight)
         if mask is not None:
-            _options.check_choice("mask", mask, _keras_call.MASKS)
+            checks.choice("mask", mask, calls.MASKS)
         self.mask = mask
-        self.mask_value = _keras_call.optional_finite("mask_value", mask_value)
+        self.mask_value = calls.optional_finite("mask_value", mask_value)
         self._parameters = dict(
             epsilon=epsilon, delta=delta, alpha=alpha, response_epsilon=response_epsilon
         )
@@ -129,16 +131,16 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         """Per-example losses, of the shape of the leading axes."""
         return self.losses(self.sort(y_true, y_pred, None))
 
-    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call as `losses` takes them."""
-        call = _keras_call.sort(y_true, y_pred, self._image_dtype, self.data_format)
-        by_example, by_pixel = _keras_weights.route(sample_weight, call.y_pred, self.data_format)
+        call = calls.sort(y_true, y_pred, self._image_dtype, self.data_format)
+        by_example, by_pixel = sample_weights.route(sample_weight, call.y_pred, self.data_format)
         return call._replace(sample_weight=by_example, pixel_weights=by_pixel)
 
-    def losses(self, call: _keras_call.Call) -> tf.Tensor:
+    def losses(self, call: calls.Call) -> tf.Tensor:
         """Per-example losses, without weights and mask of the examples."""
         valid = call.valid(self.mask, self.mask_value)
-        inputs, leading = _convert.inputs(call.y_true, call.y_pred, call.pixel_weights, valid)
+        inputs, leading = convert.inputs(call.y_true, call.y_pred, call.pixel_weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
         losses = _scales.loss(inputs, self._options, self._scales, upstream, self.weight)
         losses = leading.unfold_losses(losses)
@@ -149,7 +151,7 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         config = super().get_config()
         config["dtype"] = self._image_dtype.name
         config |= {"mask": self.mask, "mask_value": self.mask_value}
-        names = {name: x for name, x in self._options.items() if name in _options.allowed_names()}
+        names = {name: x for name, x in self._options.items() if name in checks.allowed_names()}
         weights, downsample = self._scales.weights, self._scales.downsample
         config |= {"scales": len(weights), "downsample": downsample, "scale_weights": list(weights)}
         return {**config, **names, **self._parameters, "weight": self.weight}
@@ -178,5 +180,5 @@ class SobelLoss(GradientLoss):
     """
 
     def __init__(self, penalty: str = "l1", *, name: str = "sobel_loss", **kwargs: Any):
-        _keras_call.check_is_sobel("SobelLoss", "GradientLoss", kwargs)
+        calls.check_is_sobel("SobelLoss", "GradientLoss", kwargs)
         super().__init__(penalty=penalty, name=name, **kwargs)

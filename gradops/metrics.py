@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
-from gradops import _keras_call
+from gradops._keras import calls
 from gradops.losses import GradientLoss
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class GradientMetric(_keras_call.MetricOfLosses):
+class GradientMetric(calls.MetricOfLosses):
     """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
 
     Args:
@@ -62,5 +62,5 @@ class SobelMetric(GradientMetric):
     """
 
     def __init__(self, penalty: str = "l1", *, name: str = "sobel_metric", **options: Any):
-        _keras_call.check_is_sobel("SobelMetric", "GradientMetric", options)
+        calls.check_is_sobel("SobelMetric", "GradientMetric", options)
         super().__init__(penalty=penalty, name=name, **options)

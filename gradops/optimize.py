@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _options
-from gradops._inputs import loss_dtype
+from gradops._inputs import checks, convert
+from gradops._inputs.tensors import loss_dtype
 
 # The relative decrease is taken over this many steps: one step's is noise near the minimum.
 WINDOW = 10
@@ -24,7 +24,7 @@ class Optimized(NamedTuple):
 
 
 def optimize_image(
-    initial: _convert.TensorLike,
+    initial: convert.TensorLike,
     loss: Callable[[tf.Tensor], tf.Tensor],
     *,
     optimizer: Any = "adam",
@@ -73,11 +73,11 @@ def optimize_image(
 
     Source: gradient descent on pixels, as style transfer does it (Gatys et al. 2016).
     """
-    start = _convert.tensor("initial", initial)
+    start = convert.tensor("initial", initial)
     if not start.dtype.is_floating:
         raise ValueError(f"initial must have a floating dtype, got {start.dtype.name}")
-    steps = _options.check_integer("steps", steps)
-    if not 0 <= _options.finite("tolerance", tolerance) < 1:
+    steps = checks.integer("steps", steps)
+    if not 0 <= checks.finite("tolerance", tolerance) < 1:
         raise ValueError(f"tolerance must be at least 0 and below 1, got {tolerance!r}")
     for argument, function in (("loss", loss), ("callback", callback)):
         if not callable(function) and not (argument == "callback" and function is None):
@@ -125,7 +125,7 @@ def optimize_image(
 
 def _checked_range(value_range: Any) -> tuple[float, float]:
     try:
-        low, high = map(_options.as_finite, value_range)
+        low, high = map(checks.as_finite, value_range)
     except (TypeError, ValueError):  # not a sequence, or not of two
         low = high = None
     if low is None or high is None or low >= high:

@@ -8,13 +8,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _inputs, _keras_call, _keras_weights, _options, _saved_parts
-from gradops._convert import TensorLike
-from gradops._features import Features
-from gradops._gradient_term import GradientTerm, mean_by_example
-from gradops._leading import check_rank
-from gradops._legacy_keras import NotOfLegacyKeras
-from gradops._same_shape import same_shape
+from gradops._inputs import checks, convert, tensors
+from gradops._inputs.convert import TensorLike
+from gradops._inputs.leading import check_rank
+from gradops._inputs.same_shape import same_shape
+from gradops._keras import calls, sample_weights
+from gradops._keras.legacy import NotOfLegacyKeras
+from gradops._perceptual import saved_parts
+from gradops._perceptual.features import Features
+from gradops._perceptual.gradient_term import GradientTerm, mean_by_example
 
 _PENALTIES = {"l2": tf.square, "l1": tf.abs}
 
@@ -97,16 +99,16 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         name: str = "perceptual_gradient_loss",
         dtype: Any = None,
     ):
-        _keras_call.check_backend()
-        self._image_dtype = _keras_call.image_dtype(dtype)
-        self._value_dtype = _inputs.loss_dtype(self._image_dtype)
+        calls.check_backend()
+        self._image_dtype = calls.image_dtype(dtype)
+        self._value_dtype = tensors.loss_dtype(self._image_dtype)
         super().__init__(name=name, reduction=reduction, dtype=self._value_dtype.name)
-        self._reduction = _keras_call.Reduction(
+        self._reduction = calls.Reduction(
             name=name, reduction=reduction, dtype=self._value_dtype.name
         )
         self.perceptual_weight = _weight("perceptual_weight", perceptual_weight)
         self.gradient_weight = _weight("gradient_weight", gradient_weight)
-        _options.check_choice("feature_penalty", feature_penalty, tuple(_PENALTIES))
+        checks.choice("feature_penalty", feature_penalty, tuple(_PENALTIES))
         self.feature_penalty = feature_penalty
         self._features = Features(feature_extractor, layers, preprocess, self._value_dtype)
         self.layer_weights = _layer_weights(layer_weights)
@@ -152,8 +154,8 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
           >>> tape.gradient(value, image).shape
           TensorShape([1, 8, 8, 3])
         """
-        target = _convert.tensor("y_true", y_true)
-        _keras_weights.weights_of(tf.zeros(tf.shape(target)[:1]), sample_weight)  # checks them
+        target = convert.tensor("y_true", y_true)
+        sample_weights.weights_of(tf.zeros(tf.shape(target)[:1]), sample_weight)  # checks them
         features = self._found("y_true", target) if self.perceptual_weight else None
 
         def bound(y_pred: TensorLike) -> tf.Tensor:
@@ -173,14 +175,14 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         return {
             **super().get_config(),
             "dtype": self._image_dtype.name,
-            "feature_extractor": _saved_parts.save("feature_extractor", features.extractor),
+            "feature_extractor": saved_parts.save("feature_extractor", features.extractor),
             "perceptual_weight": self.perceptual_weight,
             "gradient_weight": self.gradient_weight,
-            "gradient_loss": _saved_parts.save("gradient_loss", self._gradient_term.loss),
+            "gradient_loss": saved_parts.save("gradient_loss", self._gradient_term.loss),
             "layers": None if features.layers is None else list(features.layers),
             "layer_weights": self.layer_weights,
             "feature_penalty": self.feature_penalty,
-            "preprocess": _saved_parts.save("preprocess", features.preprocess),
+            "preprocess": saved_parts.save("preprocess", features.preprocess),
         }
 
     @classmethod
@@ -191,7 +193,7 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
           ValueError: If a part is not what it was when it was saved.
         """
         saved = ("feature_extractor", "gradient_loss", "preprocess")
-        return cls(**{**config, **{name: _saved_parts.load(name, config[name]) for name in saved}})
+        return cls(**{**config, **{name: saved_parts.load(name, config[name]) for name in saved}})
 
     def _losses(
         self, y_true: tf.Tensor, y_pred: tf.Tensor, targets: list[tf.Tensor] | None
@@ -242,20 +244,20 @@ def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
     if mask is not None and mask.shape.rank != 1:
         raise ValueError(
             "the Keras mask of y_pred must be one of examples, [B], for PerceptualGradientLoss, "
-            f"got {_keras_weights.rank_or_shape(mask)}"
+            f"got {sample_weights.rank_or_shape(mask)}"
         )
     return mask
 
 
 def _pair(y_true: Any, y_pred: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Both images, of one shape."""
-    y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
+    y_true, y_pred = convert.tensor("y_true", y_true), convert.tensor("y_pred", y_pred)
     check_rank("y_pred", y_pred)
     return y_true, same_shape(y_pred, y_true, "y_pred and y_true must have the same shape")
 
 
 def _weight(argument: str, value: Any) -> float:
-    number = _options.as_finite(value)
+    number = checks.as_finite(value)
     if number is None or number < 0:
         raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
     return number

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops import _convert, _options
-from gradops._convert import MaskLike, TensorLike
-from gradops._inputs import is_absent
-from gradops.composite.problem import Problem
+from gradops import _backend
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import MaskLike, TensorLike
 
 CHANNELS = ("mean", "each")
 
@@ -70,8 +69,8 @@ def residual_map(
     Source: gradops.gradient_loss. Without a mask and for borders other than "valid" the map's mean
     is that loss, or twice that loss where it has two residuals at each pixel.
     """
-    _options.check_choice("channels", channels, CHANNELS)
-    layout = _options.check(
+    checks.choice("channels", channels, CHANNELS)
+    options = checks.options(
         stencil=stencil,
         penalty=penalty,
         response=response,
@@ -82,26 +81,11 @@ def residual_map(
         alpha=alpha,
         response_epsilon=response_epsilon,
         data_format=data_format,
-    )["data_format"]
+    )
     with tf.name_scope(name or "residual_map"):
-        inputs, leading = _convert.inputs(y_true, y_pred, None, mask)
-        problem = Problem(
-            None if is_absent(inputs.y_true) else inputs.y_true,
-            inputs.y_pred,
-            stencil=stencil,
-            penalty=penalty,
-            response=response,
-            border=border,
-            scale=scale,
-            epsilon=epsilon,
-            delta=delta,
-            alpha=alpha,
-            response_epsilon=response_epsilon,
-            weights=None,
-            mask=None if is_absent(inputs.mask) else inputs.mask,
-            data_format=layout,
-        )
-        residuals = tf.add_n(problem.terms())
+        inputs, leading = convert.inputs(y_true, y_pred, None, mask)
+        residuals = _backend.composition().residual_map(inputs, options)
         if channels == "mean":
-            residuals = tf.reduce_mean(residuals, axis=3 if layout == "channels_last" else 1)
+            axis = 3 if options["data_format"] == "channels_last" else 1
+            residuals = tf.reduce_mean(residuals, axis=axis)
         return leading.unfold_losses(residuals)

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gradops import _keras_call, _options, _vgg_weights
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs import checks
+from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._keras import calls
+from gradops._perceptual import vgg_weights
 
 #: How many convolutions each of the five blocks has.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -34,7 +36,7 @@ _ORIGINS: weakref.WeakKeyDictionary[keras.Model, Origin] = weakref.WeakKeyDictio
 def origin(model: keras.Model) -> Origin | None:
     """How to make a model of vgg_features again; None if that is not known to be the same."""
     found = _ORIGINS.get(model)
-    unchanged = found is not None and found.digest == _vgg_weights.digest(model.get_weights())
+    unchanged = found is not None and found.digest == vgg_weights.digest(model.get_weights())
     return found if unchanged else None
 
 
@@ -89,11 +91,11 @@ def vgg_features(
 
     Source: Simonyan and Zisserman 2015; keras.applications.vgg16; layers: Johnson et al. 2016.
     """
-    _keras_call.check_backend()
-    _options.check_choice("architecture", architecture, tuple(BLOCKS))
+    calls.check_backend()
+    checks.choice("architecture", architecture, tuple(BLOCKS))
     layers = _checked_layers(architecture, layers)
     low, high = _checked_range(value_range)
-    data_format = _options.check(data_format=data_format)["data_format"]
+    data_format = checks.options(data_format=data_format)["data_format"]
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
     pixels = ImageNetPixels(low, high, least=_least_size(layers), data_format=data_format)
@@ -102,7 +104,7 @@ def vgg_features(
     outputs = outputs[0] if len(outputs) == 1 else outputs
     model = keras.Model(images, outputs, name=name or architecture)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    _vgg_weights.fill(convolutions, architecture, _kernel_shapes(architecture), weights, seed)
+    vgg_weights.fill(convolutions, architecture, _kernel_shapes(architecture), weights, seed)
     model.trainable = False
     if weights is None or weights == "imagenet":
         arguments = dict(
@@ -115,7 +117,7 @@ def vgg_features(
             dtype=convolutions[0].dtype_policy.name,
             name=model.name,
         )
-        _ORIGINS[model] = Origin(arguments, _vgg_weights.digest(model.get_weights()))
+        _ORIGINS[model] = Origin(arguments, vgg_weights.digest(model.get_weights()))
     return model
 
 
@@ -177,7 +179,7 @@ def _checked_layers(architecture: str, layers: Sequence[str]) -> tuple[str, ...]
 
 def _checked_range(value_range: Sequence[float]) -> tuple[float, float]:
     both = value_range if isinstance(value_range, Sequence) else ()
-    numbers = [_options.as_finite(value) for value in both]
+    numbers = [checks.as_finite(value) for value in both]
     if len(numbers) != 2 or None in numbers or not numbers[0] < numbers[1]:  # type: ignore[operator]
         raise ValueError(
             f"value_range must be two finite numbers (low, high), low < high, got {value_range!r}"

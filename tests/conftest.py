@@ -73,7 +73,7 @@ def rng():
 
 def use_backend(monkeypatch, name):
     """Makes the public functions compute with that backend until the test ends."""
-    from gradops import _backend, _composed
+    from gradops import _backend
 
     assert _backend.choice().name == "fused", _backend.choice().reason
     if name == "fused":
@@ -81,8 +81,7 @@ def use_backend(monkeypatch, name):
     choice = _backend.Choice(name, "a test asks for it")
     for function in ("choice", "choice_for_devices", "in_use"):
         monkeypatch.setattr(_backend, function, lambda: choice)
-    monkeypatch.setattr(_backend, "ops", lambda: _composed)
-    monkeypatch.setattr(_backend, "takes_scales", lambda: False)
+    monkeypatch.setattr(_backend, "_fused_ops", lambda: None)
 
 
 @pytest.fixture(params=["fused", "composite"])

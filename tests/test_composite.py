@@ -237,6 +237,19 @@ def test_value_and_gradient_of_one_variable_for_both():
     assert default.shape == ()  # The mean is the default.
 
 
+def test_its_functions_are_the_public_ones_and_check_what_they_check():
+    images = np.zeros(SHAPE)
+    for name in ("gradient_loss", "value_and_gradient", "gradient_sums"):
+        assert getattr(composite, name).__doc__ == getattr(gradops, name).__doc__
+        with pytest.raises(ValueError, match=r"penalty must be one of 'l1', .* got 'wrong'"):
+            getattr(composite, name)(images, images, penalty="wrong")
+    for name in ("image_gradients", "gradient_magnitude"):
+        with pytest.raises(ValueError, match=r"border must be one of 'reflect', .* got 'wrong'"):
+            getattr(composite, name)(images, border="wrong")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images must have rank 4"):
+        composite.sobel_edges(images[0])
+
+
 def test_name_is_the_scope_of_the_ops():
     with tf.Graph().as_default():
         images = tf.zeros([2, 4, 5, 3])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from op_tools import at_run_time, pairs_of
 
 import gradops
-from gradops._inputs import shape_text
+from gradops._inputs.tensors import shape_text
 
 SHAPE = (2, 4, 5, 3)
 GOOD = np.zeros(SHAPE, "float32")

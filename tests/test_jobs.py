@@ -228,6 +228,8 @@ def test_maps_of_sizes_that_only_broadcast_are_refused(which, first, jit_compile
 
 
 def test_messages_on_masks_name_each_shape_once():
-    with pytest.raises(tf.errors.InvalidArgumentError) as error:
-        gradops.residual_map(tf.zeros([2, 8, 8, 1]), tf.zeros([2, 8, 8, 1]), mask=[[[[True]]]])
-    assert str(error.value).count("[2, 8, 8, 1]") == 1
+    images = tf.zeros([2, 8, 8, 1])
+    for function in (gradops.residual_map, gradops.gradient_loss):
+        with pytest.raises(tf.errors.InvalidArgumentError) as error:
+            function(images, images, mask=[[[[True]]]])
+        assert str(error.value).count("[2,8,8,1]") == 1

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import gradops
-from gradops import _backend, _keras_weights, reference
+from gradops import _backend, reference
+from gradops._keras import sample_weights
 
 SHAPE = (6, 8, 6, 3)  # B == W: what Keras would multiply wrongly
 BATCH, HEIGHT, WIDTH, CHANNELS = SHAPE
@@ -75,7 +76,7 @@ def test_weights_of_another_number_of_examples_are_refused():
         with pytest.raises(
             tf.errors.InvalidArgumentError, match=r"sample_weight must be \[B\], or"
         ):
-            _keras_weights.weights_of(tf.zeros([BATCH]), np.ones(count))
+            sample_weights.weights_of(tf.zeros([BATCH]), np.ones(count))
 
 
 @both_backends

@@ -6,7 +6,9 @@ import tensorflow as tf
 from op_tools import assert_close, images, ops_of, pairs_of
 
 import gradops
-from gradops import _convert, _library, _ops, _options, reference
+from gradops import reference
+from gradops._fused import library, ops
+from gradops._inputs import checks, convert
 
 SHAPE = (3, 6, 5, 2)
 
@@ -140,12 +142,12 @@ def test_two_losses_that_differ_in_weights_or_mask(rng):
 
 def test_the_expected_upstream_gives_back_the_memo_itself(rng):
     """No copy: the returned gradient is the buffer that the forward pass wrote."""
-    inputs, _ = _convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
-    options = _options.check(**{k: v[0] for k, v in _options.allowed_names().items()})
+    inputs, _ = convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))
+    options = checks.options(**{k: v[0] for k, v in checks.allowed_names().items()})
     expected = tf.constant(0.25)
-    loss, memo = _ops.loss_memo(inputs, expected, options)
+    loss, memo = ops.loss_memo(inputs, expected, options)
     for upstream in (expected, tf.fill([4], 0.25)):
-        gradient = _ops.loss_grad(inputs, memo, expected, upstream, options)
+        gradient = ops.loss_grad(inputs, memo, expected, upstream, options)
         assert gradient._numpy().ctypes.data == memo._numpy().ctypes.data
     assert loss.shape == [4]
 
@@ -192,8 +194,8 @@ class Spy:
 
 @pytest.fixture
 def spy(monkeypatch):
-    result = Spy(_library.ops())
-    monkeypatch.setattr(_library, "ops", lambda: result)
+    result = Spy(library.ops())
+    monkeypatch.setattr(library, "ops", lambda: result)
     return result
 
 
@@ -225,13 +227,13 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
     """One second sweep, with the derivative by y_true only where a tape watches it."""
     y_true, y_pred = images(rng, SHAPE)
     wanted = []
-    loss_second = _ops.loss_grad_grad
+    loss_second = ops.loss_grad_grad
 
     def second(inputs, vector, upstream, wants_true, options):
         wanted.append(wants_true)
         return loss_second(inputs, vector, upstream, wants_true, options)
 
-    monkeypatch.setattr(_ops, "loss_grad_grad", second)
+    monkeypatch.setattr(ops, "loss_grad_grad", second)
     for sources in ([y_pred], [y_true, y_pred]):
         spy.called.clear()
         with tf.GradientTape() as tape:

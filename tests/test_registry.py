@@ -10,7 +10,9 @@ from tensorflow.python.framework import kernels as kernels_lib
 from tensorflow.python.framework import op_def_registry, ops
 
 import gradops
-from gradops import _convert, _kernels, _library, _options, composite, reference
+from gradops import _kernels, composite, reference
+from gradops._fused import library
+from gradops._inputs import checks, convert
 
 TABLE = _kernels.options()
 
@@ -41,15 +43,15 @@ IMAGE_FUNCTIONS = ["image_gradients", "gradient_magnitude"]
 
 @pytest.mark.parametrize("module", [reference, composite])
 def test_the_references_know_the_whole_family_and_nothing_else(module):
-    for option, names in _options.allowed_names().items():
+    for option, names in checks.allowed_names().items():
         assert tuple(getattr(module, TABLES[option])) == names
 
 
 def test_what_is_allowed_is_the_table_of_the_kernels():
     table = {option: tuple(names) for option, names in _kernels.options().items()}
     *allowed, sums = table.pop("normalizer")
-    assert sums == _options.SUMS
-    assert {**table, "normalizer": tuple(allowed)} == _options.allowed_names()
+    assert sums == checks.SUMS
+    assert {**table, "normalizer": tuple(allowed)} == checks.allowed_names()
 
 
 def check_parameters(loss, names, keywords, table):
@@ -71,7 +73,7 @@ def test_penalties_have_the_same_parameters_and_defaults(module, rng):
     def loss(name, **parameters):
         return np.asarray(module.gradient_loss(*images, penalty=name, **parameters))
 
-    keywords, table = _options.PENALTY_PARAMETERS, _kernels.penalty_parameters()
+    keywords, table = checks.PENALTY_PARAMETERS, _kernels.penalty_parameters()
     check_parameters(loss, TABLE["penalty"], keywords, table)
 
 
@@ -82,7 +84,7 @@ def test_responses_have_the_same_parameters_and_defaults(module, rng):
     def loss(name, **parameters):
         return np.asarray(module.gradient_loss(*images, response=name, **parameters))
 
-    keywords, table = _options.RESPONSE_PARAMETERS, _kernels.response_parameters()
+    keywords, table = checks.RESPONSE_PARAMETERS, _kernels.response_parameters()
     check_parameters(loss, TABLE["response"], keywords, table)
 
 
@@ -91,7 +93,7 @@ def test_the_table_has_no_other_option():
 
 
 def test_no_other_ops_are_registered():
-    functions = {name for name in dir(_library.ops()) if name.startswith("gradops_")}
+    functions = {name for name in dir(library.ops()) if name.startswith("gradops_")}
     functions = {name for name in functions if not name.endswith("_eager_fallback")}
     assert functions == {"gradops" + re.sub("([A-Z])", r"_\1", op).lower() for op in OPS}
     assert {op: set(row[2]) for op, row in _kernels.ops().items()} == {
@@ -112,7 +114,7 @@ def test_attributes_and_kernels_of_an_op_are_the_table(op):
     assert set(attributes) - {"T", "Tloss"} == OPS[op]
     assert ops.gradient_registry.lookup(f"Gradops>{op}")
     # Computed in every dtype.
-    dtypes = [dtype.as_datatype_enum for dtype in _convert.DTYPES]
+    dtypes = [dtype.as_datatype_enum for dtype in convert.DTYPES]
     assert list(attributes["T"].allowed_values.list.type) == dtypes
     (kernel,) = (
         kernel
@@ -142,7 +144,7 @@ def check_defaults(module, name):
     assert set(TABLES) & set(defaults) == options
     for option in options - {"data_format"}:
         assert defaults[option] == TABLE[option][0]
-    parameters = {*_options.PENALTY_PARAMETERS, *_options.RESPONSE_PARAMETERS, "data_format"}
+    parameters = {*checks.PENALTY_PARAMETERS, *checks.RESPONSE_PARAMETERS, "data_format"}
     assert all(defaults[p] is None for p in parameters & set(defaults))
 
 

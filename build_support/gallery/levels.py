@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
-from gradops.composite.scales import coarser
+from gradops._inputs.levels import coarser
 
 SCALES = 4
 DOWNSAMPLES = ("stride", "average")

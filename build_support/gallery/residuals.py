@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
-from gradops.composite.responses import RESPONSES
-from gradops.composite.stencils import BORDERS
+from gradops._composite.responses import RESPONSES
+from gradops._composite.stencils import BORDERS
 
 #: Ways to be wrong, of images [H, W, C].
 WRONG: dict[str, Callable[[np.ndarray], np.ndarray]] = {

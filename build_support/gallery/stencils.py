@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
-from gradops.composite.stencils import STENCILS
+from gradops._composite.stencils import STENCILS
 
 _SIDE = 61
 

@@ -6,7 +6,7 @@
 
 // The one table of dtypes of images. To add one: its type with Widen and Narrow in math/dtype.h, a
 // row here, a row in tf/dtypes.h, its loads and stores in cpu/simd_convert.h, and its name in
-// gradops/_inputs.py.
+// gradops/_inputs/tensors.py.
 
 // ROW(enumerator, type, "NumPy's name"), by the type that such images are computed in.
 #define GRADOPS_DTYPES_IN_float(ROW)                    \

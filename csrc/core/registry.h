@@ -14,7 +14,7 @@
 //   a response:  one struct in math/response.h and one row
 //   a stencil:   one row with its taps
 //   a border:    its cases in math/border.h and one row
-// then one row each in gradops/reference and gradops/composite: tests/test_registry.py fails until
+// then one row each in gradops/reference and gradops/_composite: tests/test_registry.py fails until
 // every layer knows it.
 
 // ROW(enumerator, "name", derivative taps, smoothing taps, unit divisor)

@@ -94,7 +94,8 @@ class Checker {
   std::string CheckMap(const Argument& argument, const Sizes& shape) const {
     Sizes per_pixel = images_, per_channel = images_;
     per_pixel[channels_] = 1;
-    const std::string wanted = ShapeText(per_pixel) + " or " + ShapeText(images_);
+    std::string wanted = ShapeText(per_pixel);
+    if (per_pixel != images_) wanted += " or " + ShapeText(images_);
     if (Merge(shape, &per_pixel) || Merge(shape, &per_channel)) return "";
     return std::string(argument.name) + " must have shape " + wanted + ", got " + ShapeText(shape);
   }

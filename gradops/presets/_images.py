@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gradops import _convert, _options
-from gradops._convert import MaskLike, TensorLike
-from gradops._inputs import after, loss_dtype, shape_error, shape_text
-from gradops._leading import LeadingAxes
-from gradops._same_shape import agreed
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import MaskLike, TensorLike
+from gradops._inputs.leading import LeadingAxes
+from gradops._inputs.same_shape import agreed
+from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 _LEAST_EPSILON = 1e-15
@@ -73,7 +73,7 @@ def pair(
     """Both images and the mask; raises if ranks, shapes or dtypes do not fit."""
     data_format = layout(data_format)
     check_target(y_true)
-    given, leading = _convert.inputs(y_true, y_pred, mask=mask)
+    given, leading = convert.inputs(y_true, y_pred, mask=mask)
     predicted = of_rank_4("y_pred", given.y_pred, data_format)
     target = of_rank_4("y_true", given.y_true, data_format)
     target = agree("y_true and y_pred must have the same shape", target, predicted, (0, 1, 2, 3))
@@ -83,7 +83,7 @@ def pair(
 
 def layout(data_format: str | None) -> str:
     """The data format in use."""
-    return _options.check(data_format=data_format)["data_format"]
+    return checks.options(data_format=data_format)["data_format"]
 
 
 def axes(data_format: str) -> tuple[int, int, int]:
@@ -171,7 +171,7 @@ def by_example(
 
 def check_weight(argument: str, value: object) -> float:
     """A finite number of at least 0."""
-    number = _options.as_finite(value)
+    number = checks.as_finite(value)
     if number is None or number < 0:
         raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
     return number
@@ -179,7 +179,7 @@ def check_weight(argument: str, value: object) -> float:
 
 def check_positive(argument: str, value: object) -> float:
     """A finite number above 0."""
-    number = _options.as_finite(value)
+    number = checks.as_finite(value)
     if number is None or number <= 0:
         raise ValueError(f"{argument} must be a finite number above 0, got {value!r}")
     return number
@@ -187,7 +187,7 @@ def check_positive(argument: str, value: object) -> float:
 
 def check_epsilon(value: object) -> float:
     """A number whose square is not 0 in float32, nor its reciprocal infinite."""
-    number = _options.as_finite(value)
+    number = checks.as_finite(value)
     if number is None or number < _LEAST_EPSILON:
         raise ValueError(
             f"epsilon must be a finite number of at least {_LEAST_EPSILON}, got {value!r}"

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradops import _inputs, _keras_call, _keras_weights, _options
-from gradops._legacy_keras import NotOfLegacyKeras
+from gradops._inputs import checks, tensors
+from gradops._keras import calls, sample_weights
+from gradops._keras.legacy import NotOfLegacyKeras
 
 
 class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
@@ -63,21 +64,21 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         dtype: Any = None,
         **options: Any,
     ):
-        _keras_call.check_backend()
+        calls.check_backend()
         function = getattr(type(self), "function", None)
         if function is None:
             raise TypeError("PresetLoss is the base of the losses of gradops.presets, not one")
-        self._image_dtype = _keras_call.image_dtype(dtype)
-        value_dtype = _inputs.loss_dtype(self._image_dtype).name
+        self._image_dtype = calls.image_dtype(dtype)
+        value_dtype = tensors.loss_dtype(self._image_dtype).name
         super().__init__(name=name or function.__name__, reduction=reduction, dtype=value_dtype)
         keywords = _keywords(function)
         self._takes_mask = "mask" in keywords
         allowed = tuple(sorted(keywords - {"mask", "weights", "name"}))
         self._options = self._checked(options, allowed)
         if mask is not None:
-            _options.check_choice("mask", mask, _keras_call.MASKS)
+            checks.choice("mask", mask, calls.MASKS)
         self.mask = mask
-        self.mask_value = _keras_call.optional_finite("mask_value", mask_value)
+        self.mask_value = calls.optional_finite("mask_value", mask_value)
         if not self._takes_mask and (mask is not None or mask_value is not None):
             raise ValueError(f"{type(self).__name__} takes no mask, got {mask or mask_value!r}")
 
@@ -106,7 +107,7 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         """The reduced loss; sample_weight None or [B]."""
         call = self.sort(y_true, y_pred, sample_weight)
         losses = self.losses(call)
-        reduction = _keras_call.Reduction(
+        reduction = calls.Reduction(
             name=self.name, reduction=self.reduction, dtype=losses.dtype.name
         )
         return reduction.reduce(losses, call.sample_weight, call.mask)
@@ -115,19 +116,19 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         """Losses by example."""
         return self.losses(self.sort(y_true, y_pred, None))
 
-    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call as `losses` takes them."""
         data_format = self._options.get("data_format", "channels_last")
-        call = _keras_call.sort(y_true, y_pred, self._image_dtype, data_format)
+        call = calls.sort(y_true, y_pred, self._image_dtype, data_format)
         if call.pixel_mask is not None and not self._takes_mask:
-            got = _keras_weights.rank_or_shape(call.pixel_mask)
+            got = sample_weights.rank_or_shape(call.pixel_mask)
             raise ValueError(
                 f"the Keras mask of y_pred must be one of examples for {type(self).__name__}, "
                 f"which takes no mask of pixels, got {got}"
             )
         return call._replace(sample_weight=sample_weight)
 
-    def losses(self, call: _keras_call.Call) -> tf.Tensor:
+    def losses(self, call: calls.Call) -> tf.Tensor:
         """Losses by example, without weights and mask of the examples."""
         options = dict(self._options)
         valid = call.valid(self.mask, self.mask_value)
@@ -143,7 +144,7 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         return {**config, **self._options}
 
 
-class PresetMetric(_keras_call.MetricOfLosses):
+class PresetMetric(calls.MetricOfLosses):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 
     Args:

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs.tensors import after, shape_error, shape_text
 from gradops.presets import _images
 
 #: Red, green, blue to luma: ITU-R BT.601, the Y of YIQ.

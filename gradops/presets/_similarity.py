@@ -6,7 +6,7 @@ import warnings
 
 import tensorflow as tf
 
-from gradops._inputs import loss_dtype
+from gradops._inputs.tensors import loss_dtype
 from gradops.images import gradient_magnitude
 from gradops.presets import _images
 from gradops.presets._luma import BT601, lumas_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops._convert import MaskLike, TensorLike
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 
 #: A prediction whose standard deviation is less than this part of its root mean square is constant.

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _options, _scales, functional
-from gradops._convert import MaskLike, TensorLike
+from gradops import _scales, functional
+from gradops._inputs import checks
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 from gradops.presets.alignment import aligned
@@ -67,7 +68,7 @@ def midas_gradient_matching(
     its authors published, whose default is the batch-based reduction.
     """
     _scales.check(scales, "stride", None)
-    _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
+    checks.choice("normalizer", normalizer, _images.NORMALIZERS)
     _images.check_flag("align", align)
     data_format = _images.layout(data_format)
     with tf.name_scope("midas_gradient_matching"):
@@ -169,8 +170,8 @@ def megadepth_gradient_matching(
     paper by n, and the gap of 2 is in both codes alone.
     """
     _scales.check(scales, "stride", None)
-    _options.check_choice("prediction", prediction, PREDICTIONS)
-    _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
+    checks.choice("prediction", prediction, PREDICTIONS)
+    checks.choice("normalizer", normalizer, _images.NORMALIZERS)
     data_format = _images.layout(data_format)
     with tf.name_scope("megadepth_gradient_matching"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()

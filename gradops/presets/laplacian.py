@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gradops._convert import TensorLike
+from gradops._inputs.convert import TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from gradops import functional
-from gradops._convert import MaskLike, TensorLike
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _options, _scales
-from gradops._convert import MaskLike, TensorLike
+from gradops import _scales
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -78,7 +79,7 @@ def pixel_and_gradient(
     """
     pixel_weight = _images.check_weight("pixel_weight", pixel_weight)
     gradient_weight = _images.check_weight("gradient_weight", gradient_weight)
-    options = _options.check(
+    options = checks.options(
         stencil=stencil,
         penalty=penalty,
         response=response,
@@ -98,7 +99,7 @@ def pixel_and_gradient(
     )
     _images.check_target(y_true)
     with tf.name_scope("pixel_and_gradient"):
-        inputs, leading = _convert.inputs(y_true, y_pred, weights, mask)
+        inputs, leading = convert.inputs(y_true, y_pred, weights, mask)
         return leading.unfold_losses(_scales.loss(inputs, options, terms))
 
 

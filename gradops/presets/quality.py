@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from gradops import _options
-from gradops._convert import TensorLike
+from gradops._inputs import checks
+from gradops._inputs.convert import TensorLike
 from gradops.presets import _images, _similarity
 from gradops.presets._keras import PresetLoss, PresetMetric
 from gradops.presets._luma import large_enough
@@ -111,7 +111,7 @@ def ms_gmsd(
     """
     value_range = _images.check_positive("value_range", value_range)
     weights = _check_scale_weights(scale_weights)
-    masking = _options.finite("masking", masking)
+    masking = checks.finite("masking", masking)
     if not 0 <= masking <= 2:
         raise ValueError(f"masking must be a number from 0 to 2, got {masking!r}")
     data_format = _images.layout(data_format)
@@ -226,7 +226,7 @@ def _check_scale_weights(scale_weights: Sequence[float] | None) -> list[float]:
     """Weights whose sum is 1."""
     given = _SCALE_WEIGHTS if scale_weights is None else scale_weights
     try:
-        numbers = [_options.as_finite(weight) for weight in given]
+        numbers = [checks.as_finite(weight) for weight in given]
     except TypeError:  # not a sequence
         numbers = []
     known = [number for number in numbers if number is not None and number >= 0]

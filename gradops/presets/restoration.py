@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _options, functional
-from gradops._convert import MaskLike, TensorLike
+from gradops import functional
+from gradops._inputs import checks
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -64,10 +65,10 @@ def gradient_difference(
     means, with alpha 1 or 2. Some leave out the inner absolute values: that is
     gradops.gradient_loss(stencil="forward", border="valid").
     """
-    _options.check_choice("normalizer", normalizer, GDL_NORMALIZERS)
+    checks.choice("normalizer", normalizer, GDL_NORMALIZERS)
     if alpha is None:  # for gradient_loss, another default
         raise ValueError("alpha must be a finite number of at least 1, got None")
-    _options.check(penalty="power", alpha=alpha)
+    checks.options(penalty="power", alpha=alpha)
     _images.check_target(y_true)
     power = dict(penalty="l1") if alpha == 1 else dict(penalty="power", alpha=alpha)
     options: dict[str, Any] = dict(
@@ -154,8 +155,8 @@ def spsr_gradient(
     Maclory/SPSR, SPSR_model.py, whose loss of gradients is the mean square with padding 2, and
     whose loss of its gradient branch takes the target's magnitudes with padding 1.
     """
-    _options.check_choice("penalty", penalty, SPSR_PENALTIES)
-    if _options.as_finite(padding) not in (1, 2):
+    checks.choice("penalty", penalty, SPSR_PENALTIES)
+    if checks.as_finite(padding) not in (1, 2):
         raise ValueError(f"padding must be 1 or 2, got {padding!r}")
     data_format = _images.layout(data_format)
     with tf.name_scope("spsr_gradient"):

@@ -7,10 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _keras_call, _options, functional, images
-from gradops._convert import MaskLike, TensorLike
-from gradops._inputs import loss_dtype
-from gradops._leading import LeadingAxes
+from gradops import functional, images
+from gradops._inputs import checks, convert
+from gradops._inputs.convert import MaskLike, TensorLike
+from gradops._inputs.leading import LeadingAxes
+from gradops._inputs.tensors import loss_dtype
+from gradops._keras import calls
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -61,12 +63,12 @@ def edge_aware_smoothness(
     _images.check_flag("normalize", normalize)
     data_format = _images.layout(data_format)
     with tf.name_scope("edge_aware_smoothness"):
-        disparity = _convert.images("disparity", disparity)
-        image = _convert.tensor("image", image)
-        dtype = loss_dtype(_convert.common_dtype(disparity.dtype, image.dtype))
+        disparity = convert.images("disparity", disparity)
+        image = convert.tensor("image", image)
+        dtype = loss_dtype(convert.common_dtype(disparity.dtype, image.dtype))
         leading = LeadingAxes("disparity", disparity)
         rank = disparity.shape.rank or 4
-        image = leading.fold("image", _convert.real("image", image, dtype, rank))
+        image = leading.fold("image", convert.real("image", image, dtype, rank))
         image = _images.of_rank_4("image", image, data_format)
         disparity = tf.cast(leading.fold("disparity", disparity), dtype)
         disparity = _images.of_rank_4("disparity", disparity, data_format)
@@ -155,7 +157,7 @@ def total_variation(
 
     Source: Rudin, Osher and Fatemi, 1992, in its anisotropic form; tf.image.total_variation.
     """
-    _options.check_choice("total", total, TOTALS)
+    checks.choice("total", total, TOTALS)
     options: dict[str, Any] = dict(
         stencil="forward", border="valid", mask=mask, data_format=data_format
     )
@@ -206,6 +208,6 @@ class TotalVariationLoss(PresetLoss):
     function = staticmethod(_of_prediction)
     functional_form = "lambda y_true, y_pred: gradops.presets.total_variation(y_pred)"
 
-    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> _keras_call.Call:
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call, without y_true."""
         return super().sort(y_pred, y_pred, sample_weight)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gradops import _options
-from gradops._convert import TensorLike
+from gradops._inputs import checks
+from gradops._inputs.convert import TensorLike
 from gradops.images import image_gradients
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
@@ -50,7 +50,7 @@ def gradient_variance(
     Source: Abrahamyan et al., Gradient Variance Loss for Structure-Enhanced Image Super-Resolution,
     ICASSP 2022; lusinlu/gradient-variance-loss, which trains with patches of 8.
     """
-    patch_size = _options.check_integer("patch_size", patch_size, least=2)
+    patch_size = checks.integer("patch_size", patch_size, least=2)
     data_format = _images.layout(data_format)
     with tf.name_scope("gradient_variance"):
         pair = _images.pair(y_true, y_pred, None, data_format).widened()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gradops import _options, functional, images
-from gradops._convert import MaskLike, TensorLike
+from gradops import functional, images
+from gradops._inputs import checks
+from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -63,8 +64,8 @@ def zoedepth_grad_l1(
     Source: GradL1Loss in isl-org/ZoeDepth, zoedepth/trainers/loss.py, and the copy of it in
     LiheYoung/Depth-Anything. Its weight, w_grad, is 0 in their configurations.
     """
-    _options.check_choice("direction", direction, DIRECTIONS)
-    _options.check_choice("normalizer", normalizer, _images.NORMALIZERS)
+    checks.choice("direction", direction, DIRECTIONS)
+    checks.choice("normalizer", normalizer, _images.NORMALIZERS)
     data_format = _images.layout(data_format)
     with tf.name_scope("zoedepth_grad_l1"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from gradops._inputs.checks import Options
+
 Pair = tuple[tf.Tensor, tf.Tensor]  # gy and gx, always in this order.
 
 
@@ -49,6 +51,10 @@ SCALES = ("raw", "unit")
 _GHOSTS = {"reflect": (1, -2), "replicate": (0, -1), "circular": (-1, 0)}
 # In an axis of up to this size both derivative taps read the same pixel, or none, and cancel.
 _CANCELLING_SIZES = {"replicate": 1, "zero": 1, "circular": 2}
+
+
+# Data format -> the axes of height, width and channels.
+DATA_FORMATS = {"channels_last": (1, 2, 3), "channels_first": (2, 3, 1)}
 
 
 class Stencil(NamedTuple):
@@ -127,6 +133,12 @@ class Stencil(NamedTuple):
 
     def _axes(self) -> list[tuple[int, int]]:
         return [(self.height_axis, self.width_axis), (self.width_axis, self.height_axis)]
+
+
+def stencil_of(options: Options) -> Stencil:
+    """The stencil that these options ask for."""
+    axes = DATA_FORMATS[options["data_format"]]
+    return Stencil(options["stencil"], options["border"], options["scale"], *axes)
 
 
 def sobel_edges(images: tf.Tensor) -> tf.Tensor:

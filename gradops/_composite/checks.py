@@ -1,97 +1,25 @@
-"""Arguments, checked: an error names the argument, what it got and what it needs.
+"""Shapes and numbers, checked as the fused ops check theirs, in the same words.
 
-Shapes and weights that are wrong are an InvalidArgumentError in eager mode and a ValueError in a
-graph, in the words of the fused ops; what a graph learns when it runs, an InvalidArgumentError.
+What is wrong is an InvalidArgumentError in eager mode and a ValueError in a graph; what a graph
+learns when it runs, an InvalidArgumentError. Dtypes and options were checked before.
 """
 
 from __future__ import annotations
 
-import math
-import numbers
-from collections.abc import Iterable, Mapping
-
 import tensorflow as tf
 
-from gradops._inputs import after, check_shapes, shape_error, shape_text, size_text
-from gradops._refusal import WEIGHTS_MESSAGE, refused
-from gradops._same_shape import agreed, same_shape
-from gradops.composite.stencils import BORDERS, SCALES, STENCILS, Stencil
-
-DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-# Data format -> the axes of height, width and channels.
-DATA_FORMATS = {"channels_last": (1, 2, 3), "channels_first": (2, 3, 1)}
-# Parameter -> the smallest value it may have, and whether it may be that value itself.
-_LEAST = {
-    "epsilon": (0.0, False),
-    "delta": (0.0, False),
-    "alpha": (1.0, True),
-    "response_epsilon": (0.0, True),
-}
+from gradops._composite.stencils import Stencil
+from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
+from gradops._inputs.same_shape import agreed, same_shape
+from gradops._inputs.tensors import after, is_absent, shape_error, shape_text, size_text
 
 # Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
 # csrc/core/counts.h.
 _WEIGHT_RANGES = {tf.float32: (1e-30, 1e19), tf.float64: (1e-290, 1e150)}
 
 
-def check_option(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises ValueError unless the value is allowed."""
-    names = tuple(allowed)
-    if value not in names:
-        raise ValueError(
-            f"{argument}: got {value!r}, expected one of {', '.join(map(repr, names))}"
-        )
-
-
-def check_stencil(stencil: str, border: str, scale: str, data_format: str | None) -> Stencil:
-    """The stencil that these options ask for."""
-    check_option("stencil", stencil, STENCILS)
-    check_option("border", border, BORDERS)
-    check_option("scale", scale, SCALES)
-    if data_format is None:
-        data_format = tf.keras.backend.image_data_format()
-    check_option("data_format", data_format, DATA_FORMATS)
-    return Stencil(stencil, border, scale, *DATA_FORMATS[data_format])
-
-
-def check_parameters(
-    owner: str, defaults: Mapping[str, float], given: Mapping[str, object]
-) -> dict[str, float]:
-    """The owner's parameters: the given value, or the default for None."""
-    for argument, value in given.items():
-        if value is None:
-            continue
-        if argument not in defaults:
-            raise ValueError(f"{argument} is not a parameter of {owner}, got {value!r}")
-        least, included = _LEAST[argument]
-        if not (
-            isinstance(value, numbers.Real)
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-            and (float(value) > least or (included and float(value) == least))
-        ):
-            relation = ">=" if included else ">"
-            raise ValueError(
-                f"{argument}: got {value!r}, expected a finite number {relation} {least:g}"
-            )
-    return {
-        argument: default if given[argument] is None else float(given[argument])  # type: ignore
-        for argument, default in defaults.items()
-    }
-
-
-def compute_dtype(dtype: tf.DType) -> tf.DType:
-    """What images of this dtype are computed in."""
-    return tf.float64 if dtype == tf.float64 else tf.float32
-
-
-def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
-    """The images as a tensor of rank 4, in their own dtype."""
-    check_shapes()
-    images = tf.convert_to_tensor(images)
-    if images.dtype not in DTYPES:
-        raise ValueError(
-            f"{argument}: got {images.dtype.name}, expected float16, bfloat16, float32 or float64"
-        )
+def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tensor:
+    """The images, of rank 4 and large enough."""
     images = _with_rank_4(argument, images, stencil.channel_axis)
     least = stencil.minimum_size()
     message = (
@@ -108,36 +36,27 @@ def check_images(argument: str, images, stencil: Stencil) -> tf.Tensor:
     return after(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
 
 
-def check_target(y_true, y_pred: tf.Tensor, channel_axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both in the dtype of y_pred, of one shape: checked now if that is known, or in the graph."""
+def check_target(
+    y_true: tf.Tensor, y_pred: tf.Tensor, channel_axis: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both, of one shape: checked now if that is known, or in the graph."""
     message = "y_true and y_pred must have the same shape"
-    y_true = _with_rank_4("y_true", tf.cast(y_true, y_pred.dtype), channel_axis)
+    y_true = _with_rank_4("y_true", y_true, channel_axis)
     y_true = same_shape(y_true, y_pred, message)
     if y_pred.shape.is_fully_defined():  # ensure_shape has no forward mode
         return y_true, y_pred
     return y_true, tf.ensure_shape(y_pred, y_true.shape)
 
 
-def check_mask(mask, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
-    """The mask as a bool tensor of rank 4."""
-    if mask is None:
-        return None
-    mask = tf.convert_to_tensor(mask)
-    if mask.dtype != tf.bool:
-        raise ValueError(f"mask: got {mask.dtype.name}, expected bool")
-    return _check_per_pixel("mask", mask, images, channel_axis)
+def check_mask(mask: tf.Tensor, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
+    """The mask, None if it is absent."""
+    return None if is_absent(mask) else _check_per_pixel("mask", mask, images, channel_axis)
 
 
-def check_weights(weights, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
-    """The weights in the dtype that the images are computed in; their gradient raises."""
-    if weights is None:
+def check_weights(weights: tf.Tensor, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
+    """The weights, None if they are absent; their gradient raises."""
+    if is_absent(weights):
         return None
-    weights = tf.convert_to_tensor(weights)
-    if not (weights.dtype.is_floating or weights.dtype.is_integer or weights.dtype.is_bool):
-        raise ValueError(
-            f"weights: got {weights.dtype.name}, expected a floating, integer or bool dtype"
-        )
-    weights = tf.cast(weights, compute_dtype(images.dtype))
     weights = _check_per_pixel("weights", weights, images, channel_axis)
     return _not_differentiable(_in_range(_non_negative(weights)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs.tensors import after, shape_error, shape_text
 
 
 def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:

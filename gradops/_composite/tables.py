@@ -1,15 +1,14 @@
-"""The package's tables, as the pybind11 module of the kernels has its own."""
+"""The composition's tables, as the pybind11 module of the kernels has its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gradops.composite.checks import DATA_FORMATS
-from gradops.composite.penalties import PENALTIES
-from gradops.composite.problem import NORMALIZERS
-from gradops.composite.responses import RESPONSES
-from gradops.composite.scales import DOWNSAMPLES
-from gradops.composite.stencils import BORDERS, SCALES, STENCILS
+from gradops._composite.penalties import PENALTIES
+from gradops._composite.problem import NORMALIZERS
+from gradops._composite.responses import RESPONSES
+from gradops._composite.stencils import BORDERS, DATA_FORMATS, SCALES, STENCILS
+from gradops._inputs.levels import DOWNSAMPLES
 
 
 def options() -> dict[str, list[str]]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradops import _convert
-from gradops._inputs import after, shape_error, shape_text
-from gradops._same_shape import agreed
+from gradops._inputs import convert
+from gradops._inputs.same_shape import agreed
+from gradops._inputs.tensors import after, shape_error, shape_text
 
 
 def route(
@@ -20,7 +20,7 @@ def route(
     """
     if sample_weight is None:
         return None, None
-    weights = _convert.tensor("sample_weight", sample_weight)
+    weights = convert.tensor("sample_weight", sample_weight)
     rank, of_images = weights.shape.rank, y_pred.shape.rank or 4
     if rank is None:
         return _route_by_rank_at_run_time(weights, y_pred, data_format)
@@ -98,7 +98,7 @@ def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
     """
     if sample_weight is None:
         return None
-    weights = _convert.tensor("sample_weight", sample_weight)
+    weights = convert.tensor("sample_weight", sample_weight)
     return weights if weights.shape.rank == 0 else like_losses("sample_weight", losses, weights)
 
 

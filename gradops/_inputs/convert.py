@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from gradops._inputs import (
+from gradops._inputs.leading import LeadingAxes
+from gradops._inputs.tensors import (
     Inputs,
     absent,
     after,
@@ -17,7 +18,6 @@ from gradops._inputs import (
     shape_error,
     shape_text,
 )
-from gradops._leading import LeadingAxes
 
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 MaskLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike

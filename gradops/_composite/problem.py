@@ -1,4 +1,4 @@
-"""What the functions of the loss share: validated arguments, and sums over residuals."""
+"""What the functions of the loss share: checked inputs, and sums over residuals."""
 
 from __future__ import annotations
 
@@ -6,51 +6,30 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gradops.composite import checks, support
-from gradops.composite.penalties import check_penalty
-from gradops.composite.responses import RESPONSES
-from gradops.composite.stencils import Pair, sobel_edges
+from gradops._composite import checks, support
+from gradops._composite.penalties import penalty_of
+from gradops._composite.responses import RESPONSES
+from gradops._composite.stencils import Pair, sobel_edges, stencil_of
+from gradops._inputs.checks import Options
+from gradops._inputs.tensors import Inputs, is_absent, loss_dtype
 
 
 class Problem:
     """Two images, or one, with the options of a loss."""
 
-    def __init__(
-        self,
-        y_true,
-        y_pred,
-        *,
-        stencil: str,
-        penalty: str,
-        response: str,
-        border: str,
-        scale: str,
-        epsilon: float | None,
-        delta: float | None,
-        alpha: float | None,
-        response_epsilon: float | None,
-        weights,
-        mask,
-        data_format: str | None,
-    ):
-        self._stencil = checks.check_stencil(stencil, border, scale, data_format)
-        self._rho = check_penalty(penalty, epsilon=epsilon, delta=delta, alpha=alpha)
-        checks.check_option("response", response, RESPONSES)
-        self._is_component = response == "component"
-        self._response = RESPONSES[response]
-        default = self._response.epsilon
-        self._response_epsilon = checks.check_parameters(
-            f"response {response!r}",
-            {} if default is None else {"response_epsilon": default},
-            {"response_epsilon": response_epsilon},
-        ).get("response_epsilon", 0.0)
-        p = checks.check_images("y_pred", y_pred, self._stencil)
-        t = None
-        if y_true is not None:
-            t, p = checks.check_target(y_true, p, self._stencil.channel_axis)
-        self._mask = checks.check_mask(mask, p, self._stencil.channel_axis)
-        self._weights = checks.check_weights(weights, p, self._stencil.channel_axis)
-        dtype = checks.compute_dtype(p.dtype)
+    def __init__(self, inputs: Inputs, options: Options):
+        self._stencil = stencil_of(options)
+        self._rho = penalty_of(options)
+        self._is_component = options["response"] == "component"
+        self._response = RESPONSES[options["response"]]
+        self._response_epsilon = float(options["response_epsilon"] or 0)
+        channel_axis = self._stencil.channel_axis
+        p, t = checks.check_images("y_pred", inputs.y_pred, self._stencil), None
+        if not is_absent(inputs.y_true):
+            t, p = checks.check_target(inputs.y_true, p, channel_axis)
+        self._mask = checks.check_mask(inputs.mask, p, channel_axis)
+        self._weights = checks.check_weights(inputs.weights, p, channel_axis)
+        dtype = loss_dtype(p.dtype)
         self._p = tf.cast(p, dtype)
         self._t = None if t is None else tf.cast(t, dtype)
         counted = support.counted(

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops import _keras_call, presets
-from gradops._inputs import after, loss_dtype, shape_error, shape_text
+from gradops import presets
+from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
+from gradops._keras import calls
 from gradops.losses import GradientLoss, SobelLoss
 
 #: By name, as a string in place of a loss.
@@ -56,10 +57,10 @@ class GradientTerm:
 
     def _losses(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> Any:
         if isinstance(self.loss, str):
-            images = _keras_call.images(y_true, y_pred, self._image_dtype)
+            images = calls.images(y_true, y_pred, self._image_dtype)
             return getattr(presets, self.loss)(*images)
         if not isinstance(self.loss, keras.losses.Loss):
-            return self.loss(*_keras_call.images(y_true, y_pred, self._image_dtype))
+            return self.loss(*calls.images(y_true, y_pred, self._image_dtype))
         if not isinstance(self.loss, GradientLoss | presets.PresetLoss):
             y_true, y_pred = (tf.cast(images, self.loss.dtype) for images in (y_true, y_pred))
         return self.loss.call(y_true, y_pred)

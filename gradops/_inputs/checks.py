@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
-from gradops import _library
+from gradops._fused import library
 
 #: Options as op attributes, not to be changed.
 Options: TypeAlias = Mapping[str, Any]
@@ -34,14 +34,14 @@ def allowed_names() -> Mapping[str, tuple[str, ...]]:
 
 def _tables() -> ModuleType:
     """A module with the functions options, penalty_parameters and response_parameters."""
-    if _library.is_built():
-        return _library.kernels()
-    from gradops.composite import tables
+    if library.is_built():
+        return library.kernels()
+    from gradops._composite import tables
 
     return tables
 
 
-def check(**options: Any) -> Options:
+def options(**options: Any) -> Options:
     """Checks options by name.
 
     Args:
@@ -74,7 +74,7 @@ def _checked(**options: Any) -> Options:
         if name in options
     }
     for option, name in options.items():
-        check_choice(option, name, allowed_names()[option])
+        choice(option, name, allowed_names()[option])
         attributes[option] = name
     tables = _tables()
     if "penalty" in attributes:
@@ -129,14 +129,14 @@ def finite(argument: str, value: object) -> float:
     return number
 
 
-def check_integer(argument: str, value: object, least: int = 1) -> int:
+def integer(argument: str, value: object, least: int = 1) -> int:
     """An integer of at least that; raises ValueError, naming the argument, if it is none."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{argument} must be an integer of at least {least}, got {value!r}")
     return int(value)
 
 
-def check_choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
+def choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raises ValueError, naming the argument, unless value is one of the allowed ones."""
     if not isinstance(value, str) or value not in allowed:
         choices = ", ".join(map(repr, allowed))

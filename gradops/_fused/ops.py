@@ -1,11 +1,11 @@
-"""The ops in Python: which one runs when. One of two backends; the other is _composed.py.
+"""The ops in Python: which one runs when. One of two backends; the other is _composite/ops.py.
 
-Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here ->
-op "Gradops>Loss..." -> csrc/tf/loss_kernels.cc -> csrc/cpu/launch_loss.cc -> kernels.
-Their registered gradients are in _gradients.py.
+Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here -> op
+"Gradops>Loss..." -> csrc/tf/kernels.cc -> cpu::Launch -> csrc/cpu/launch_loss.cc -> kernels. The
+ops' registered gradients are in gradients.py.
 
 Every function takes tensors that are already of one floating dtype, and the options as a mapping of
-op attributes (see _options.check).
+op attributes (see _inputs/checks.py).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from gradops import _library, _tape
-from gradops._inputs import Inputs, absent, loss_dtype
-from gradops._options import Options
+from gradops._fused import library, tape
+from gradops._inputs.checks import Options
+from gradops._inputs.tensors import Inputs, absent, loss_dtype
 
-_library.ops()  # registers the ops; raises ImportError if the library does not fit
+library.ops()  # registers the ops; raises ImportError if the library does not fit
 
 
 def loss(
@@ -34,12 +34,12 @@ def loss(
         upstream gradient to expect. A wrong guess costs time, not correctness. None: unknown.
       factor: What the reduced loss will be multiplied with.
     """
-    if not _tape.is_watched([inputs.y_true, inputs.y_pred]):
+    if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
     # A float16 memo would underflow, or miss the upstream gradient of a scaled loss.
     if upstream is None or inputs.y_pred.dtype == tf.float16:
         return _plain_loss(inputs, options)
-    if not _tape.is_watched([inputs.y_pred]):
+    if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     expected = expected_upstream(inputs.y_pred, upstream, factor)
     return loss_memo(inputs, expected, options)[0]
@@ -48,24 +48,24 @@ def loss(
 def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """Per-example losses [B], differentiable, and the memo for loss_grad."""
     images = [inputs.y_true, inputs.y_pred]
-    watched = _tape.is_watched(images)
+    watched = tape.is_watched(images)
     # A tape would hand the op's registered gradient an image of zeros for the memo's upstream, so
     # in eager mode the loss alone is recorded. (A ForwardAccumulator would read a gradient that no
     # tape wants as 0; with one around, the registered gradient serves. So it does for weights that
     # are watched, which it refuses.)
-    registered = not watched or _tape.has_tangents(images) or _tape.is_watched([inputs.weights])
+    registered = not watched or tape.has_tangents(images) or tape.is_watched([inputs.weights])
     if registered or not tf.executing_eagerly():
         return _memo_loss(inputs, expected, options)
-    with _tape.stop_recording():
+    with tape.stop_recording():
         value, memo = _memo_loss(inputs, expected, options)
-    wants_true, wants_pred = (_tape.is_watched([image]) for image in images)
+    wants_true, wants_pred = (tape.is_watched([image]) for image in images)
 
     def backward(upstream: tf.Tensor):
         gradient = loss_grad(inputs, memo, expected, upstream, options)
         by_true = gradient_by_true(inputs, gradient, upstream, options) if wants_true else None
         return [by_true, gradient if wants_pred else None]
 
-    _tape.record("GradopsLossMemo", [value], images, backward)
+    tape.record("GradopsLossMemo", [value], images, backward)
     return value, memo
 
 
@@ -73,7 +73,7 @@ def loss_grad(
     inputs: Inputs, memo: tf.Tensor, expected: tf.Tensor, upstream: tf.Tensor, options: Options
 ) -> tf.Tensor:
     """upstream_b * dloss_b / dy_pred, of the shape of y_pred; memo may be absent."""
-    return _library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
+    return library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
 
 
 def gradient_by_true(
@@ -90,7 +90,7 @@ def loss_grad_grad(
     inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
-    return _library.ops().gradops_loss_grad_grad(
+    return library.ops().gradops_loss_grad_grad(
         *inputs, vector, upstream, wants_true=wants_true, **options
     )
 
@@ -106,7 +106,7 @@ def value_and_gradient(
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums by example and axis, of the options' normalizer "none", and what they are sums over."""
-    counts = _library.ops().gradops_loss_counts(
+    counts = library.ops().gradops_loss_counts(
         *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
     )
     return loss(inputs, options, upstream=None), counts
@@ -114,22 +114,22 @@ def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
     """(dy, dx) of images, in a last axis of 2."""
-    return _library.ops().gradops_image_gradients(images, **options)
+    return library.ops().gradops_image_gradients(images, **options)
 
 
 def image_gradients_adjoint(upstream: tf.Tensor, options: Options) -> tf.Tensor:
     """The transpose of image_gradients."""
-    return _library.ops().gradops_image_gradients_adjoint(upstream, **options)
+    return library.ops().gradops_image_gradients_adjoint(upstream, **options)
 
 
 def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
     """sqrt(dy^2 + dx^2 + response_epsilon) of images."""
-    return _library.ops().gradops_gradient_magnitude(images, **options)
+    return library.ops().gradops_gradient_magnitude(images, **options)
 
 
 def gradient_magnitude_grad(images: tf.Tensor, upstream: tf.Tensor, options: Options) -> tf.Tensor:
     """The product upstream * d magnitude / d images."""
-    return _library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
+    return library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
 
 
 def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) -> tf.Tensor:
@@ -158,13 +158,13 @@ def _eager_scalar(value: float, dtype: tf.DType) -> tf.Tensor:
 
 
 def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    return _library.ops().gradops_loss(*inputs, **options)
+    return library.ops().gradops_loss(*inputs, **options)
 
 
 def _memo_loss(
     inputs: Inputs, expected: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    return _library.ops().gradops_loss_memo(*inputs, expected, **options)
+    return library.ops().gradops_loss_memo(*inputs, expected, **options)
 
 
-from gradops import _gradients, _pfor  # noqa: E402, F401  registers the gradients and loops
+from gradops._fused import pfor  # noqa: E402, F401  registers the gradients and loops

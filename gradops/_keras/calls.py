@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gradops import _convert, _keras_weights, _options
-from gradops._leading import check_rank
-from gradops._legacy_keras import NotOfLegacyKeras
+from gradops._inputs import checks, convert
+from gradops._inputs.leading import check_rank
+from gradops._keras import sample_weights
+from gradops._keras.legacy import NotOfLegacyKeras
 
 _HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
@@ -29,10 +30,10 @@ class Reduction(keras.losses.Loss):
 
         The mask is what Keras attaches to outputs of which some examples do not count.
         """
-        weights = _keras_weights.weights_of(losses, sample_weight)
+        weights = sample_weights.weights_of(losses, sample_weight)
         if mask is not None:
             losses = tf.identity(losses)
-            losses._keras_mask = _keras_weights.like_losses("the Keras mask", losses, mask)
+            losses._keras_mask = sample_weights.like_losses("the Keras mask", losses, mask)
         return self(losses, losses, weights)
 
 
@@ -48,11 +49,11 @@ class Call(NamedTuple):
 
     def metric_weights(self, losses: tf.Tensor) -> tf.Tensor | None:
         """The weights of the losses in a mean, as Keras' own metrics weigh what has a mask."""
-        weights = _keras_weights.weights_of(losses, self.sample_weight)
+        weights = sample_weights.weights_of(losses, self.sample_weight)
         if self.mask is None:
             return weights
         counts = tf.cast(
-            _keras_weights.like_losses("the Keras mask", losses, self.mask), losses.dtype
+            sample_weights.like_losses("the Keras mask", losses, self.mask), losses.dtype
         )
         return counts if weights is None else counts * tf.cast(weights, losses.dtype)
 
@@ -90,7 +91,7 @@ class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
 
 
 def sort(
-    y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType, data_format: str
+    y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType, data_format: str
 ) -> Call:
     """Images in one dtype, and the Keras mask of y_pred, by whether it is of pixels."""
     # Keras attaches the mask to the tensor; what is made of the tensor does not have it.
@@ -100,15 +101,15 @@ def sort(
         return call
     keras_mask = tf.cast(keras_mask, tf.bool)
     rank, of_images = keras_mask.shape.rank, call.y_pred.shape.rank or 4
-    if rank is not None and _keras_weights.is_of_examples(keras_mask, of_images):
+    if rank is not None and sample_weights.is_of_examples(keras_mask, of_images):
         return call._replace(mask=keras_mask)
     if rank == of_images - 1:
         axis = -3 if data_format == "channels_first" else -1
         return call._replace(pixel_mask=tf.expand_dims(keras_mask, axis))
     if rank == of_images:
         return call._replace(pixel_mask=keras_mask)
-    message = _keras_weights.ranks_message("the Keras mask of y_pred", of_images)
-    raise ValueError(f"{message}, got {_keras_weights.rank_or_shape(keras_mask)}")
+    message = sample_weights.ranks_message("the Keras mask of y_pred", of_images)
+    raise ValueError(f"{message}, got {sample_weights.rank_or_shape(keras_mask)}")
 
 
 def check_backend() -> None:
@@ -127,15 +128,15 @@ def image_dtype(dtype: Any) -> tf.DType:
         name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
     except (TypeError, ValueError):
         name = dtype
-    if name not in [allowed.name for allowed in _convert.DTYPES]:
-        names = ", ".join(repr(allowed.name) for allowed in _convert.DTYPES)
+    if name not in [allowed.name for allowed in convert.DTYPES]:
+        names = ", ".join(repr(allowed.name) for allowed in convert.DTYPES)
         raise ValueError(f"dtype must be one of {names}, got {name!r}")
     return tf.as_dtype(name)
 
 
 def optional_finite(argument: str, value: object) -> float | None:
     """A finite number, or None."""
-    return None if value is None else _options.finite(argument, value)
+    return None if value is None else checks.finite(argument, value)
 
 
 def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
@@ -146,14 +147,14 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
 
 
 def images(
-    y_true: _convert.TensorLike, y_pred: _convert.TensorLike, dtype: tf.DType
+    y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Both images in one dtype: 16 bits if both have it already, else `dtype`."""
-    y_true, y_pred = _convert.tensor("y_true", y_true), _convert.tensor("y_pred", y_pred)
+    y_true, y_pred = convert.tensor("y_true", y_true), convert.tensor("y_pred", y_pred)
     check_rank("y_pred", y_pred)
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
         return y_true, y_pred
-    return _convert.real("y_true", y_true, dtype), _convert.real("y_pred", y_pred, dtype)
+    return convert.real("y_true", y_true, dtype), convert.real("y_pred", y_pred, dtype)
 
 
 def valid(y_true: tf.Tensor, mask: str | None, mask_value: float | None) -> tf.Tensor | None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gradops.composite.penalties import positive
-from gradops.composite.stencils import Pair
+from gradops._composite.penalties import positive
+from gradops._composite.stencils import Pair
 
 
 class Response(NamedTuple):

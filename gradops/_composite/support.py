@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from gradops.composite.stencils import Stencil
+from gradops._composite.stencils import Stencil
 
 Flags: TypeAlias = (
     tf.Tensor | None

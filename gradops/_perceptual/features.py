@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops._inputs import after, shape_error, shape_text
+from gradops._inputs.tensors import after, shape_error, shape_text
 
 _HALVES = (tf.float16, tf.bfloat16)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradops import _library, _ops
-from gradops._inputs import Inputs, absent, is_absent
-from gradops._refusal import WEIGHTS_MESSAGE, refused
+from gradops._fused import library, ops
+from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
+from gradops._inputs.tensors import Inputs, absent, is_absent
 
 _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
@@ -23,12 +23,12 @@ _THIRD_MESSAGE = (
 
 
 def _registered(name: str) -> Callable[[Callable], Callable]:
-    return _library.registered_once(tf.RegisterGradient(name))
+    return library.registered_once(tf.RegisterGradient(name))
 
 
 def _options_of(op: tf.Operation, like: str | None = None) -> dict[str, Any]:
     """The op's options, or those of them that the op `like` has."""
-    _inputs, _outputs, names = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
+    _inputs, _outputs, names = library.op_table()[(like or op.type).removeprefix("Gradops>")]
     return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
 
 
@@ -57,11 +57,11 @@ def _loss_input_gradients(
     is_difference = options["response"] == "component"
     gradient = by_true = None
     if _is_wanted(op, 1) or (wants_true and is_difference):
-        gradient = _ops.loss_grad(
+        gradient = ops.loss_grad(
             inputs, none if memo is None else memo, expected, upstream, options
         )
     if wants_true:
-        by_true = _ops.gradient_by_true(inputs, gradient, upstream, options)
+        by_true = ops.gradient_by_true(inputs, gradient, upstream, options)
     return [by_true, gradient, by_weights, None]
 
 
@@ -87,13 +87,13 @@ def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     if tf.executing_eagerly():
-        by_true, by_pred, by_upstream = _ops.loss_grad_grad(
+        by_true, by_pred, by_upstream = ops.loss_grad_grad(
             inputs, vector, upstream, wants_true and not is_difference, options
         )
     else:  # by_true from an op of its own, which is pruned if nobody asks for it
-        _, by_pred, by_upstream = _ops.loss_grad_grad(inputs, vector, upstream, False, options)
+        _, by_pred, by_upstream = ops.loss_grad_grad(inputs, vector, upstream, False, options)
         if wants_true and not is_difference:
-            by_true, _, _ = _ops.loss_grad_grad(inputs, vector, upstream, True, options)
+            by_true, _, _ = ops.loss_grad_grad(inputs, vector, upstream, True, options)
     if not wants_true:
         by_true = None
     elif is_difference:
@@ -131,15 +131,15 @@ def _loss_grad_grad_gradients(
     by_true = by_pred = by_vector = by_upstream = None
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     if wants_true or _is_wanted(op, 1):
-        by_true, by_pred, _ = _ops.loss_grad_grad(inputs, vector, to_upstream, wants_true, options)
+        by_true, by_pred, _ = ops.loss_grad_grad(inputs, vector, to_upstream, wants_true, options)
         by_pred += third(inputs.y_pred)
         by_true = by_true + third(inputs.y_true) if wants_true else None
     if _is_wanted(op, 4):
         none = absent(vector.dtype)
-        by_vector = _ops.loss_grad(inputs, none, to_upstream, to_upstream, options)
-        by_vector += _ops.loss_grad_grad(inputs, to_pred, upstream, False, options)[1]
+        by_vector = ops.loss_grad(inputs, none, to_upstream, to_upstream, options)
+        by_vector += ops.loss_grad_grad(inputs, to_pred, upstream, False, options)[1]
         if has_true:
-            by_vector += _ops.loss_grad_grad(inputs.swapped(), to_true, upstream, True, options)[0]
+            by_vector += ops.loss_grad_grad(inputs.swapped(), to_true, upstream, True, options)[0]
     if _is_wanted(op, 5):
         by_upstream = third(upstream)
     return [by_true, by_pred, _by_weights(op, to_upstream), None, by_vector, by_upstream]
@@ -152,18 +152,18 @@ def _loss_counts_gradients(op: tf.Operation, upstream: tf.Tensor):
 
 @_registered("Gradops>ImageGradients")
 def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return _ops.image_gradients_adjoint(upstream, _options_of(op))
+    return ops.image_gradients_adjoint(upstream, _options_of(op))
 
 
 @_registered("Gradops>ImageGradientsAdjoint")
 def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return _ops.image_gradients(upstream, _options_of(op))
+    return ops.image_gradients(upstream, _options_of(op))
 
 
 @_registered("Gradops>GradientMagnitude")
 def _gradient_magnitude_gradients(op: tf.Operation, upstream: tf.Tensor):
     options = _options_of(op)
-    return _ops.gradient_magnitude_grad(op.inputs[0], upstream, options)
+    return ops.gradient_magnitude_grad(op.inputs[0], upstream, options)
 
 
 @_registered("Gradops>GradientMagnitudeGrad")
@@ -176,11 +176,11 @@ def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
     images, upstream = op.inputs
     options = _options_of(op, like="ImageGradients")
     magnitude_options = _options_of(op)
-    magnitude = _ops.gradient_magnitude(images, magnitude_options)[..., tf.newaxis]
-    gradients = _ops.image_gradients(images, options)
+    magnitude = ops.gradient_magnitude(images, magnitude_options)[..., tf.newaxis]
+    gradients = ops.image_gradients(images, options)
     unit = tf.math.divide_no_nan(gradients, magnitude)
-    turned = _ops.image_gradients(vector, options)
+    turned = ops.image_gradients(vector, options)
     along = tf.reduce_sum(turned * unit, axis=-1, keepdims=True)
     across = tf.math.divide_no_nan(turned - along * unit, magnitude)
-    by_images = _ops.image_gradients_adjoint(upstream[..., tf.newaxis] * across, options)
+    by_images = ops.image_gradients_adjoint(upstream[..., tf.newaxis] * across, options)
     return [by_images, tf.squeeze(along, -1)]

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from gradops import _vgg_weights, vgg
+from gradops import vgg
+from gradops._perceptual import vgg_weights
 
 
 def save(argument: str, part: Any) -> Any:
@@ -50,7 +51,7 @@ def load(argument: str, saved: Any) -> Any:
         return saved
     if "vgg_features" in saved:
         model = vgg.vgg_features(**saved["vgg_features"])
-        if _vgg_weights.digest(model.get_weights()) != saved["digest"]:
+        if vgg_weights.digest(model.get_weights()) != saved["digest"]:
             raise ValueError(
                 f"{argument}: the weights that vgg_features gives here are not those that it gave "
                 "when the loss was saved; load the model with compile=False and compile it again"

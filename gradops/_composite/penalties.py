@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gradops.composite.checks import check_option, check_parameters
+from gradops._inputs.checks import Options
 
 
 class Penalty(NamedTuple):
@@ -65,9 +65,10 @@ PENALTIES = {
 }
 
 
-def check_penalty(penalty: str, **parameters: float | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The penalty as a function of the residual alone."""
-    check_option("penalty", penalty, PENALTIES)
-    row = PENALTIES[penalty]
-    values = check_parameters(f"penalty {penalty!r}", row.parameters, parameters)
-    return lambda r: row.rho(r, **values)
+def penalty_of(options: Options) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The penalty that these options ask for, as a function of the residual alone."""
+    penalty, text = PENALTIES[options["penalty"]], options["penalty_parameter"]
+    values = dict(penalty.parameters)
+    if text:
+        values = dict.fromkeys(values, float(text))
+    return lambda r: penalty.rho(r, **values)

@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs import after, loss_dtype, shape_error, shape_text
+from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
 
 _IMAGE_AXES = 3  # channels_last or channels_first
 

@@ -1,0 +1,91 @@
+"""The functions of _fused/ops.py by TensorFlow's public ops.
+
+The same arguments and results, up to rounding, at many times the cost in time and memory; and what
+there is no fused op for. Gradients are TensorFlow's own, of any order.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gradops._composite import responses, support
+from gradops._composite.checks import check_images
+from gradops._composite.problem import NORMALIZERS, Problem
+from gradops._composite.stencils import sobel_edges, stencil_of
+from gradops._inputs.checks import Options
+from gradops._inputs.tensors import Inputs, loss_dtype
+
+
+def loss(
+    inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
+) -> tf.Tensor:
+    """Per-example losses; upstream and factor are hints, of no use here."""
+    del upstream, factor
+    problem, normalizer = Problem(inputs, options), options["normalizer"]
+    if problem.is_difference_of_sobel_edges():
+        mean = problem.mean_of_sobel_edges()
+        return 2 * mean if normalizer == "pixels" else mean
+    divisor = NORMALIZERS[normalizer](problem)
+    # Weights that are all 0 make the loss and the gradient 0, also those of a NaN.
+    total = problem.sums(divisor > 0 if problem.has_weights() else None)
+    return tf.math.divide_no_nan(tf.reduce_sum(total, axis=1), divisor)
+
+
+def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
+    """The means of |y_pred - y_true| over the valid pixels and channels, by their weights: [B]."""
+    problem = Problem(inputs, options)
+    divisor = problem.pixels()
+    if options["normalizer"] == "batch":
+        divisor = tf.reduce_sum(divisor) / tf.cast(tf.size(divisor), divisor.dtype)
+    return tf.math.divide_no_nan(problem.pixel_sums(), divisor)
+
+
+def value_and_gradient(
+    inputs: Inputs, reduction: str, options: Options
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Per-example losses [B], and the gradient by y_pred of their mean or sum ("none": sum)."""
+    reduce = tf.reduce_mean if reduction == "mean" else tf.reduce_sum
+    with tf.GradientTape() as tape:
+        tape.watch(inputs.y_pred)
+        losses = loss(inputs, options)
+        total = reduce(losses)
+    return losses, tape.gradient(total, inputs.y_pred)
+
+
+def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums by example and axis, and what they are sums over, which is not differentiable."""
+    problem = Problem(inputs, options)
+    return problem.sums(), problem.counts()
+
+
+def residual_map(inputs: Inputs, options: Options) -> tf.Tensor:
+    """The sums over the residuals of each pixel and channel, of the shape of the images."""
+    return tf.add_n(Problem(inputs, options).terms())
+
+
+def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
+    """(dy, dx) of images, in a last axis of 2."""
+    stencil = stencil_of(options)
+    images = check_images("images", images, stencil)
+    x = tf.cast(images, loss_dtype(images.dtype))
+    if stencil.is_sobel_edges() and images.shape.num_elements() != 0:
+        return tf.cast(sobel_edges(x), images.dtype)
+    flags = support.counted(stencil, False, None, tf.shape(x))
+    kept = [support.keep(*pair) for pair in zip(flags, stencil.gradients(x), strict=True)]
+    return tf.cast(tf.stack(kept, axis=-1), images.dtype)
+
+
+def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
+    """sqrt(dy^2 + dx^2 + response_epsilon) of images, with derivatives 0 where it is 0."""
+    stencil = stencil_of(options)
+    images = check_images("images", images, stencil)
+    x = tf.cast(images, loss_dtype(images.dtype))
+    kept, _ = support.counted(stencil, True, None, tf.shape(x))
+    gy, gx = (support.keep(kept, g) for g in stencil.gradients(x))
+    magnitudes = responses.magnitude((gy, gx), float(options["response_epsilon"]))
+    return tf.cast(support.keep(kept, magnitudes), images.dtype)
+
+
+def minimum_size(options: Options) -> int:
+    """The smallest height and width that stencil and border are defined for."""
+    return stencil_of(options).minimum_size()
