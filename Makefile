@@ -58,7 +58,7 @@ $(VENV)/.built: $(SOURCES) $(VENV)/.requirements-build $(VENV)/.requirements-cpu
 
 # For tests alone: the CUDA kernels' programs on the host.
 EMULATION := build/emulation
-$(VENV)/.emulation: $(wildcard csrc/core/* csrc/cuda/* csrc/math/* csrc/op/* csrc/python/*) \
+$(VENV)/.emulation: $(shell find csrc/bindings/python csrc/cuda csrc/family csrc/math csrc/op -type f) \
 		CMakeLists.txt $(VENV)/.requirements-build
 	cmake -S . -B $(EMULATION) -G Ninja -DPython_EXECUTABLE=$(abspath $(PY)) \
 		-DGRADOPS_TF=OFF -DGRADOPS_CUDA=OFF -DGRADOPS_DEV=ON > /dev/null

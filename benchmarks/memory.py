@@ -62,7 +62,7 @@ class Job:
         return threads * BYTES_PER_THREAD + self._units() * BYTES_PER_UNIT
 
     def _units(self) -> int:
-        """Strips of rows, as csrc/cpu/units.h cuts them."""
+        """Strips of rows, as csrc/cpu/launch/units.h cuts them."""
         batch, height, width, channels = self.shape
         rows = max(math.ceil(2**16 / (width * channels)), 64)
         return batch * math.ceil(height / rows)

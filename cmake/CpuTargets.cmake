@@ -1,5 +1,5 @@
 # The CPU kernels, compiled once per instruction set. To add one, follow avx512 through this file and
-# csrc/cpu/targets.cc.
+# csrc/cpu/launch/targets.cc.
 #
 # GRADOPS_DEV=ON compiles only the widest one that this machine runs: a change to a kernel is then
 # rebuilt in a third of the time. The library is of use on such machines alone.
@@ -11,7 +11,7 @@ function(gradops_add_cpu_target library name vector_bytes)
   target_compile_definitions(${library} PRIVATE GRADOPS_CPU_${upper})
   foreach(compute IN ITEMS float double)
     set(objects gradops_cpu_${name}_${compute})
-    add_library(${objects} OBJECT csrc/cpu/target_rows.cc csrc/cpu/target_kernels.cc)
+    add_library(${objects} OBJECT csrc/cpu/sweeps/target_rows.cc csrc/cpu/sweeps/target_kernels.cc)
     target_link_libraries(${objects} PRIVATE gradops_options)
     target_compile_definitions(${objects} PRIVATE
       GRADOPS_TARGET=${name} GRADOPS_VECTOR_BYTES=${vector_bytes} GRADOPS_COMPUTE=${compute})

@@ -2,7 +2,7 @@
 #
 # include() decides, before any language is enabled, so that what is wrong is said at once. It sets
 #   GRADOPS_CUDA_VERSION    the toolkit's, such as 13.0; empty without CUDA
-# gradops_add_cuda(TARGET)  compiles csrc/cuda/*.cu, links TARGET, a shared library, with all of it, and
+# gradops_add_cuda(TARGET)  compiles csrc/cuda, links TARGET, a shared library, with all of it, and
 #                           checks what came of that
 
 include("${CMAKE_CURRENT_LIST_DIR}/CudaArchitectures.cmake")
@@ -13,7 +13,7 @@ set_property(CACHE GRADOPS_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(GRADOPS_CUDA_ARCHS "" CACHE STRING
   "GPU architectures, such as 80;90; empty: a default list, or with AUTO those of the devices here")
 set(GRADOPS_CUDA_DEFINES "" CACHE STRING
-  "Variants of the CUDA kernels (csrc/cuda/tuning.h), such as GRADOPS_CUDA_FETCH=1;GRADOPS_CUDA_WAVES=0")
+  "Variants of the CUDA kernels (csrc/cuda/programs/tuning.h), such as GRADOPS_CUDA_FETCH=1;GRADOPS_CUDA_WAVES=0")
 set(GRADOPS_CUDA_OLDEST 12.4)
 
 # What setup.py compares with what it named the wheel for.
@@ -96,7 +96,7 @@ function(_gradops_nvcc_flag flag)
 endfunction()
 
 function(gradops_add_cuda target)
-  file(GLOB sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
+  file(GLOB sources CONFIGURE_DEPENDS csrc/cuda/*/*.cu)
   add_library(gradops_cuda STATIC ${sources})
   # Headers alone: the options of the C++ sources are not nvcc's.
   target_link_libraries(gradops_cuda PRIVATE gradops_options)

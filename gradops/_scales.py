@@ -20,7 +20,7 @@ from gradops._inputs.checks import Options
 from gradops._inputs.levels import coarser, coarser_mask, minimum_size
 from gradops._inputs.tensors import Inputs, is_absent, loss_dtype, shape_error
 
-_MOST = 16  # Levels::kMaximum of csrc/core/levels.h
+_MOST = 16  # Levels::kMaximum of csrc/family/levels.h
 _AXES = {"channels_last": (1, 2), "channels_first": (2, 3)}  # of height and width
 
 

@@ -19,7 +19,7 @@ FLAGS = ["-std=c++17", "-O3", "-fmad=false", "-Xptxas", "-v", "-Werror", "all-wa
 FLAGS += ["-Xcompiler", "-Wall,-Wextra", "--threads", "2"]
 ORDERS = ["kValue", "kSlope"]
 SOURCE = """
-#include "cuda/kernels.cuh"
+#include "cuda/device/kernels.cuh"
 namespace gradops::cuda {
 template <Order kOrder, int kShift, math::TapsKind kTaps>
 void Launch(const StripArgs<float>& args) {

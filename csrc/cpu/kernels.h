@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "core/counts.h"
-#include "core/inputs.h"
-#include "core/params.h"
+#include "family/counts.h"
+#include "family/inputs.h"
+#include "family/params.h"
 
 namespace gradops::cpu {
 

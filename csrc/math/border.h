@@ -6,7 +6,7 @@
 
 namespace gradops::math {
 
-/// What a stencil sees where it leaves the image. Named in core/registry.h.
+/// What a stencil sees where it leaves the image. Named in family/registry.h.
 enum class Border : int32_t { kReflect, kReplicate, kZero, kCircular, kValid };
 
 /// The position that stands in for `position` in [-1, size], or -1 where there is none: under zero

@@ -8,7 +8,7 @@ namespace gradops::math {
 //   Value(r)      rho(r)
 //   Slope(r)      rho'(r): exactly 0 at r = 0, NaN where r is NaN
 //   Curvature(r)  rho''(r)
-// It is named once more, in core/registry.h; kernels, ops and Python follow from there.
+// It is named once more, in family/registry.h; kernels, ops and Python follow from there.
 
 /// rho(r) = |r|. The slope at the kink is 0, as is the curvature.
 struct L1Penalty {

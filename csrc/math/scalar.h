@@ -7,7 +7,8 @@
 namespace gradops::math {
 
 // The primitives that penalties and responses are written in, for one number. A SIMD type offers
-// the same names as friends (cpu/simd.h, cpu/simd_math.h), found by argument-dependent lookup.
+// the same names as friends (cpu/simd/simd.h, cpu/simd/simd_math.h), found by argument-dependent
+// lookup.
 
 GRADOPS_FN float Abs(float x) { return __builtin_fabsf(x); }
 GRADOPS_FN double Abs(double x) { return __builtin_fabs(x); }

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/inputs.h"
-#include "core/params.h"
+#include "family/inputs.h"
+#include "family/params.h"
 #include "op/op.h"
 
 namespace gradops {

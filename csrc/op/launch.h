@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "core/queue.h"
 #include "op/call.h"
+#include "op/queue.h"
 
 // Running an op. A call has been checked (op/check.h).
 

@@ -5,14 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "core/options.h"
+#include "family/options.h"
 #include "op/sizes.h"
 
 // The one table that knows the ops: their names, inputs, outputs, attributes, rules of shape and
 // dtype, and documentation. The TensorFlow ops, their shape functions and kernels, the kernels for
 // XLA, the functions of gradops._kernels and the emulation are made from it. To add an op: a row
-// here and one in op/ops.cc, a launcher of its name in cpu/ and one in cuda/ops.h, and its function
-// and gradient in gradops/_fused/ops.py and gradops/_fused/gradients.py.
+// here and one in op/ops.cc, a launcher of its name in cpu/ and one in cuda/launch/ops.h, and its
+// function and gradient in gradops/_fused/ops.py and gradops/_fused/gradients.py.
 
 // ROW(name): what a backend must have a launcher for, in the order of the table.
 #define GRADOPS_OPS(ROW)     \

@@ -14,7 +14,7 @@ from gradops._inputs.same_shape import agreed, same_shape
 from gradops._inputs.tensors import after, is_absent, shape_error, shape_text, size_text
 
 # Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
-# csrc/core/counts.h.
+# csrc/family/counts.h.
 _WEIGHT_RANGES = {tf.float32: (1e-30, 1e19), tf.float64: (1e-290, 1e150)}
 
 

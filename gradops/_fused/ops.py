@@ -1,7 +1,7 @@
 """The ops in Python: which one runs when. One of two backends; the other is _composite/ops.py.
 
 Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here -> op
-"Gradops>Loss..." -> csrc/tf/kernels.cc -> cpu::Launch -> csrc/cpu/launch_loss.cc -> kernels. The
+"Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> cpu::Launch -> csrc/cpu/launch/launch_loss.cc -> kernels. The
 ops' registered gradients are in gradients.py.
 
 Every function takes tensors that are already of one floating dtype, and the options as a mapping of

@@ -1,4 +1,4 @@
-"""The options of the family: their allowed values come from the table in csrc/core/registry.h.
+"""The options of the family: their allowed values come from the table in csrc/family/registry.h.
 
 Where nothing is built, from those of gradops.composite, which are the same.
 """

@@ -1,0 +1,46 @@
+#include <pybind11/numpy.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include "bindings/python/array.h"
+
+namespace gradops::python {
+namespace {
+
+std::string NameOf(const py::dtype& dtype) { return py::str(dtype).cast<std::string>(); }
+
+Array Wrapped(const py::array& array, const char* name) {
+  Array result{name, {}, NameOf(array.dtype()), static_cast<size_t>(array.nbytes()), array};
+  result.buffer = {const_cast<void*>(array.data()),
+                   Sizes(array.shape(), array.shape() + array.ndim())};
+  return result;
+}
+
+}  // namespace
+
+Array ReadNumpyArray(py::handle array, const char* name) {
+  if (!py::isinstance<py::array>(array)) {
+    throw std::invalid_argument(std::string(name) + " must be a NumPy array, got " +
+                                py::str(py::type::handle_of(array)).cast<std::string>());
+  }
+  const auto numpy = py::reinterpret_borrow<py::array>(array);
+  if ((numpy.flags() & py::array::c_style) == 0) {
+    throw std::invalid_argument(std::string(name) + " must be dense and row-major, got strides " +
+                                py::str(numpy.attr("strides")).cast<std::string>());
+  }
+  // NumPy can hold arrays of which the elements are not on their own boundary; the kernels cannot.
+  if (!py::detail::check_flags(numpy.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_)) {
+    throw std::invalid_argument(std::string(name) +
+                                " must be an array with aligned elements (numpy.require)");
+  }
+  return Wrapped(numpy, name);
+}
+
+Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtype) {
+  return Wrapped(
+      py::array(py::dtype::from_args(dtype), std::vector<int64_t>(sizes.begin(), sizes.end())),
+      name);
+}
+
+}  // namespace gradops::python

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "op/queue.h"
+
+namespace gradops {
+
+/// Runs units on `threads` threads (0: one per core), the caller among them. Threads live for one
+/// call: this serves tests and measurements, where TensorFlow's pool is absent.
+inline ParallelFor ThreadsParallelFor(int threads) {
+  const int wanted = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
+  return [wanted](int64_t count, const std::function<void(int64_t)>& run_unit) {
+    std::atomic<int64_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
+    const auto work = [&] {
+      try {
+        for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(failure_mutex);
+        failure = std::current_exception();
+      }
+    };
+    std::vector<std::thread> helpers;
+    try {
+      for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system has no more threads to give; those there are do all the work.
+    }
+    work();
+    for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+  };
+}
+
+}  // namespace gradops

@@ -1,0 +1,198 @@
+#pragma once
+
+#include <vector>
+
+#include "cpu/launch/targets.h"
+#include "cpu/launch/units.h"
+#include "family/levels.h"
+
+// One unit of work of a loss over several scales: a strip of rows of one plane at every level. The
+// coarser levels of the strip, with the rows beside it that its gradient depends on, are made in
+// memory of the thread's own and stay in its caches, so the images are read from memory once.
+
+namespace gradops::cpu {
+
+/// The parameters of each level, with its shape.
+inline std::vector<KernelParams> ParamsOfLevels(KernelParams params) {
+  std::vector<KernelParams> levels;
+  for (int s = 0; s < params.levels.count; ++s) {
+    levels.push_back(params);
+    params.levels.pixel_weight = 0;  // of the images alone
+    params.shape.height = CoarserSize(params.shape.height, params.levels.downsample);
+    params.shape.width = CoarserSize(params.shape.width, params.levels.downsample);
+  }
+  return levels;
+}
+
+/// Strips that end where pixels of the last level do. Around a circular border the first row looks
+/// at the last one: then a unit is a plane.
+inline Units UnitsOfLevels(const KernelParams& params) {
+  const int64_t step = int64_t{1} << (params.levels.count - 1);
+  const int64_t rows = math::Max(Units::RowsOf(params.shape), 16 * step);
+  const bool whole = params.border == BorderId::kCircular;
+  const int64_t all = math::Max<int64_t>(params.shape.height, 1);
+  return Units(params.shape, whole ? all : math::CeilDiv(rows, step) * step);
+}
+
+/// The levels of one unit: memory, and what is made in it. Pointers are to planes of which the rows
+/// of `there` exist.
+template <class S>
+class LevelUnit {
+ public:
+  using T = ComputeType<S>;
+
+  /// What exists of a level.
+  struct Level {
+    RowRange own, there;  // rows that the unit adds up and writes; rows that are there
+    LossInputs<T> inputs = {};
+    const T* vector = nullptr;
+    T *by_pred = nullptr, *by_true = nullptr;
+  };
+
+  /// `inputs` and `vector` (may be null) are of the unit's plane; `gradients`: how many are wanted.
+  LevelUnit(const std::vector<KernelParams>& levels, const LossInputs<S>& inputs, const S* vector,
+            RowRange rows, int gradients)
+      : params_(levels), levels_(levels.size()) {
+    FindRows(rows);
+    const bool difference = IsOfDifference(levels[0].response);
+    size_t bytes = 0;
+    ForEachBuffer(inputs, vector != nullptr, gradients, difference,
+                  [&](auto**, size_t size, int64_t, int64_t) { bytes += size; });
+    char* next = static_cast<char*>(LevelScratch(bytes));
+    ForEachBuffer(inputs, vector != nullptr, gradients, difference,
+                  [&](auto** plane, size_t size, int64_t row_size, int64_t first) {
+                    using M = std::remove_const_t<std::remove_pointer_t<decltype(*plane + 0)>>;
+                    *plane = reinterpret_cast<M*>(next) - first * row_size;
+                    next += size;
+                  });
+    const LossInputs<S> images = inputs;
+    Fill(images.y_pred, difference ? images.y_true : nullptr,
+         [](Level& level) { return &level.inputs.y_pred; });
+    if (!difference && inputs.y_true != nullptr) {
+      Fill(images.y_true, static_cast<const S*>(nullptr),
+           [](Level& level) { return &level.inputs.y_true; });
+    }
+    if (vector != nullptr) {
+      Fill(vector, static_cast<const S*>(nullptr), [](Level& level) { return &level.vector; });
+    }
+    FillMaps(inputs);
+  }
+
+  const Level& operator[](size_t s) const { return levels_[s]; }
+
+ private:
+  static constexpr int64_t kHalo = 2;  // rows that a gradient depends on, on each side
+  /// Room after a buffer for what is read and written too much.
+  static constexpr size_t kSlack = 256;
+
+  void FindRows(RowRange rows) {
+    const bool stride = params_[0].levels.downsample == DownsampleId::kStride;
+    const int last = static_cast<int>(params_.size()) - 1;
+    for (int s = 0; s <= last; ++s) {
+      const int64_t height = params_[s].shape.height;
+      levels_[s].own = {math::Min(rows.begin, height), math::Min(rows.end, height)};
+      rows = {stride ? math::CeilDiv<int64_t>(rows.begin, 2) : rows.begin / 2,
+              stride ? math::CeilDiv<int64_t>(rows.end, 2) : rows.end / 2};
+    }
+    RowRange needed = levels_[last].own;
+    for (int s = last; s >= 0; --s) {
+      const int64_t height = params_[s].shape.height;
+      const RowRange own = levels_[s].own;
+      levels_[s].there = {math::Max<int64_t>(math::Min(needed.begin, own.begin - kHalo), 0),
+                          math::Min(math::Max(needed.end, own.end + kHalo), height)};
+      needed = {2 * levels_[s].there.begin, 2 * levels_[s].there.end};
+    }
+  }
+
+  /// Calls visit(plane, bytes, row_size, first row) for every buffer of levels 1 and up.
+  template <class Visit>
+  void ForEachBuffer(const LossInputs<S>& inputs, bool has_vector, int gradients, bool difference,
+                     Visit&& visit) {
+    for (size_t s = 1; s < levels_.size(); ++s) {
+      Level& level = levels_[s];
+      const ImageShape& shape = params_[s].shape;
+      const int64_t rows = level.there.end - level.there.begin;
+      const auto add = [&](auto** plane, int64_t row_size) {
+        const size_t bytes = rows * row_size * sizeof(**plane) + kSlack;
+        visit(plane, (bytes + 63) / 64 * 64, row_size, level.there.begin);
+      };
+      add(&level.inputs.y_pred, shape.RowSize());
+      if (!difference && inputs.y_true != nullptr) add(&level.inputs.y_true, shape.RowSize());
+      if (has_vector) add(&level.vector, shape.RowSize());
+      if (gradients > 0) add(&level.by_pred, shape.RowSize());
+      if (gradients > 1) add(&level.by_true, shape.RowSize());
+      if (inputs.weights.data != nullptr) {
+        level.inputs.weights.per_channel = inputs.weights.per_channel;
+        add(&level.inputs.weights.data, MapRowSize(inputs.weights, shape));
+      }
+      if (inputs.mask.data != nullptr) {
+        level.inputs.mask.per_channel = inputs.mask.per_channel;
+        add(&level.inputs.mask.data, MapRowSize(inputs.mask, shape));
+      }
+    }
+  }
+  template <class M>
+  static int64_t MapRowSize(const PixelMap<M>& map, const ImageShape& shape) {
+    return map.per_channel ? shape.RowSize() : shape.width;
+  }
+
+  /// Makes level 1 of a - b, and every other of the one before.
+  template <class PlaneOf>
+  void Fill(const S* a, const S* b, PlaneOf&& plane_of) {
+    for (size_t s = 1; s < levels_.size(); ++s) {
+      T* const out = const_cast<T*>(*plane_of(levels_[s]));
+      if (s == 1) {
+        FillLevel(s, a, b, out);
+      } else {
+        FillLevel(s, *plane_of(levels_[s - 1]), static_cast<const T*>(nullptr), out);
+      }
+    }
+  }
+  template <class R>
+  void FillLevel(size_t s, const R* a, const R* b, T* out) const {
+    const ImageShape &from = params_[s - 1].shape, &to = params_[s].shape;
+    const CoarserShape shape = {from.RowSize(), to.width, to.channels,
+                                params_[s].levels.downsample};
+    const auto coarser_row = ActiveTarget().Of<R>().coarser_row;
+    for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
+      const int64_t offset = 2 * row * from.RowSize();
+      coarser_row(a + offset, b == nullptr ? b : b + offset, shape, out + row * to.RowSize());
+    }
+  }
+
+  void FillMaps(const LossInputs<S>& inputs) {
+    for (size_t s = 1; s < levels_.size(); ++s) {
+      const LossInputs<T>& before = levels_[s - 1].inputs;
+      if (inputs.weights.data != nullptr) {
+        FillMap(s, s == 1 ? inputs.weights : before.weights, levels_[s].inputs.weights,
+                [](T a, T b, T c, T d) { return T(0.25) * ((a + b) + (c + d)); });
+      }
+      if (inputs.mask.data != nullptr) {
+        FillMap(s, s == 1 ? inputs.mask : before.mask, levels_[s].inputs.mask,
+                [](bool a, bool b, bool c, bool d) { return a && b && c && d; });
+      }
+    }
+  }
+  template <class M, class Join>
+  void FillMap(size_t s, const PixelMap<M>& from, const PixelMap<M>& to, Join&& join) const {
+    const ImageShape& shape = params_[s].shape;
+    const bool stride = params_[s].levels.downsample == DownsampleId::kStride;
+    const int64_t step = from.per_channel ? shape.channels : 1;
+    const int64_t below = MapRowSize(from, params_[s - 1].shape);
+    for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
+      const M* in = from.data + 2 * row * below;
+      M* const out = const_cast<M*>(to.data) + row * MapRowSize(to, shape);
+      for (int64_t x = 0; x < shape.width; ++x) {
+        for (int64_t c = 0; c < step; ++c) {
+          const M* const at = in + 2 * x * step + c;
+          out[x * step + c] = stride ? at[0] : join(at[0], at[step], at[below], at[below + step]);
+        }
+      }
+    }
+  }
+
+  const std::vector<KernelParams>& params_;
+  std::vector<Level> levels_;
+};
+
+}  // namespace gradops::cpu

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "cpu/kernels.h"
+#include "family/inputs.h"
+#include "math/int_math.h"
+
+namespace gradops::cpu {
+
+/// A unit is a strip of whole rows of one plane of one example. Strips overlap by the four rows
+/// that a gradient depends on, so they are tall; but a single photograph should still give every
+/// core several. Chosen by measurement (docs/performance.md); never by thread count.
+struct Units {
+  static constexpr int64_t kMinimumRows = 64;
+  static constexpr int64_t kMinimumSize = 1 << 16;
+
+  int64_t height, rows_per_unit, per_plane, per_example, count;
+  int64_t plane_size;
+
+  explicit Units(const ImageShape& shape) : Units(shape, RowsOf(shape)) {}
+  /// Units with as many rows as the caller says.
+  Units(const ImageShape& shape, int64_t rows)
+      : height(shape.height), rows_per_unit(rows), plane_size(shape.PlaneSize()) {
+    per_plane = math::CeilDiv(height, rows_per_unit);
+    per_example = shape.planes * per_plane;
+    count = shape.ExampleSize() == 0 ? 0 : shape.batch * per_example;
+  }
+  static int64_t RowsOf(const ImageShape& shape) {
+    const int64_t rows = math::CeilDiv(kMinimumSize, math::Max<int64_t>(shape.RowSize(), 1));
+    return math::Max(rows, kMinimumRows) / 4 * 4 + 2;
+  }
+  int64_t Example(int64_t unit) const { return unit / per_example; }
+  /// The unit's plane among all planes of the batch.
+  int64_t Plane(int64_t unit) const { return unit / per_plane; }
+  /// Where the unit's plane begins.
+  int64_t Offset(int64_t unit) const { return Plane(unit) * plane_size; }
+  RowRange Rows(int64_t unit) const {
+    const int64_t begin = unit % per_plane * rows_per_unit;
+    return {begin, math::Min(begin + rows_per_unit, height)};
+  }
+};
+
+/// The part of a map that belongs to the unit's plane.
+template <class M>
+PixelMap<M> MapOfUnit(const PixelMap<M>& map, const ImageShape& shape, const Units& units,
+                      int64_t unit) {
+  if (map.data == nullptr) return map;
+  const int64_t plane = map.per_channel ? units.Plane(unit) : units.Example(unit);
+  const int64_t channels = map.per_channel ? shape.channels : 1;
+  return {map.data + plane * shape.height * shape.width * channels, map.per_channel};
+}
+
+/// The part of the inputs that belongs to the unit's plane.
+template <class S>
+LossInputs<S> InputsOfUnit(const LossInputs<S>& inputs, const ImageShape& shape, const Units& units,
+                           int64_t unit) {
+  const int64_t offset = units.Offset(unit);
+  return {inputs.y_true == nullptr ? nullptr : inputs.y_true + offset, inputs.y_pred + offset,
+          MapOfUnit(inputs.weights, shape, units, unit),
+          MapOfUnit(inputs.mask, shape, units, unit)};
+}
+
+}  // namespace gradops::cpu

@@ -1,0 +1,255 @@
+#pragma once
+
+#include <utility>
+
+#include "cpu/passes/byte_rows.h"
+#include "cpu/passes/horizontal_pass.h"
+#include "cpu/passes/map_rows.h"
+#include "cpu/passes/residual_row.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Makes the factors of the residuals of a tile. A residual is dropped where its support leaves the
+/// image (border valid) or holds an invalid pixel. A support is a product of rows and columns, so
+/// "all valid" goes through the same passes as the stencil: in bytes, 1 or 0, as many as the mask
+/// has.
+template <class T>
+class FactorRows {
+  static constexpr int64_t kByteRows = 3 * 8 + 2 + 2 * kGroupRows;
+  // Narrow rows have the most room to spare.
+  static constexpr int64_t kRowsOfBytes =
+      kByteRows * ByteRowStride(kRowStride<T>) / (kRowStride<T> * sizeof(T)) + 1;
+
+ public:
+  /// Rows of memory.
+  static constexpr int64_t kRows = kRowsOfBytes + 1 + kGroupRows;
+
+  template <class S>
+  FactorRows(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
+             RowAllocator<T>* memory)
+      : params_(params),
+        tile_(tile),
+        edges_(params, tile, /*adjoint=*/false),
+        weights_(inputs.weights),
+        mask_(inputs.mask),
+        maps_(tile),
+        step_(maps_.Step(mask_)),
+        joint_(ResidualsOf(params.response) == 1),
+        drops_(MayDrop(params, inputs)) {
+    const int64_t stride = memory->Stride(), byte_stride = ByteRowStride(stride);
+    weight_map_ = memory->Take(1);
+    weight_rows_ = memory->Take(kGroupRows);
+    auto* bytes = reinterpret_cast<uint8_t*>(memory->Take(kRowsOfBytes));
+    const auto take = [&](int64_t rows) {
+      return std::exchange(bytes, bytes + rows * byte_stride);
+    };
+    u_ = {take(8), byte_stride, 0};
+    v_ = {take(8), byte_stride, 0};
+    valid_ = {take(8), byte_stride, 0};
+    y_map_ = take(1);
+    x_map_ = take(1);
+    y_rows_ = take(kGroupRows);
+    x_rows_ = joint_ ? y_rows_ : take(kGroupRows);
+    std::memset(y_rows_, 1, byte_stride);
+    std::memset(x_rows_, 1, byte_stride);
+    for (int64_t x = 0; x < stride; ++x) weight_rows_[x] = 1;
+    first_ = {weight_rows_, y_rows_, x_rows_, weights_.data == nullptr ? 0 : stride,
+              drops_ ? byte_stride : 0};
+  }
+
+  template <class S>
+  static bool AreNeeded(const KernelParams& params, const LossInputs<S>& inputs) {
+    return inputs.weights.data != nullptr || MayDrop(params, inputs);
+  }
+
+  /// Whether residuals may be dropped, or pixels.
+  template <class S>
+  static bool MayDrop(const KernelParams& params, const LossInputs<S>& inputs) {
+    return inputs.mask.data != nullptr || params.border == BorderId::kValid;
+  }
+
+  /// The row that comes first in the rings, as for Ring::first.
+  void SetFirst(int64_t row) { u_.first = v_.first = valid_.first = row; }
+
+  /// Loads the mask of image rows row .. row + count - 1, up to four; residuals of columns [begin,
+  /// end) will be asked for.
+  void Load(int64_t row, int64_t count, int64_t begin, int64_t end) {
+    if (!drops_) return;
+    // All rows first: what was just stored is slow to read at an offset.
+    for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_[row + i]);
+    if (mask_.data != nullptr) {
+      const MapAhead ahead = maps_.Ahead(mask_, row + count, count);
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t at = 0; at < ahead.size; at += 64) ahead.Fetch(i, at);
+      }
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      HorizontalAll(valid_[row + i], begin, end, u_[row + i], v_[row + i]);
+    }
+  }
+  /// Puts 0 for the invalid pixels of a loaded row, in the columns that ghosts come from: residuals
+  /// count there although the pixel that they would stand on twice cancels.
+  void HideEdges(int64_t row, T* image_row) const {
+    if (mask_.data == nullptr) return;
+    const uint8_t* const valid = valid_[row];
+    const int64_t repeats = tile_.channels / step_, first = tile_.Position(tile_.origin);
+    const auto hide = [&](int64_t begin, int64_t end) {
+      for (int64_t x = Index(begin); x < Index(end); ++x) {
+        if (valid[x] != 0) continue;
+        for (int64_t k = 0; k < repeats; ++k) image_row[first + x * repeats + k] = 0;
+      }
+    };
+    const int64_t width = tile_.shape.width;
+    if (tile_.origin == 0) hide(0, math::Min<int64_t>(2, tile_.end));
+    if (tile_.end == width) hide(math::Max(width - 2, tile_.origin), width);
+  }
+  /// Finds the factors of residual row `row`, as the i-th of a group. Needs the mask of the image
+  /// rows that it stands on.
+  FactorRow<T> Find(int64_t row, int64_t i) {
+    const FactorRow<T> factor = Row(i);
+    LoadWeights(row, i);
+    if (!drops_) return factor;
+    const bool expanded = step_ == tile_.channels;
+    uint8_t *const to_y = y_rows_ + i * first_.byte_stride, *const to_x =
+                                                                x_rows_ + i * first_.byte_stride;
+    const int64_t origin = tile_.Position(tile_.origin);
+    uint8_t *const y = expanded ? to_y + origin : y_map_, *const x =
+                                                              expanded ? to_x + origin : x_map_;
+    const math::AxisTaps taps = TapsOfRow(row);
+    if (taps.derivative_cancels) {
+      std::memcpy(y, valid_[row], Count());
+    } else {
+      VerticalAll(taps.derivative_counts, taps.derivative_support, v_, row, y);
+    }
+    uint8_t* const along = joint_ ? x_map_ : x;
+    VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, along);
+    SetCancelled(valid_[row], along);
+    if (joint_) AndBytes(y, along, along, y, Count());
+    if (!expanded) {
+      maps_.Repeat(y, to_y);
+      if (!joint_) maps_.Repeat(x, to_x);
+    }
+    return factor;
+  }
+  /// The factors that Find found, of the i-th row.
+  FactorRow<T> Row(int64_t i) const { return first_.Row(i); }
+  /// Rows row .. row + count - 1 of the weights, for the caches to fetch.
+  MapAhead WeightsAhead(int64_t row, int64_t count) const {
+    return weights_.data == nullptr ? MapAhead() : maps_.Ahead(weights_, row, count);
+  }
+  /// The same for the pixels of image row `row`: dropped where invalid.
+  FactorRow<T> FindPixels(int64_t row) {
+    LoadWeights(row, 0);
+    if (step_ == tile_.channels) {
+      LoadMask(row, y_rows_ + tile_.Position(tile_.origin));
+    } else {
+      LoadMask(row, y_map_);
+      maps_.Repeat(y_map_, y_rows_);
+    }
+    return Row(0);
+  }
+
+ private:
+  /// Values of a row of the mask.
+  int64_t Count() const { return (tile_.end - tile_.origin) * step_; }
+  /// Where a column's begin in it.
+  int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
+
+  void LoadMask(int64_t row, uint8_t* out) const {
+    static_assert(sizeof(bool) == 1, "a mask is bytes");
+    if (mask_.data == nullptr) {
+      std::memset(out, 1, Count());
+    } else {
+      maps_.Load(mask_, row, out);
+    }
+  }
+  void LoadWeights(int64_t row, int64_t i) {
+    if (weights_.data == nullptr) return;
+    T* const out = weight_rows_ + i * first_.weight_stride;
+    if (maps_.Step(weights_) == tile_.channels) {
+      maps_.Load(weights_, row, out + tile_.Position(tile_.origin));
+    } else {
+      maps_.Load(weights_, row, weight_map_);
+      maps_.Repeat(weight_map_, out);
+    }
+  }
+
+  math::AxisTaps InteriorSupport() const {
+    math::AxisTaps taps;
+    for (int k = 0; k < 3; ++k) {
+      taps.derivative_support[k] = params_.stencil.derivative[k] != 0;
+      taps.smoothing_support[k] = params_.stencil.smoothing[k] != 0;
+    }
+    return taps;
+  }
+  math::AxisTaps TapsOfRow(int64_t row) const {
+    const int64_t height = tile_.shape.height;
+    const bool wraps = math::Wraps(params_.stencil, params_.border, height);
+    return math::IsForwardEdge(row, height) && !wraps
+               ? ForwardTaps(params_.stencil, params_.border, row, height)
+               : InteriorSupport();
+  }
+
+  /// out = 1 where all of the rows that support `row` are 1; 0 where it does not count.
+  void VerticalAll(bool counts, const bool support[3], const Ring<uint8_t, 8>& rows, int64_t row,
+                   uint8_t* out) const {
+    if (!counts) {
+      std::memset(out, 0, Count());
+    } else {
+      const uint8_t* const any = rows[support[1] ? row : (support[0] ? row - 1 : row + 1)];
+      AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out,
+               Count());
+    }
+  }
+  /// out = valid in the columns where the derivative along the row cancels.
+  void SetCancelled(const uint8_t* valid, uint8_t* out) const {
+    const int64_t begin = math::Max<int64_t>(tile_.origin, 0);
+    const int64_t end = math::Min(tile_.end, tile_.shape.width);
+    edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
+      if (!edge.derivative_cancels) return;
+      for (int64_t i = Index(column); i < Index(column + 1); ++i) out[i] = valid[i];
+    });
+  }
+  /// The same as VerticalAll along a row of the mask, for the support of U and of V.
+  void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
+                     uint8_t* v) const {
+    const uint8_t *const before = here - step_, *const after = here + step_;
+    const auto all = [&](const bool support[3], uint8_t* out) {
+      const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
+      AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, Count());
+    };
+    if (params_.stencil.Smooths() && !params_.stencil.IsForward()) {
+      AndBytes(before, here, after, u, v, Count());
+    } else {
+      const math::AxisTaps taps = InteriorSupport();
+      all(taps.derivative_support, u);
+      all(taps.smoothing_support, v);
+    }
+    edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
+      for (int64_t i = Index(column); i < Index(column + 1); ++i) {
+        u[i] = edge.derivative_counts;
+        v[i] = edge.smoothing_counts;
+        for (int k = 0; k < 3; ++k) {
+          if (edge.derivative_support[k]) u[i] &= here[i + (k - 1) * step_];
+          if (edge.smoothing_support[k]) v[i] &= here[i + (k - 1) * step_];
+        }
+      }
+    });
+  }
+
+  const KernelParams& params_;
+  const Tile& tile_;
+  const ColumnEdges edges_;
+  const PixelMap<T> weights_;
+  const PixelMap<bool> mask_;
+  const MapRows<T> maps_;
+  const int64_t step_;        // bytes of a column
+  const bool joint_, drops_;  // drops_: residuals may be dropped
+  // The mask, and "all valid along the row", over the support of U and of V.
+  Ring<uint8_t, 8> valid_, u_, v_;
+  uint8_t *y_map_, *x_map_, *y_rows_, *x_rows_;
+  T *weight_map_, *weight_rows_;
+  FactorRow<T> first_;
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

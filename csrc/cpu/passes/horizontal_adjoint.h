@@ -1,0 +1,231 @@
+#pragma once
+
+#include "cpu/passes/horizontal_pass.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// The factors of the two halves of the adjoint: out = x * D_w^T A + y * s_w^T B.
+template <class T>
+struct AxisScale {
+  T y, x;
+
+  /// One multiplication, and one rounding, where both are the same.
+  GRADOPS_FN Simd<T> Combine(Simd<T> derivative, Simd<T> smoothed) const {
+    return x == y ? Simd<T>(x) * (derivative + smoothed)
+                  : Simd<T>(x) * derivative + Simd<T>(y) * smoothed;
+  }
+};
+
+/// The horizontal pass of the adjoint near the columns that the border changes, one register at a
+/// time, with weights for every number.
+template <class T>
+class AdjointEdges {
+ public:
+  AdjointEdges(const KernelParams& params, const Tile& tile) {
+    const ColumnEdges columns(params, tile, /*adjoint=*/true);
+    interior_ = {tile.Position(columns.InteriorBegin(tile.column_begin, tile.column_end)),
+                 tile.Position(columns.InteriorEnd(tile.column_begin, tile.column_end))};
+    sides_[0].first = tile.Position(tile.column_begin);
+    sides_[1].first = math::Max(interior_.end - kLine, sides_[0].first + kReach);
+    columns.ForEach(tile.column_begin, tile.column_end,
+                    [&](const math::AxisTaps& taps, int64_t column) {
+                      for (int64_t x = tile.Position(column); x < tile.Position(column + 1); ++x) {
+                        for (Side& side : sides_) side.Set(x - side.first, taps);
+                      }
+                    });
+  }
+
+  /// Positions that the border does not change.
+  PositionRange Interior() const { return interior_; }
+  /// The adjoint at position x; `inside` is what the stencil alone gives.
+  GRADOPS_FN Simd<T> At(int64_t x, const T* a, const T* b, int64_t step, AxisScale<T> scale,
+                        Simd<T> inside) const {
+    if (x >= interior_.begin && x + Simd<T>::kLanes <= interior_.end) return inside;
+    const Side& side = sides_[x < sides_[0].first + kReach ? 0 : 1];
+    const int64_t i = x - side.first;
+    const Simd<T> value = scale.Combine(Weighted(side.derivative, i, a + x, step),
+                                        Weighted(side.smoothing, i, b + x, step));
+    return Select(Simd<T>::Load(side.changed + i) > Simd<T>(0), value, inside);
+  }
+
+ private:
+  static constexpr int64_t kLine = 32;                     // numbers in a line of memory, at most
+  static constexpr int64_t kReach = 4 * kMaximumChannels;  // two columns and the line's rest
+  static constexpr int64_t kSize = kReach + 2 * kLine;
+
+  /// The weights of positions first, first + 1, ...; 0 where the border changes nothing.
+  struct Side {
+    int64_t first;
+    T derivative[3][kSize] = {}, smoothing[3][kSize] = {}, changed[kSize] = {};
+
+    void Set(int64_t i, const math::AxisTaps& taps) {
+      if (i < 0 || i >= kSize) return;
+      for (int k = 0; k < 3; ++k) {
+        derivative[k][i] = static_cast<T>(taps.derivative[k]);
+        smoothing[k][i] = static_cast<T>(taps.smoothing[k]);
+      }
+      changed[i] = 1;
+    }
+  };
+
+  /// Sum of weight_k * row[(k - 1) * step], without neighbours of weight 0, whatever they are.
+  static GRADOPS_FN Simd<T> Weighted(const T weights[3][kSize], int64_t i, const T* row,
+                                     int64_t step) {
+    const Simd<T> zero(0);
+    Simd<T> sum(0);
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; ++k) {
+      const Simd<T> weight = Simd<T>::Load(weights[k] + i);
+      const Simd<T> more = sum + weight * Simd<T>::Load(row + (k - 1) * step);
+      sum = Select(Abs(weight) > zero, more, sum);
+    }
+    return sum;
+  }
+
+  PositionRange interior_;
+  Side sides_[2];
+};
+
+/// One register of the outputs from position x on, away from the border.
+template <class Taps, class T>
+GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64_t step,
+                             AxisScale<T> scale) {
+  return scale.Combine(
+      taps.DerivativeAdjoint(GRADOPS_LOAD(a + x - step), GRADOPS_LOAD(a + x),
+                             GRADOPS_LOAD(a + x + step)),
+      taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
+}
+
+/// What is added to an output of HorizontalAdjointRows: nothing, or rows that lie `stride` apart.
+struct NothingAdded {
+  template <class V>
+  GRADOPS_FN V Plus(V value, int64_t, int64_t) const {
+    return value;
+  }
+};
+template <class T>
+struct AddedRows {
+  const T* rows;
+  int64_t stride;
+
+  GRADOPS_FN Simd<T> Plus(Simd<T> value, int64_t i, int64_t x) const {
+    return value + Simd<T>::Load(rows + i * stride + x);
+  }
+};
+
+/// How an output of a loss of several terms is written.
+template <class T>
+struct LevelOutput {
+  const T* added;  // a row buffer that is added to it; null: nothing
+  bool read_soon;  // keeps it in the caches
+};
+
+/// The same as below, of several terms: what is added is added before the result is rounded.
+template <class S, class T = ComputeType<S>>
+void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                       const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image,
+                       LevelOutput<T> level) {
+  const PositionRange interior = edges.Interior();
+  const int64_t step = tile.channels;
+  const auto plus = [=](Simd<T> value, int64_t x) GRADOPS_LAMBDA {
+    return level.added == nullptr ? value : value + Simd<T>::Load(level.added + x);
+  };
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+    tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
+      const int64_t from = tile.Position(first), size = (last - first) * step;
+      const PositionRange inside = {interior.begin - from, interior.end - from};
+      const auto stencil = [=](int64_t x) GRADOPS_LAMBDA {
+        return AdjointAt(taps, a, b, from + x, step, scale);
+      };
+      const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus(stencil(x), from + x); };
+      const auto edge = [&](int64_t x) {
+        return plus(edges.At(from + x, a, b, step, scale, stencil(x)), from + x);
+      };
+      S* const out = image + tile.ImageOffset(row, first);
+      if (level.read_soon) {
+        StoreRun(out, size, inside, value, edge);
+      } else {
+        StreamRun(out, size, inside, value, edge);
+      }
+    });
+  });
+}
+
+/// Writes the tile's columns of row `row` of scale.x * D_w^T a + scale.y * s_w^T b to image memory.
+template <class S, class T = ComputeType<S>>
+void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                       const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image) {
+  const PositionRange interior = edges.Interior();
+  const int64_t step = tile.channels;
+  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
+    tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
+      const int64_t from = tile.Position(first);
+      const auto value = [=](int64_t x) GRADOPS_LAMBDA {
+        return AdjointAt(taps, a, b, from + x, step, scale);
+      };
+      StreamRun(image + tile.ImageOffset(row, first), (last - first) * step,
+                {interior.begin - from, interior.end - from}, value,
+                [&](int64_t x) { return edges.At(from + x, a, b, step, scale, value(x)); });
+    });
+  });
+}
+
+/// Whether the tile's columns are whole lines of memory, in row `row` and below.
+template <class S>
+bool IsOfWholeLines(const Tile& tile, const S* image, int64_t row) {
+  const PositionRange own = tile.OwnPositions();
+  const S* const begin = image + tile.ImageOffset(row, tile.column_begin);
+  return tile.IsOneRun() && tile.shape.RowSize() * sizeof(S) % 64 == 0 &&
+         (own.end - own.begin) * sizeof(S) % 64 == 0 &&
+         reinterpret_cast<uintptr_t>(begin) % 64 == 0;
+}
+
+/// HorizontalAdjoint of rows row .. row + kRows - 1, which are of whole lines, for a stencil that
+/// smooths; rows of a and of b lie `stride` apart. Fetches the first row of `ahead`.
+template <int kRows, class S, class Added, class T = ComputeType<S>>
+void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
+                           const AdjointEdges<T>& edges, const T* a, const T* b, int64_t stride,
+                           AxisScale<T> scale, int64_t row, S* image, const RowsAhead& ahead,
+                           Added added) {
+  constexpr int64_t kLine = 64 / sizeof(S);
+  const int64_t image_stride = tile.shape.RowSize();
+  const int64_t step = tile.channels;
+  const PositionRange own = tile.OwnPositions(), interior = edges.Interior();
+  S* const out = image + tile.ImageOffset(row, tile.column_begin) - own.begin;
+  const auto stream = [&](auto taps) GRADOPS_LAMBDA {
+    const auto value = [=](int64_t i, int64_t x) GRADOPS_LAMBDA {
+      return AdjointAt(taps, a + i * stride, b + i * stride, x, step, scale);
+    };
+    const auto edge_lines = [&](int64_t x, int64_t end) {
+      for (; x < end; x += Simd<T>::kLanes) {
+        for (int64_t i = 0; i < kRows; ++i) {
+          const Simd<T> edge =
+              edges.At(x, a + i * stride, b + i * stride, step, scale, value(i, x));
+          StreamNarrow(added.Plus(edge, i, x), out + i * image_stride + x);
+        }
+      }
+    };
+    const int64_t left =
+        math::Min(own.end, own.begin + math::CeilDiv(interior.begin - own.begin, kLine) * kLine);
+    int64_t x = left;
+    for (; x + kLine <= interior.end; x += kLine) {
+      ahead.Fetch(0, x);
+#pragma GCC unroll 4
+      for (int64_t i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+        for (int64_t lane = x; lane < x + kLine; lane += Simd<T>::kLanes) {
+          StreamNarrow(added.Plus(value(i, lane), i, lane), out + i * image_stride + lane);
+        }
+      }
+    }
+    edge_lines(own.begin, left);
+    edge_lines(x, own.end);
+  };
+  if (params.stencil.smoothing[0] == 1) {
+    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
+  } else {
+    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
+  }
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

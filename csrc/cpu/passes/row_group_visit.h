@@ -1,0 +1,151 @@
+#pragma once
+
+#include <type_traits>
+
+#include "cpu/passes/row_group.h"
+#include "cpu/simd/simd_math.h"
+#include "math/interior_taps.h"
+#include "math/response.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// The gradients of the rows of one source, one register of each, from top to bottom.
+template <class T, class Taps>
+class GradientWindow {
+ public:
+  using V = Simd<T>;
+  using G = math::Gradient<V>;
+
+  GRADOPS_FN GradientWindow(Taps taps, V scale, int64_t step, const T* above, int64_t stride)
+      : taps_(taps), scale_(scale), step_(step) {
+    before_ = Horizontal(above);
+    here_ = Horizontal(above + stride);
+  }
+  /// The gradients of the next row, of which `below` is the row below.
+  GRADOPS_FN G Next(const T* below) {
+    const G after = Horizontal(below);
+    const G gradients = {Scaled(after.y - before_.y), Scaled(Smooth(before_.x, here_.x, after.x))};
+    before_ = here_;
+    here_ = after;
+    return gradients;
+  }
+
+ private:
+  /// The horizontal pass of one row: .y smoothed, .x derivative.
+  GRADOPS_FN G Horizontal(const T* row) const {
+    const V left = V::LoadOnce(row - step_), right = V::LoadOnce(row + step_);
+    return {Smooth(left, V::Load(row), right), right - left};
+  }
+  GRADOPS_FN V Smooth(V before, V here, V after) const {
+    return taps_.Smooth([=]() GRADOPS_LAMBDA { return before; },
+                        [=]() GRADOPS_LAMBDA { return here; },
+                        [=]() GRADOPS_LAMBDA { return after; });
+  }
+  GRADOPS_FN V Scaled(V sum) const {
+    return Taps::kKind == math::TapsKind::kUnit ? sum : scale_ * sum;
+  }
+
+  const Taps taps_;
+  const V scale_;
+  const int64_t step_;
+  G before_, here_;
+};
+
+/// RowGroupFunction of one response and penalty. math::TapsKind::kUnit: also, the stencil's scale
+/// is 1.
+template <class T, class Response, class Penalty, math::TapsKind kTapsKind, bool kSlopes,
+          bool kWeighted>
+void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, LaneSums<T>* sums) {
+  using V = Simd<T>;
+  using G = math::Gradient<V>;
+  using Taps = math::InteriorTaps<Simd<T>, kTapsKind>;
+  constexpr int64_t kRow = kGroupStride < T, Response::kDifference && !kWeighted > ;
+  const RowGroup<T> group = the_group;
+  const Penalty rho(params.penalty_parameter);
+  const Response response(params.response_epsilon);
+  const V scale(params.stencil.scale);
+  const Taps taps(params.stencil);
+  const auto smooth = [=](V before, V here, V after) GRADOPS_LAMBDA {
+    return taps.Smooth([=]() GRADOPS_LAMBDA { return before; },
+                       [=]() GRADOPS_LAMBDA { return here; },
+                       [=]() GRADOPS_LAMBDA { return after; });
+  };
+  LaneSums<T> lanes = *sums;
+  for (int64_t block = 0; block < group.size; block += kBlock<T>) {
+#pragma GCC unroll 4
+    for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Fetch(i, block);
+    if constexpr (kWeighted) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Fetch(i, block * sizeof(T));
+    }
+    const auto visit = [&](G& sum, int number) GRADOPS_LAMBDA {
+      const int64_t x = block + number * V::kLanes;
+      GradientWindow<T, Taps> pred_rows(taps, scale, group.step, group.pred.above + x, kRow);
+      const SourceGroup<T> target = Response::kDifference ? group.pred : group.target;
+      GradientWindow<T, Taps> target_rows(taps, scale, group.step, target.above + x, kRow);
+      G slopes_before, slopes_here, total = {V(0), V(0)};
+      if constexpr (kSlopes) {
+        slopes_before = group.slopes.Load(x);
+        slopes_here = group.slopes.Load(x + kRow);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kGroupRows; ++i) {
+        const G pred_gradient = pred_rows.Next(group.pred.below + i * kRow + x);
+        const G target_gradient =
+            Response::kDifference ? pred_gradient : target_rows.Next(target.below + i * kRow + x);
+        const FactorRow<T> factor = group.factor.Row(i);
+        const auto weigh = [=](G values) GRADOPS_LAMBDA {
+          if constexpr (kWeighted) return factor.Weighted(x, values);
+          return values;
+        };
+        const G values = weigh(response.Values(rho, pred_gradient, target_gradient));
+        if (i >= group.count_begin && i < group.count_end) total = total + values;
+        if constexpr (kSlopes) {
+          const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
+          smooth(slopes_before.x, slopes_here.x, slopes.x).Store(group.a + i * kRow + x);
+          (slopes_before.y - slopes.y).Store(group.b + i * kRow + x);
+          slopes_before = slopes_here;
+          slopes_here = slopes;
+        }
+      }
+      if constexpr (kSlopes) {
+        group.slopes.Store(x, slopes_before);
+        group.slopes.Store(x + kRow, slopes_here);
+      }
+      sum = sum + group.counted.Counted(x, total);
+    };
+    if constexpr (Response::kDifference && !kWeighted) {
+      lanes.ForEach(visit);
+    } else {
+      ForEachInTurn(&lanes, visit);
+    }
+  }
+  *sums = lanes;
+}
+
+template <class T>
+RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool weighted) {
+  if (!params.stencil.Smooths() || params.stencil.IsForward() || order == Order::kSecond) {
+    return nullptr;
+  }
+  return VisitResponse(params.response, [&](auto response_tag) {
+    return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
+      using R = typename decltype(response_tag)::Type;
+      using P = typename decltype(penalty_tag)::Type;
+      if constexpr (R::kIsLong) return nullptr;  // the passes between rows hardly count then
+      const auto find = [=](auto slopes) -> RowGroupFunction<T> {
+        constexpr bool kSlopes = decltype(slopes)::value;
+        if (weighted) return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, true>;
+        if constexpr (R::kDifference) {
+          if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
+            return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, false>;
+          }
+        }
+        return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, false>;
+      };
+      return order == Order::kSlope ? find(std::true_type()) : find(std::false_type());
+    });
+  });
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,128 @@
+#pragma once
+
+#include "cpu/simd/simd_convert.h"
+#include "cpu/sweeps/tile.h"
+
+// Between image memory of type S and row buffers of the type it is computed in.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Rows of one or two images that will be read soon. The caches are asked for them line by line,
+/// while something else keeps the ALUs busy.
+struct RowsAhead {
+  const char *pred = nullptr, *target = nullptr;
+  int64_t stride = 0, number = 0;  // bytes: from row to row, of a number
+
+  RowsAhead() = default;
+  /// Rows row .. row + count - 1 of image memory, or those before them if there are not so many, as
+  /// a tile sees them; the second image may be null.
+  template <class S>
+  RowsAhead(const Tile& tile, const S* the_pred, const S* the_target, int64_t row, int64_t count)
+      : stride(tile.shape.RowSize() * sizeof(S)), number(sizeof(S)) {
+    row = math::Max<int64_t>(math::Min(row, tile.shape.height - count), 0);
+    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
+    pred = reinterpret_cast<const char*>(the_pred + offset);
+    target = the_target == nullptr ? pred : reinterpret_cast<const char*>(the_target + offset);
+  }
+
+  /// The block of row `row` that begins `position` numbers after the rows' first.
+  GRADOPS_FN void Fetch(int row, int64_t position) const {
+    const int64_t at = row * stride + position * number;
+    __builtin_prefetch(pred + at);
+    __builtin_prefetch(target + at);
+  }
+};
+
+/// Writes value(x), a function that gives a register of numbers x, x + 1, ..., to `size` positions
+/// of a row buffer: registers on their boundaries, and one more at each end, over those.
+template <class T, class Value>
+GRADOPS_FN void FillRun(T* out, int64_t size, Value&& value) {
+  constexpr int64_t kLanes = Simd<T>::kLanes;
+  value(0).Store(out);
+  const int64_t misaligned = reinterpret_cast<uintptr_t>(out) / sizeof(T) % kLanes;
+  for (int64_t x = kLanes - misaligned; x + kLanes <= size; x += kLanes) value(x).Store(out + x);
+  value(size - kLanes).Store(out + size - kLanes);
+}
+
+/// Calls visitor(f) with the function f(x) that gives a register of numbers x, x + 1, ... of a - b,
+/// or of a where b is null.
+template <class S, class Visitor>
+GRADOPS_FN void VisitDifference(const S* a, const S* b, Visitor&& visitor) {
+  if (b == nullptr) {
+    visitor([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x); });
+  } else {
+    visitor([=](int64_t x) GRADOPS_LAMBDA { return LoadWide(a + x) - LoadWide(b + x); });
+  }
+}
+
+/// out = a - b, or a where b is null.
+template <class S, class T = ComputeType<S>>
+void LoadRun(const S* a, const S* b, T* out, int64_t size) {
+  if (size < Simd<T>::kLanes) {
+    for (int64_t x = 0; x < size; ++x) {
+      out[x] = b == nullptr ? math::Widen(a[x]) : math::Widen(a[x]) - math::Widen(b[x]);
+    }
+  } else {
+    VisitDifference(a, b, [=](auto value) GRADOPS_LAMBDA { FillRun(out, size, value); });
+  }
+}
+
+/// out = the tile's part of row `row` of a - b, or of a where b is null.
+template <class S, class T = ComputeType<S>>
+void LoadRow(const Tile& tile, const S* a, const S* b, int64_t row, T* out) {
+  tile.ForEachRun(tile.origin, tile.end, [&](int64_t begin, int64_t end) {
+    const int64_t offset = tile.ImageOffset(row, begin);
+    LoadRun(a + offset, b == nullptr ? b : b + offset, out + tile.Position(begin),
+            (end - begin) * tile.channels);
+  });
+}
+
+/// Writes `size` numbers to image memory: value(x), a function that gives a register of numbers x,
+/// x + 1, ..., for registers in the interior; edge(x) for the others. Both may be asked for numbers
+/// past the end. Whole lines of 64 bytes go past the caches. The unit of work ends with
+/// StreamFence().
+template <bool kStreams = true, class S, class Value, class Edge>
+GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& value,
+                          Edge&& edge) {
+  constexpr int64_t kLine = 64 / sizeof(S), kLanes = Simd<ComputeType<S>>::kLanes;
+  const auto store_part = [&](int64_t x, int64_t count) {
+    S line[kLine];
+    for (int64_t i = 0; i < count; i += kLanes) StoreNarrow(edge(x + i), line + i);
+    __builtin_memcpy(out + x, line, count * sizeof(S));
+  };
+  const auto store = [](Simd<ComputeType<S>> a, S* to) GRADOPS_LAMBDA {
+    if constexpr (kStreams) {
+      StreamNarrow(a, to);
+    } else {
+      StoreNarrow(a, to);
+    }
+  };
+  const auto stream_edge = [&](int64_t x) {
+    for (int64_t i = 0; i < kLine; i += kLanes) store(edge(x + i), out + x + i);
+  };
+  const int64_t misaligned = reinterpret_cast<uintptr_t>(out) % 64 / sizeof(S);
+  int64_t x = math::Min<int64_t>(misaligned == 0 ? 0 : kLine - misaligned, size);
+  if (x > 0) store_part(0, x);
+  for (; x < interior.begin && x + kLine <= size; x += kLine) stream_edge(x);
+  const int64_t inside_end = math::Min(interior.end, size);
+  for (; x + kLine <= inside_end; x += kLine) {
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kLine; i += kLanes) store(value(x + i), out + x + i);
+  }
+  for (; x + kLine <= size; x += kLine) stream_edge(x);
+  if (x < size) store_part(x, size - x);
+}
+
+/// The same into the caches.
+template <class S, class Value, class Edge>
+GRADOPS_FN void StoreRun(S* out, int64_t size, PositionRange interior, Value&& value, Edge&& edge) {
+  StreamRun<false>(out, size, interior, value, edge);
+}
+
+/// The same without edges.
+template <class S, class Value>
+GRADOPS_FN void StreamRun(S* out, int64_t size, Value&& value) {
+  StreamRun(out, size, {0, size}, value, value);
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

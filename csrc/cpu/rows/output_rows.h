@@ -1,0 +1,98 @@
+#pragma once
+
+#include "cpu/passes/horizontal_adjoint.h"
+#include "cpu/passes/row_group.h"
+#include "cpu/passes/vertical_pass.h"
+#include "cpu/rows/coarser_rows.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Slopes on their way to the gradient by an image: the last four rows of slopes, and a group of
+/// rows after the vertical pass of the adjoint.
+template <class S>
+class OutputRows {
+ public:
+  using T = ComputeType<S>;
+  static constexpr int64_t kRows = 2 * 4 + 3 * kGroupRows + 1;
+
+  OutputRows() = default;
+  /// `image`: one plane of the gradient. `coarser` is added to it.
+  OutputRows(S* image, const CoarserGradient<T>& coarser, bool read_soon, RowAllocator<T>* memory)
+      : image_(image),
+        coarser_(coarser),
+        read_soon_(read_soon),
+        slopes_y_(memory),
+        slopes_x_(memory),
+        stride_(memory->Stride()),
+        a_(memory->Take(kGroupRows)),
+        b_(memory->Take(kGroupRows)),
+        coarser_row_(memory->Take(1)),
+        added_(memory->Take(kGroupRows)) {}
+
+  bool IsWanted() const { return image_ != nullptr; }
+  void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
+  GradientRow<T> Slopes(int64_t row) const { return {slopes_y_[row], slopes_x_[row]}; }
+  /// Adjoint rows after the vertical pass: kGroupRows of each.
+  T* A() const { return a_; }
+  T* B() const { return b_; }
+  /// What Emit is to add to the i-th row of a group, filled in by the caller; asking for it is what
+  /// makes Emit add it, from then on.
+  T* Added(int64_t i) {
+    adds_ = true;
+    return added_ + i * stride_;
+  }
+
+  /// The vertical pass of row `row`, as the i-th of the group; needs slopes row - 1 .. row + 1.
+  void FindVertical(const KernelParams& params, const Tile& tile, int64_t row, int64_t i) {
+    VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
+                    a_ + i * stride_, b_ + i * stride_);
+  }
+  /// The horizontal pass of the group's rows [first, first + count) that are in `wanted`. Fetches
+  /// the first row of `ahead`, if that costs nothing.
+  void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+            AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted,
+            const RowsAhead* ahead) {
+    const int64_t end = math::Min(first + count, wanted.end);
+    int64_t row = math::Max(first, wanted.begin);
+    const bool all = row == first && end == first + kGroupRows;
+    if (coarser_.plane != nullptr) {
+      for (int64_t i = row; i < end; ++i) AddCoarser(tile, i, added_ + (i - first) * stride_);
+    }
+    const bool adds = adds_ || coarser_.plane != nullptr;
+    if (!read_soon_ && ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
+      const auto emit = [&](auto added) {
+        HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row, image_,
+                                          *ahead, added);
+      };
+      return adds ? emit(AddedRows<T>{added_, stride_}) : emit(NothingAdded());
+    }
+    for (; row < end; ++row) {
+      const int64_t offset = (row - first) * stride_;
+      const T *const a = a_ + offset, *const b = b_ + offset;
+      if (adds || read_soon_) {
+        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_,
+                          LevelOutput<T>{adds ? added_ + offset : nullptr, read_soon_});
+      } else {
+        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_);
+      }
+    }
+  }
+
+ private:
+  /// What the next level adds to row `row`, beside what is there already.
+  void AddCoarser(const Tile& tile, int64_t row, T* added) const {
+    SpreadRow(tile, coarser_, row, adds_ ? coarser_row_ : added);
+    if (!adds_) return;
+    const PositionRange own = tile.OwnPositions();
+    for (int64_t x = own.begin; x < own.end; ++x) added[x] += coarser_row_[x];
+  }
+
+  S* image_ = nullptr;
+  CoarserGradient<T> coarser_;
+  bool read_soon_ = false, adds_ = false;
+  Ring<T, 4> slopes_y_, slopes_x_;
+  int64_t stride_ = 0;
+  T *a_ = nullptr, *b_ = nullptr, *coarser_row_ = nullptr, *added_ = nullptr;
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <limits>
+
+#include "cpu/passes/horizontal_pass.h"
+#include "cpu/passes/residual_row.h"
+#include "cpu/passes/row_group.h"
+#include "cpu/passes/vertical_pass.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Columns [begin, end) of which a sweep wants residuals.
+struct ColumnRange {
+  int64_t begin, end;
+};
+
+/// An image, or a difference of two, on its way to its gradients: its last eight rows, as they were
+/// loaded, and the gradients of some rows.
+template <class S>
+class SourceRows {
+ public:
+  using T = ComputeType<S>;
+  /// Rows of memory with the gradients of `rows` rows.
+  static constexpr int64_t Rows(int64_t rows) { return 8 + 2 * rows; }
+
+  SourceRows() = default;
+  /// The rows of image - minus; of image where minus is null; gradients of 0 where both are.
+  /// `rows`: that Find will be asked for at once.
+  SourceRows(const S* image, const S* minus, int64_t rows, RowAllocator<T>* memory)
+      : image_(image), minus_(minus), rows_(memory), gradients_(memory, rows) {
+    if (image != nullptr) return;
+    const int64_t stride = memory->Stride();
+    for (int64_t x = -kBlock<T>; x < 8 * stride - kBlock<T>; ++x) rows_.rows[x] = 0;
+    for (int64_t x = -kBlock<T>; x < rows * stride - kBlock<T>; ++x) {
+      gradients_.y[x] = gradients_.x[x] = 0;
+    }
+  }
+
+  void SetFirst(int64_t row) { rows_.first = row; }
+  bool IsGiven() const { return image_ != nullptr; }
+  T* Row(int64_t row) const { return rows_[row]; }
+  /// The gradients that Find found, of the i-th row.
+  GradientRow<T> Gradients(int64_t i) const {
+    return gradients_.y == nullptr ? gradients_ : gradients_.Row(i, rows_.stride);
+  }
+
+  void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
+
+  /// Loads rows row .. row + 3 of a tile that is one run into rows kStride apart, and fetches the
+  /// first kFetched rows of `ahead`.
+  template <int64_t kStride, int kFetched>
+  void LoadGroup(const Tile& tile, int64_t row, const RowsAhead& ahead) {
+    for (int64_t i = row; i < row + kGroupRows; ++i) LoadEnds(tile, i);
+    const int64_t first = tile.Position(tile.origin), stride = tile.shape.RowSize();
+    const int64_t begin = math::CeilDiv(first, kBlock<T>) * kBlock<T>;
+    const int64_t end = tile.BufferedSize() / kBlock<T> * kBlock<T>;
+    const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
+    const S* const image = image_ + offset;
+    const S* const minus = minus_ == nullptr ? nullptr : minus_ + offset;
+    T* const out = rows_[row];
+    VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
+      for (int64_t block = begin; block < end; block += kBlock<T>) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kFetched; ++i) ahead.Fetch(i, block);
+#pragma GCC unroll 4
+        for (int i = 0; i < kGroupRows; ++i) {
+#pragma GCC unroll 4
+          for (int64_t x = block; x < block + kBlock<T>; x += Simd<T>::kLanes) {
+            value(i * stride + x).Store(out + i * kStride + x);
+          }
+        }
+      }
+    });
+  }
+  /// Rows row - 1, row and those from row + 1 on, for a RowGroup.
+  SourceGroup<T> Group(int64_t row) const { return {rows_[row - 1], rows_[row + 1]}; }
+
+  /// Writes the ghost columns of a row, for a RowGroup. There, taps that land on the same
+  /// pixel meet as numbers and not as weights: the same if the numbers are finite, which is
+  /// returned.
+  bool AddGhosts(const KernelParams& params, const Tile& tile, int64_t row) {
+    T* const numbers = rows_[row];
+    const int64_t step = tile.channels, width = tile.shape.width;
+    bool finite = true;
+    const auto add = [&](int64_t ghost) {
+      const int64_t source = math::MapToImage(params.border, ghost, width);
+      for (int64_t i = 0; i < step; ++i) {
+        const T value = source < 0 ? T(0) : numbers[tile.Position(source) + i];
+        finite = finite && math::Abs(value) <= std::numeric_limits<T>::max();
+        numbers[tile.Position(ghost) + i] = value;
+      }
+    };
+    if (tile.origin == 0) add(-1);
+    if (tile.end == width) add(width);
+    return finite;
+  }
+
+  /// The gradients of rows row .. row + count - 1; image rows [first, last) are
+  /// there.
+  void Find(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
+            ColumnRange columns, int64_t row, int64_t count, int64_t first, int64_t last, T* u_rows,
+            T* v_rows) {
+    const Ring<T, 8> u(u_rows, rows_.stride, row - 1), v(v_rows, rows_.stride, row - 1);
+    for (int64_t i = first; i < last; ++i) {
+      HorizontalForward(params, tile, edges, rows_[i], columns.begin, columns.end, u[i], v[i]);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const GradientRow<T> gradient = Gradients(i);
+      VerticalForward(params, tile.shape.height, tile.BufferedSize(), u, v, row + i, gradient.y,
+                      gradient.x);
+    }
+  }
+
+ private:
+  /// Loads what LoadGroup leaves out at the ends of a row.
+  void LoadEnds(const Tile& tile, int64_t row) {
+    const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
+    const int64_t count = math::Min(size, kBlock<T>);
+    for (int64_t x : {int64_t{0}, size - count}) {
+      const int64_t from = tile.ImageOffset(row, tile.origin) + x;
+      LoadRun(image_ + from, minus_ == nullptr ? minus_ : minus_ + from,
+              rows_[row] + tile.Position(tile.origin) + x, count);
+    }
+  }
+
+  const S *image_ = nullptr, *minus_ = nullptr;
+  Ring<T, 8> rows_;
+  GradientRow<T> gradients_;
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,172 @@
+#pragma once
+
+#include "cpu/simd/simd.h"
+#include "family/params.h"
+#include "math/dtype.h"
+
+// Between images in memory, of type S, and registers of the type they are computed in. The same
+// results as math/dtype.h, bit for bit.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+typedef Simd<float>::Register Floats;
+typedef Simd<double>::Register Doubles;
+typedef uint32_t Words __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+typedef uint16_t HalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+typedef HalfWords UnalignedHalfWords __attribute__((aligned(1), may_alias));
+
+// GCC 12 warns of uninitialized values in the AVX-512 intrinsics without a mask.
+[[maybe_unused]] inline constexpr uint16_t kAllLanes = 0xffff;
+
+/// yes where the mask is set, bit by bit.
+GRADOPS_FN Words Choose(Words mask, Words yes, Words no) { return (mask & yes) | (~mask & no); }
+
+GRADOPS_FN Words WidenHalf(Words bits) {
+  const Words sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
+  const Words rebased = magnitude + (112u << 23);
+  const Words subnormal =
+      (Words)((Floats)(rebased + (1u << 23)) - (Floats)(Words{} + (113u << 23)));
+  const Words finite = Choose((Words)(magnitude >= 0x0400u << 13), rebased, subnormal);
+  return sign | Choose((Words)(magnitude >= 0x7c00u << 13), magnitude | 0x7f800000u, finite);
+}
+
+GRADOPS_FN Words NarrowToHalf(Words bits) {
+  const Words sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  const Words normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  const Words subnormal = (Words)((Floats)magnitude + 0.5f) - (126u << 23);
+  Words narrow = Choose((Words)(magnitude >= 113u << 23), normal, subnormal);
+  narrow = Choose((Words)(magnitude >= 0x477ff000u), Words{} + 0x7c00u, narrow);
+  narrow = Choose((Words)(magnitude > 0x7f800000u), 0x7e00u | (magnitude >> 13 & 0x3ffu), narrow);
+  return sign | narrow;
+}
+
+GRADOPS_FN Words NarrowToBFloat16(Words bits) {
+  const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  return Choose((Words)((bits & 0x7fffffffu) > 0x7f800000u), bits >> 16 | 0x40u, rounded);
+}
+
+/// A register of numbers from image memory of type S; no alignment is needed.
+GRADOPS_FN Simd<float> LoadWide(const float* from) { return Simd<float>::Load(from); }
+GRADOPS_FN Simd<double> LoadWide(const double* from) { return Simd<double>::Load(from); }
+GRADOPS_FN Simd<float> LoadWide(const math::BFloat16* from) {
+  const HalfWords bits = *reinterpret_cast<const UnalignedHalfWords*>(from);
+  return Simd<float>((Simd<float>::Register)(__builtin_convertvector(bits, Words) << 16));
+}
+GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_loadu_si256((const __m256i*)from);
+  return Simd<float>((Simd<float>::Register)_mm512_maskz_cvtph_ps(kAllLanes, bits));
+#elif defined(__F16C__)
+  return Simd<float>((Simd<float>::Register)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)));
+#else
+  const HalfWords bits = *reinterpret_cast<const UnalignedHalfWords*>(from);
+  return Simd<float>((Simd<float>::Register)WidenHalf(__builtin_convertvector(bits, Words)));
+#endif
+}
+
+/// The first or the second half of a register of floats, as doubles; and two such halves as one
+/// register again, rounded. (Left to itself, GCC takes them through memory.)
+#if defined(__AVX512F__)
+GRADOPS_FN Doubles LowHalf(Floats a) {
+  const __m256 half = _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 0);
+  return (Doubles)_mm512_maskz_cvtps_pd(0xff, half);
+}
+GRADOPS_FN Doubles HighHalf(Floats a) {
+  const __m256 half = _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 1);
+  return (Doubles)_mm512_maskz_cvtps_pd(0xff, half);
+}
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  const __m256 first = _mm512_maskz_cvtpd_ps(0xff, (__m512d)low);
+  const __m256 second = _mm512_maskz_cvtpd_ps(0xff, (__m512d)high);
+  return (Floats)_mm512_maskz_insertf32x8(kAllLanes, _mm512_castps256_ps512(first), second, 1);
+}
+#elif defined(__AVX2__)
+GRADOPS_FN Doubles LowHalf(Floats a) {
+  return (Doubles)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)a));
+}
+GRADOPS_FN Doubles HighHalf(Floats a) {
+  return (Doubles)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)a, 1));
+}
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  const __m128 first = _mm256_cvtpd_ps((__m256d)low), second = _mm256_cvtpd_ps((__m256d)high);
+  return (Floats)_mm256_set_m128(second, first);
+}
+#else
+GRADOPS_FN Doubles LowHalf(Floats a) { return Doubles{a[0], a[1]}; }
+GRADOPS_FN Doubles HighHalf(Floats a) { return Doubles{a[2], a[3]}; }
+GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
+  return Floats{static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
+                static_cast<float>(high[1])};
+}
+#endif
+
+// As many bytes as a register has floats or doubles, on their way to masks. Step by step: GCC
+// widens to more than twice the size number by number.
+typedef uint8_t FloatBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)));
+typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+
+/// Which of the bytes at `from`, one for each lane, are not 0.
+template <class T>
+typename Simd<T>::Mask AreSet(const uint8_t* from);
+template <>
+GRADOPS_FN Simd<float>::Mask AreSet<float>(const uint8_t* from) {
+  FloatBytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof(bytes));
+  const HalfWords halves = __builtin_convertvector(bytes, HalfWords);
+  return {__builtin_convertvector(halves, Simd<float>::RegisterMask) != 0};
+}
+template <>
+GRADOPS_FN Simd<double>::Mask AreSet<double>(const uint8_t* from) {
+  DoubleBytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof(bytes));
+  const DoubleHalfWords halves = __builtin_convertvector(bytes, DoubleHalfWords);
+  const DoubleWords words = __builtin_convertvector(halves, DoubleWords);
+  return {__builtin_convertvector(words, Simd<double>::RegisterMask) != 0};
+}
+
+/// A register as it will lie in image memory of type S.
+GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }
+GRADOPS_FN Simd<double>::Register Narrow(Simd<double> a, const double*) { return a.v; }
+GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::BFloat16*) {
+  return __builtin_convertvector(NarrowToBFloat16((Words)a.v), HalfWords);
+}
+GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::Half*) {
+#if defined(__AVX512F__)
+  return (HalfWords)_mm512_maskz_cvtps_ph(kAllLanes, (__m512)a.v, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__F16C__)
+  return (HalfWords)_mm256_cvtps_ph((__m256)a.v, _MM_FROUND_TO_NEAREST_INT);
+#else
+  return __builtin_convertvector(NarrowToHalf((Words)a.v), HalfWords);
+#endif
+}
+
+/// No alignment is needed.
+template <class S>
+GRADOPS_FN void StoreNarrow(Simd<ComputeType<S>> a, S* to) {
+  auto narrow = Narrow(a, to);
+  __builtin_memcpy(to, &narrow, sizeof(narrow));
+}
+
+/// Past the caches, which would otherwise read every line before writing it; for data that will not
+/// be read soon. `to` is on a boundary of the register's own size. Needs StreamFence() before
+/// another thread reads it.
+template <class S>
+GRADOPS_FN void StreamNarrow(Simd<ComputeType<S>> a, S* to) {
+  auto narrow = Narrow(a, to);
+#if defined(__x86_64__)
+  if constexpr (sizeof(narrow) == 8) _mm_stream_si64((long long*)to, (long long)narrow);
+  if constexpr (sizeof(narrow) == 16) _mm_stream_si128((__m128i*)to, (__m128i)narrow);
+#if defined(__AVX2__)
+  if constexpr (sizeof(narrow) == 32) _mm256_stream_si256((__m256i*)to, (__m256i)narrow);
+#endif
+#if defined(__AVX512F__)
+  if constexpr (sizeof(narrow) == 64) _mm512_stream_si512((__m512i*)to, (__m512i)narrow);
+#endif
+#else
+  __builtin_memcpy(to, &narrow, sizeof(narrow));
+#endif
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,178 @@
+#pragma once
+
+#include "cpu/simd/simd_convert.h"
+
+// Logarithm and power of non-negative numbers, with basic arithmetic alone: the same bits on every
+// target. Errors as measured by tests/test_family_accuracy.py.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Marks a function that depends on its arguments alone. It is long: its code is there once, and
+/// compilers call it once where a value and its slope both need it.
+#define GRADOPS_LONG_FN inline __attribute__((noinline, const))
+
+typedef uint64_t Longs __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+
+/// Adding it to a small integer leaves that integer in the low bits of the sum.
+inline constexpr double kShift = 0x1.8p52;
+
+/// x = mantissa * 2^exponent with the mantissa in [sqrt(1/2), sqrt(2)), for normal positive x.
+struct Scaled {
+  Doubles mantissa, exponent;
+};
+GRADOPS_FN Scaled Decompose(Doubles x) {
+  // Counted from sqrt(1/2), and from -1024 to keep it positive.
+  const Longs bits = (Longs)x, counted = bits - 0x3fe6a09e667f3bcdu + (1024ull << 52);
+  const Longs exponent = (counted >> 52) - 1024;
+  return {(Doubles)(bits - (exponent << 52)),
+          (Doubles)(exponent + (Longs)(Doubles{} + kShift)) - kShift};
+}
+
+/// log(1 + f) + exponent * log(2) for 1 + f in [sqrt(1/2), sqrt(2)); `tail` is added last.
+/// The series of fdlibm's e_log.c (Sun Microsystems, 1993), error below 1 ulp.
+GRADOPS_FN Doubles LogOf(Doubles f, Doubles exponent, Doubles tail) {
+  const Doubles s = f / (2.0 + f), z = s * s, w = z * z;
+  const Doubles odd = w * (3.999999999940941908e-01 +
+                           w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+  const Doubles even = z * (6.666666666666735130e-01 +
+                            w * (2.857142874366239149e-01 +
+                                 w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+  const Doubles half_square = 0.5 * f * f, r = odd + even;
+  const Doubles low = s * (half_square + r) + (exponent * 1.90821492927058770002e-10 + tail);
+  return exponent * 6.93147180369123816490e-01 - ((half_square - low) - f);
+}
+
+/// 2^(whole + rest) for a whole number and a small one; 0 below 2^-1021.
+GRADOPS_FN Doubles Exp2Of(Doubles whole, Doubles rest) {
+  const Doubles shifted = rest + kShift, n = whole + (shifted - kShift);
+  const Doubles r = (rest - (shifted - kShift)) * 6.93147180559945309417e-01;
+  // Taylor to r^13: |r| <= 0.35, remainder below 2^-57.
+  Doubles p = Doubles{} + 1.0 / 6227020800.0;
+  constexpr double kFactorials[] = {
+      1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+      1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5};
+#pragma GCC unroll 16
+  for (double factor : kFactorials) p = p * r + factor;
+  p = (p * r) * r + r;
+  // 2^(n - 1), which is a number even where 2^n is not.
+  const Doubles half_scale = (Doubles)(((Longs)(n + kShift) << 52) + (1022ull << 52));
+  Doubles result = 2.0 * (half_scale + half_scale * p);
+  result = n < -1021.0 ? Doubles{} : result;
+  return n > 1024.0 ? Doubles{} + __builtin_inf() : result;
+}
+
+/// log(1 + x / divisor) for x >= 0: log of u = 1 + x / divisor, and what the sum lost, divided by
+/// u.
+GRADOPS_LONG_FN Doubles Log1pOf(Doubles x, double divisor) {
+  x /= divisor;
+  const Doubles u = 1.0 + x;
+  const Doubles lost = x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
+  const Scaled scaled = Decompose(u);
+  const Doubles result = LogOf(scaled.mantissa - 1.0, scaled.exponent, lost / u);
+  return x < __builtin_inf() ? result : x;  // infinite and NaN
+}
+
+/// Twice an exponent whose power is a product: 0, 1/2, 1, ... 8. Otherwise -1.
+GRADOPS_FN int HalvesOf(double exponent) {
+  const bool small = exponent >= 0 && exponent <= 8;
+  const int halves = small ? static_cast<int>(2 * exponent) : -1;
+  return halves == 2 * exponent ? halves : -1;
+}
+/// x^(halves / 2).
+GRADOPS_FN Doubles Product(Doubles x, int halves) {
+  Doubles product = Doubles{} + 1.0;
+  if (halves % 2 != 0) product = Sqrt(Simd<double>(x)).v;
+  for (int n = halves / 2; n != 0; n /= 2) {
+    if (n % 2 != 0) product *= x;
+    x *= x;
+  }
+  return product;
+}
+
+/// x^exponent for x >= 0, to about 2 + exponent / 2 ulps.
+GRADOPS_LONG_FN Doubles PowOf(Doubles x, double exponent) {
+  const int halves = HalvesOf(exponent);
+  if (halves >= 0) return Product(x, halves);
+  const Scaled scaled = Decompose(x);
+  const Doubles log2 = 1.44269504088896338700 * LogOf(scaled.mantissa - 1.0, Doubles{}, Doubles{});
+  // The product of the exponents is exact in two parts: 24 bits times 11, and the rest.
+  const double head = exponent < 1e9 ? static_cast<float>(exponent) : exponent;
+  const Doubles product = head * scaled.exponent, whole = (product + kShift) - kShift;
+  const Doubles rest = (product - whole) + ((exponent - head) * scaled.exponent + exponent * log2);
+  const Doubles result = Exp2Of(whole, rest);
+  const Doubles at_ends = x > 1.0 ? x : (x >= 0.0 ? Doubles{} : x);  // infinite, (nearly) 0, NaN
+  return x >= 0x1p-1022 && x < __builtin_inf() ? result : at_ends;
+}
+
+GRADOPS_FN Simd<double> Log1pOfQuotient(Simd<double> x, double divisor) {
+  return Simd<double>(Log1pOf(x.v, divisor));
+}
+GRADOPS_FN Simd<double> Pow(Simd<double> x, double exponent) {
+  return Simd<double>(PowOf(x.v, exponent));
+}
+
+// For floats: in double, as exact as a float shows. The polynomials interpolate at Chebyshev nodes.
+
+/// log2(1 + f) + exponent for 1 + f in [sqrt(1/2), sqrt(2)), with a relative error below 2^-35.
+GRADOPS_FN Doubles Log2OfFloats(Doubles f, Doubles exponent) {
+  const Doubles s = f / (2.0 + f), z = s * s, w = z * z;
+  const Doubles p = (0.9617966923077108 + 0.5770797741324044 * z) +
+                    w * (0.4119012760467605 + 0.336587493508488 * z);
+  return exponent + s * (2.8853900817779268 + z * p);
+}
+
+/// 2^x with a relative error below 2^-33, for x between -1000 and 1000.
+GRADOPS_FN Doubles Exp2ForFloats(Doubles x) {
+  const Doubles shifted = x + kShift, r = x - (shifted - kShift), w = r * r;
+  const Doubles low = 1.0 + r * 0.6931471805599453;
+  const Doubles middle = 0.24022650922288785 + r * 0.055504108839095886;
+  const Doubles high = (0.009618056678520018 + r * 0.001333350238620664) +
+                       w * (0.00015461444700187057 + r * 1.5297323751537392e-05);
+  const Doubles p = low + w * (middle + w * high);
+  return (Doubles)((Longs)p + ((Longs)shifted << 52));
+}
+
+/// A function of doubles for floats, rounded once.
+template <class F>
+GRADOPS_FN Floats ThroughDouble(Floats x, F&& f) {
+  return Joined(f(LowHalf(x)), f(HighHalf(x)));
+}
+/// log(1 + x * factor) for x * factor >= 0.
+GRADOPS_LONG_FN Floats Log1pOfProduct(Floats x, double factor) {
+  const Floats result = ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA {
+    const Doubles product = wide * factor;
+    const Scaled scaled = Decompose(1.0 + product);
+    // Where the sum is not scaled, f is what it was before it was rounded.
+    const Doubles f = scaled.exponent == 0.0 ? product : scaled.mantissa - 1.0;
+    return 0.6931471805599453 * Log2OfFloats(f, scaled.exponent);
+  });
+  return x < __builtin_inff() ? result : x;  // infinite and NaN
+}
+/// x^exponent for x >= 0.
+GRADOPS_LONG_FN Floats PowOf(Floats x, double exponent) {
+  const int halves = HalvesOf(exponent);
+  if (halves == 1) return Sqrt(Simd<float>(x)).v;
+  if (halves >= 0) {
+    return ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA { return Product(wide, halves); });
+  }
+  const bool may_leave = exponent < -6 || exponent > 6;  // as log2(x) is between -150 and 128
+  const Floats result = ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA {
+    const Scaled scaled = Decompose(wide);
+    Doubles y = exponent * Log2OfFloats(scaled.mantissa - 1.0, scaled.exponent);
+    if (may_leave) {
+      y = y < -1000.0 ? Doubles{} - 1000.0 : y;
+      y = y > 1000.0 ? Doubles{} + 1000.0 : y;
+    }
+    return Exp2ForFloats(y);
+  });
+  return x > 0.0f && x < __builtin_inff() ? result : x;  // 0, infinite and NaN
+}
+
+GRADOPS_FN Simd<float> Log1pOfQuotient(Simd<float> x, double divisor) {
+  return Simd<float>(Log1pOfProduct(x.v, 1.0 / divisor));
+}
+GRADOPS_FN Simd<float> Pow(Simd<float> x, double exponent) {
+  return Simd<float>(PowOf(x.v, exponent));
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

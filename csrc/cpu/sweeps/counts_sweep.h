@@ -1,0 +1,155 @@
+#pragma once
+
+#include <limits>
+
+#include "cpu/kernels.h"
+#include "cpu/passes/byte_rows.h"
+#include "cpu/passes/factor_rows.h"
+#include "cpu/passes/row_sums.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Adds up weights, looks for one that is negative or NaN, and finds the largest.
+template <class T>
+class WeightSums {
+ public:
+  /// Adds the weights of a row at positions `own`, by axis, where they are not dropped.
+  /// Fetches a row of weights meanwhile.
+  void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
+    const CountedPositions<T> counted = {own.begin, own.end};
+    AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
+      ahead.Fetch(0, x * sizeof(T));
+      return counted.Counted(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
+    });
+    Check(factor.weight + own.begin, own.end - own.begin);
+  }
+  /// Adds `size` weights, to both axes.
+  void Add(const T* weights, int64_t size) {
+    const int64_t whole = size / kBlock<T> * kBlock<T>;
+    AddRow({0, whole}, [=](int64_t x) GRADOPS_LAMBDA {
+      const Simd<T> weight = Simd<T>::Load(weights + x);
+      return math::Gradient<Simd<T>>{weight, weight};
+    });
+    for (int64_t x = whole; x < size; ++x) rest_ += static_cast<double>(weights[x]);
+    Check(weights, size);
+  }
+  Counts Total() const {
+    const AxisSums sums = sums_.Total();
+    return {{sums.y + rest_, sums.x + rest_}, negative_, largest_};
+  }
+
+ private:
+  template <class Weights>
+  void AddRow(PositionRange range, Weights&& weights) {
+    LaneSums<T> lanes;
+    for (int64_t block = 0; block < range.end; block += kBlock<T>) {
+      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int number)
+                        GRADOPS_LAMBDA { sum = sum + weights(block + number * Simd<T>::kLanes); });
+    }
+    sums_.Add(lanes);
+  }
+  void Check(const T* weights, int64_t size) {
+    // By their bits, which for numbers of 0 or more are in their order: NaN comes after infinity,
+    // and what has a sign before 0.
+    using Bits = typename Simd<T>::RegisterMask;
+    Bits most = {}, least = {};
+    int64_t x = 0, has_sign = 0;
+    for (; x + Simd<T>::kLanes <= size; x += Simd<T>::kLanes) {
+      const Bits bits = (Bits)Simd<T>::Load(weights + x).v;
+      most = bits > most ? bits : most;
+      least = bits < least ? bits : least;
+    }
+    for (; x < size; ++x) {
+      largest_ = math::Max(largest_, WeightBits(weights[x]));
+      has_sign = math::Min(has_sign, WeightBits(weights[x]));
+    }
+    for (int i = 0; i < Simd<T>::kLanes; ++i) {
+      largest_ = math::Max<int64_t>(largest_, most[i]);
+      has_sign = math::Min<int64_t>(has_sign, least[i]);
+    }
+    negative_ = negative_ || largest_ > WeightBits(std::numeric_limits<T>::infinity());
+    // It may be -0, which is good.
+    for (x = 0; has_sign != 0 && x < size; ++x) negative_ = negative_ || !(weights[x] >= 0);
+  }
+
+  TileSums<T> sums_;
+  double rest_ = 0;
+  bool negative_ = false;
+  int64_t largest_ = 0;
+};
+
+/// The counts of weights of which none is dropped.
+template <class T>
+Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange rows) {
+  const int64_t row_size = shape.width * (weights.per_channel ? shape.channels : 1);
+  WeightSums<T> sums;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    sums.Add(weights.data + row * row_size, row_size);
+  }
+  Counts counts = sums.Total();
+  if (!weights.per_channel) {
+    counts.sums.y *= static_cast<double>(shape.channels);
+    counts.sums.x *= static_cast<double>(shape.channels);
+  }
+  return counts;
+}
+
+/// The counts of one tile.
+template <class S>
+Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
+                 RowRange rows, Counted counted) {
+  using T = ComputeType<S>;
+  RowAllocator<T> memory(FactorRows<T>::kRows);
+  FactorRows<T> factors(params, tile, inputs, &memory);
+  factors.SetFirst(rows.begin);
+  const PositionRange own = tile.OwnPositions();
+  const int64_t height = tile.shape.height;
+  const bool wraps = math::Wraps(params.stencil, params.border, height);
+  const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
+  int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  WeightSums<T> weights;
+  AxisSums set{0, 0};
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    FactorRow<T> factor;
+    if (counted == Counted::kPixels) {
+      factor = factors.FindPixels(row);
+    } else {
+      while (loaded < math::Min(row + 2, end)) {
+        const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded);
+        factors.Load(loaded, count, tile.column_begin, tile.column_end);
+        loaded += count;
+      }
+      factor = factors.Find(row, 0);
+    }
+    if (inputs.weights.data != nullptr) {
+      weights.Add(factor, own, factors.WeightsAhead(row + kGroupRows, 1));
+    } else {
+      set.y += static_cast<double>(CountSet(factor.y + own.begin, own.end - own.begin));
+      set.x += static_cast<double>(CountSet(factor.x + own.begin, own.end - own.begin));
+    }
+  }
+  return inputs.weights.data != nullptr ? weights.Total() : Counts{set};
+}
+
+/// KernelTable::counts.
+template <class S>
+Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                  Counted counted) {
+  using T = ComputeType<S>;
+  Counts counts;
+  if (!FactorRows<T>::MayDrop(params, inputs)) {
+    counts = CountAll(params.shape, inputs.weights, rows);
+  } else {
+    ForEachTile<T>(params, [&](const Tile& tile) {
+      const Counts of_tile = CountTile(params, tile, inputs, rows, counted);
+      counts.sums.y += of_tile.sums.y;
+      counts.sums.x += of_tile.sums.x;
+      counts.negative_weight = counts.negative_weight || of_tile.negative_weight;
+      counts.largest_weight = math::Max(counts.largest_weight, of_tile.largest_weight);
+    });
+  }
+  if (counted == Counted::kPixels || ResidualsOf(params.response) == 1) counts.sums.x = 0;
+  return counts;
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,206 @@
+#pragma once
+
+#include "cpu/kernels.h"
+#include "cpu/passes/factor_rows.h"
+#include "cpu/passes/horizontal_adjoint.h"
+#include "cpu/passes/residual_row.h"
+#include "cpu/passes/vertical_pass.h"
+
+// The stencil of an image, its adjoint and its magnitude, one tile and one row at a time.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// The gradients of an image, row after row.
+template <class S>
+class GradientRows {
+ public:
+  using T = ComputeType<S>;
+  static constexpr int64_t kRows = 1 + 2 * 8 + 2 + FactorRows<T>::kRows;
+
+  /// `joint`: gradients are 0 where either component is dropped (border valid).
+  GradientRows(const KernelParams& params, const Tile& tile, const S* image, int64_t first,
+               int64_t reach, bool joint, RowAllocator<T>* memory)
+      : params_(params),
+        tile_(tile),
+        image_(image),
+        reach_(reach),
+        drops_(joint && params.border == BorderId::kValid),
+        edges_(params, tile, /*adjoint=*/false),
+        image_row_(memory->Take(1)),
+        u_(memory, first),
+        v_(memory, first),
+        factors_(params, tile, LossInputs<S>{}, memory),
+        gradient_(memory, 1) {
+    factors_.SetFirst(first);
+    loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
+  }
+
+  bool WrapsDown() const {
+    return math::Wraps(params_.stencil, params_.border, tile_.shape.height);
+  }
+
+  /// The gradients of row `row`, valid until the next call; rows are asked for in order.
+  GradientRow<T> At(int64_t row) {
+    const int64_t height = tile_.shape.height, size = tile_.BufferedSize();
+    const bool wraps = math::Wraps(params_.stencil, params_.border, tile_.shape.width);
+    const int64_t begin =
+        wraps ? tile_.column_begin - reach_ : math::Max<int64_t>(tile_.column_begin - reach_, 0);
+    const int64_t end =
+        wraps ? tile_.column_end + reach_ : math::Min(tile_.column_end + reach_, tile_.shape.width);
+    for (; loaded_ <= (WrapsDown() ? row + 1 : math::Min(row + 1, height - 1)); ++loaded_) {
+      LoadRow<S>(tile_, image_, nullptr, loaded_, image_row_);
+      HorizontalForward(params_, tile_, edges_, image_row_, begin, end, u_[loaded_], v_[loaded_]);
+      if (drops_) factors_.Load(loaded_, 1, begin, end);
+    }
+    VerticalForward(params_, height, size, u_, v_, row, gradient_.y, gradient_.x);
+    if (drops_) factor_ = factors_.Find(row, 0);
+    return gradient_;
+  }
+  /// values, but 0 where the residual at x of the current row is dropped.
+  GRADOPS_FN Simd<T> Counted(int64_t x, Simd<T> value) const {
+    if (!drops_) return value;
+    return Select(AreSet<T>(factor_.y + x), value, Simd<T>(0));
+  }
+
+ private:
+  const KernelParams& params_;
+  const Tile& tile_;
+  const S* image_;
+  const int64_t reach_;
+  const bool drops_;
+  const ColumnEdges edges_;
+  T* image_row_;
+  Ring<T, 8> u_, v_;
+  FactorRows<T> factors_;
+  GradientRow<T> gradient_;
+  FactorRow<T> factor_;
+  int64_t loaded_;
+};
+
+/// Numbers at, at + 1, ... of y0, x0, y1, x1, ...
+template <class T>
+GRADOPS_FN Simd<T> Interleaved(const T* y, const T* x, int64_t at) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  T pairs[kLanes + 2];
+  const int64_t first = at / 2;
+#pragma GCC unroll 16
+  for (int i = 0; i <= kLanes / 2; ++i) {
+    pairs[2 * i] = y[first + i];
+    pairs[2 * i + 1] = x[first + i];
+  }
+  return Simd<T>::Load(pairs + at % 2);
+}
+
+/// KernelTable::image_gradients.
+template <class S>
+void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange rows, S* gradients) {
+  using T = ComputeType<S>;
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    RowAllocator<T> memory(GradientRows<S>::kRows);
+    GradientRows<S> source(params, tile, image, rows.begin, 0, false, &memory);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const GradientRow<T> g = source.At(row);
+      tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
+        const T *const y = g.y + tile.Position(begin), *const x = g.x + tile.Position(begin);
+        // A register of the output is half a register of each, side by side.
+        StreamRun(gradients + 2 * tile.ImageOffset(row, begin), 2 * (end - begin) * tile.channels,
+                  [=](int64_t at) GRADOPS_LAMBDA { return Interleaved(y, x, at); });
+      });
+    }
+  });
+  StreamFence();
+}
+
+inline constexpr int64_t kAdjointRows = 2 * 4 + 2;
+
+/// The tile's rows of S^T (slopes), which slopes(row, y, x) writes row after row.
+template <class S, class Slopes>
+void AdjointTile(const KernelParams& params, const Tile& tile, RowRange rows,
+                 RowAllocator<ComputeType<S>>* memory, S* image, Slopes&& slopes) {
+  using T = ComputeType<S>;
+  const AdjointEdges<T> edges(params, tile);
+  const T scale = static_cast<T>(params.stencil.scale);
+  const int64_t height = tile.shape.height;
+  const bool wraps = math::Wraps(params.stencil, params.border, height);
+  const Ring<T, 4> y(memory, rows.begin), x(memory, rows.begin);
+  T *const a = memory->Take(1), *const b = memory->Take(1);
+  int64_t made = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (; made <= (wraps ? row + 1 : math::Min(row + 1, height - 1)); ++made) {
+      slopes(made, y[made], x[made]);
+    }
+    VerticalAdjoint(params, height, tile.BufferedSize(), y, x, row, a, b);
+    HorizontalAdjoint(params, tile, edges, a, b, {scale, scale}, row, image);
+  }
+}
+/// KernelTable::image_gradients_adjoint.
+template <class S>
+void ImageGradientsAdjointUnit(const KernelParams& params, const S* upstream, RowRange rows,
+                               S* image) {
+  using T = ComputeType<S>;
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    RowAllocator<T> memory(kAdjointRows);
+    AdjointTile(params, tile, rows, &memory, image, [&](int64_t row, T* y, T* x) {
+      tile.ForEachRun(tile.origin, tile.end, [&](int64_t begin, int64_t end) {
+        const S* const in = upstream + 2 * tile.ImageOffset(row, begin);
+        const int64_t to = tile.Position(begin), size = (end - begin) * tile.channels;
+        for (int64_t i = 0; i < size; ++i) {
+          y[to + i] = math::Widen(in[2 * i]);
+          x[to + i] = math::Widen(in[2 * i + 1]);
+        }
+      });
+    });
+  });
+  StreamFence();
+}
+
+/// KernelTable::magnitude.
+template <class S>
+void MagnitudeUnit(const KernelParams& params, const S* image, RowRange rows, S* magnitudes) {
+  using T = ComputeType<S>;
+  const math::MagnitudeResponse response(params.response_epsilon);
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    RowAllocator<T> memory(GradientRows<S>::kRows);
+    GradientRows<S> source(params, tile, image, rows.begin, 0, true, &memory);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const GradientRow<T> g = source.At(row);
+      tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
+        const int64_t from = tile.Position(begin);
+        StreamRun(magnitudes + tile.ImageOffset(row, begin), (end - begin) * tile.channels,
+                  [&](int64_t x) GRADOPS_LAMBDA {
+                    return source.Counted(from + x, response.Magnitude(g.Load(from + x)));
+                  });
+      });
+    }
+  });
+  StreamFence();
+}
+
+/// KernelTable::magnitude_gradient: S^T (upstream * gradient / magnitude).
+template <class S>
+void MagnitudeGradientUnit(const KernelParams& params, const S* image, const S* upstream,
+                           RowRange rows, S* gradient) {
+  using T = ComputeType<S>;
+  const math::MagnitudeResponse response(params.response_epsilon);
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    constexpr int64_t kRows = GradientRows<S>::kRows + kAdjointRows + 1;
+    RowAllocator<T> memory(kRows);
+    const bool wraps = math::Wraps(params.stencil, params.border, tile.shape.height);
+    const int64_t first = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+    GradientRows<S> source(params, tile, image, first, 1, true, &memory);
+    T* const up = memory.Take(1);
+    AdjointTile(params, tile, rows, &memory, gradient, [&](int64_t row, T* y, T* x) {
+      const GradientRow<T> g = source.At(row);
+      LoadRow<S>(tile, upstream, nullptr, row, up);
+      ForEachRegister<T>(0, tile.BufferedSize(), [&](int64_t at) GRADOPS_LAMBDA {
+        const auto unit = response.Unit(g.Load(at));
+        const Simd<T> factor = Simd<T>::Load(up + at);
+        source.Counted(at, factor * unit.y).Store(y + at);
+        source.Counted(at, factor * unit.x).Store(x + at);
+      });
+    });
+  });
+  StreamFence();
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "cpu/sweeps/loss_sweep.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// All tiles of one unit.
+template <class S, Order kOrder>
+LossSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                   RowRange rows, const GradientOutputs<S>& outputs) {
+  LossSums sums;
+  ForEachTile<ComputeType<S>>(
+      params,
+      [&](const Tile& tile) {
+        const LossSums of_tile =
+            LossSweep<S, kOrder>(params, tile, inputs, vector, outputs).Run(rows);
+        sums.residuals.y += of_tile.residuals.y;
+        sums.residuals.x += of_tile.residuals.x;
+        sums.pixels += of_tile.pixels;
+      },
+      LayoutOf<S, kOrder>(params, inputs).row_bytes);
+  if (kOrder != Order::kValue) StreamFence();
+  return sums;
+}
+
+/// KernelTable::loss.
+template <class S>
+LossSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                  const GradientOutputs<S>& outputs) {
+  const bool with_gradient = outputs.by_pred != nullptr;
+  return with_gradient ? SweepUnit<S, Order::kSlope>(params, inputs, nullptr, rows, outputs)
+                       : SweepUnit<S, Order::kValue>(params, inputs, nullptr, rows, outputs);
+}
+
+/// KernelTable::second.
+template <class S>
+LossSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                    RowRange rows, const GradientOutputs<S>& outputs) {
+  return SweepUnit<S, Order::kSecond>(params, inputs, vector, rows, outputs);
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "cpu/passes/factor_rows.h"
+#include "cpu/passes/row_group.h"
+#include "cpu/rows/output_rows.h"
+#include "cpu/rows/source_rows.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Rows that a sweep buffers: U and V, sources, outputs, factors. `at_once`: rows that go together
+/// when not in a RowGroup.
+template <class S>
+constexpr int64_t SweepRows(int64_t at_once, int sources, int outputs, bool weighted) {
+  return 2 * (at_once + 2) + sources * SourceRows<S>::Rows(at_once) +
+         outputs * OutputRows<S>::kRows + (weighted ? FactorRows<ComputeType<S>>::kRows : 0);
+}
+
+/// The row buffers of a sweep: one row at a time with wide or medium rows where there is a RowGroup
+/// (as kGroupStride has it), else four at a time with narrow ones.
+template <class S, Order kOrder>
+RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, const LossInputs<S>& inputs) {
+  using T = ComputeType<S>;
+  constexpr bool kIsSecond = kOrder == Order::kSecond;
+  constexpr RowLayout<T> kNarrow = {
+      kRowBytes, SweepRows<S>(kGroupRows, kIsSecond ? 3 : 2, kIsSecond ? 2 : 1, true)};
+  constexpr RowLayout<T> kMedium = {kMediumRowBytes, SweepRows<S>(1, 2, 1, true)};
+  constexpr RowLayout<T> kWide = {kWideRowBytes, SweepRows<S>(1, 1, 1, false)};
+  constexpr size_t kLimit = 256 * 1024;  // bytes per thread
+  static_assert(kNarrow.Bytes() <= kLimit && kMedium.Bytes() <= kLimit && kWide.Bytes() <= kLimit);
+  const bool weighted = FactorRows<T>::AreNeeded(params, inputs);
+  if (FindRowGroup<T>(params, kOrder, weighted) == nullptr) return kNarrow;
+  return weighted || !IsOfDifference(params.response) ? kMedium : kWide;
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

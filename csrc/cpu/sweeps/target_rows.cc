@@ -1,0 +1,12 @@
+// What happens between the stencil's passes, for every response and penalty: most of the code of an
+// instruction set. Compiled as target_kernels.cc is, once for each type that is computed in.
+
+#include "cpu/passes/residual_row_visit.h"
+#include "cpu/passes/row_group_visit.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+template ResidualRowFunction<GRADOPS_COMPUTE> FindResidualRow(const KernelParams&, Order, bool);
+template RowGroupFunction<GRADOPS_COMPUTE> FindRowGroup(const KernelParams&, Order, bool);
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,168 @@
+#pragma once
+
+#include "cpu/kernels.h"
+#include "cpu/simd/simd.h"
+#include "family/params.h"
+#include "math/int_math.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// Positions [begin, end) of a row buffer.
+struct PositionRange {
+  int64_t begin, end;
+};
+
+/// A block of one plane that is swept from top to bottom: the outputs of columns
+/// [column_begin, column_end) and `channels` channels from channel_begin on. Its row buffers hold
+/// the columns that the outputs depend on, `channels` numbers each, after `padding` numbers of no
+/// meaning. Where the width wraps, columns below 0 and from `width` on are ghosts.
+struct Tile {
+  ImageShape shape;
+  int64_t column_begin, column_end;
+  int64_t channel_begin, channels;
+  int64_t origin, end;  // columns [origin, end) are buffered
+  int64_t padding;      // puts column_begin at the start of a block
+
+  GRADOPS_FN int64_t Position(int64_t column) const {
+    return padding + (column - origin) * channels;
+  }
+  /// Where the buffered columns end.
+  GRADOPS_FN int64_t BufferedSize() const { return Position(end); }
+  /// Those of the outputs.
+  GRADOPS_FN PositionRange OwnPositions() const {
+    return {Position(column_begin), Position(column_end)};
+  }
+  /// Whether a buffered row is one run of image memory.
+  bool IsOneRun() const { return channels == shape.channels && origin >= 0 && end <= shape.width; }
+  /// Calls run(column_begin, column_end) for stretches of columns of which a row is one run of
+  /// image memory, ghosts mapped back into the image by the callee.
+  template <class Run>
+  GRADOPS_FN void ForEachRun(int64_t begin, int64_t stop, Run&& run) const {
+    if (channels == shape.channels && begin >= 0 && stop <= shape.width) return run(begin, stop);
+    const bool one_run = channels == shape.channels;
+    for (int64_t column = begin; column < stop;) {
+      const bool inside = column >= 0 && column < shape.width;
+      const int64_t next = one_run && inside ? math::Min(stop, shape.width) : column + 1;
+      run(column, next);
+      column = next;
+    }
+  }
+  /// Where a pixel lies in a plane; rows and columns may be ghosts of a wrapping axis.
+  GRADOPS_FN int64_t ImageOffset(int64_t row, int64_t column) const {
+    return (Wrapped(row, shape.height) * shape.width + Wrapped(column, shape.width)) *
+               shape.channels +
+           channel_begin;
+  }
+
+ private:
+  static GRADOPS_FN int64_t Wrapped(int64_t index, int64_t size) {
+    return index < 0 ? index + size : (index >= size ? index - size : index);
+  }
+};
+
+/// Columns that an output's residuals reach on each side: one for the adjoint, one for the stencil.
+inline constexpr int64_t kHalo = 2;
+/// Channels of a tile at most, so that a ghost column fits between two rows.
+inline constexpr int64_t kMaximumChannels = 24;
+inline constexpr int64_t kColumnGranule = 32;
+/// Rows that a sweep takes together.
+inline constexpr int kGroupRows = 4;
+/// Bytes of a buffered row at most. Chosen by measurement (docs/performance.md), and for all rows
+/// of the largest sweep of each width to stay below 256 KiB: narrow ones keep over a hundred rows,
+/// wide ones 32.
+inline constexpr int64_t kRowBytes = 1728, kMediumRowBytes = 3264, kWideRowBytes = 6272;
+/// From one buffered row to the next, with room before and after each for whole blocks.
+template <class T>
+constexpr int64_t RowStride(int64_t row_bytes) {
+  return row_bytes / sizeof(T) + 3 * kBlock<T>;
+}
+template <class T>
+inline constexpr int64_t kRowStride = RowStride<T>(kRowBytes);
+template <class T>
+inline constexpr int64_t kMediumRowStride = RowStride<T>(kMediumRowBytes);
+template <class T>
+inline constexpr int64_t kWideRowStride = RowStride<T>(kWideRowBytes);
+
+/// Calls sweep(tile) for tiles that cover the outputs of one plane, of which a buffered row takes
+/// `row_bytes` at most.
+template <class T, class Sweep>
+void ForEachTile(const KernelParams& params, Sweep&& sweep, int64_t row_bytes = kRowBytes) {
+  const ImageShape& shape = params.shape;
+  const bool wraps = math::Wraps(params.stencil, params.border, shape.width);
+  const int64_t row_size = row_bytes / sizeof(T);
+  const int64_t chunks = math::CeilDiv(shape.channels, kMaximumChannels);
+  const int64_t channel_step = math::CeilDiv(shape.channels, math::Max<int64_t>(chunks, 1));
+  for (int64_t channel = 0; channel < shape.channels; channel += channel_step) {
+    const int64_t channels = math::Min(channel_step, shape.channels - channel);
+    const int64_t widest = (row_size - kBlock<T>) / channels - 2 * kHalo;
+    // Tiles end where lines of memory do, if they can.
+    const int64_t granule = widest >= 2 * kColumnGranule ? kColumnGranule : 1;
+    const int64_t granules = math::CeilDiv(shape.width, granule);
+    const int64_t tiles = math::CeilDiv(granules, widest / granule);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t begin = granules * i / tiles * granule;
+      const int64_t end = math::Min(granules * (i + 1) / tiles * granule, shape.width);
+      const int64_t first = wraps ? -kHalo : 0, last = wraps ? shape.width + kHalo : shape.width;
+      const int64_t origin = math::Max(begin - kHalo, first);
+      const int64_t padding = -((begin - origin) * channels) & (kBlock<T> - 1);
+      sweep(Tile{shape, begin, end, channel, channels, origin, math::Min(end + kHalo, last),
+                 padding});
+    }
+  }
+}
+
+/// Memory of a sweep, handed out row by row.
+template <class T>
+class RowAllocator {
+ public:
+  /// For `rows` rows, `stride` numbers apart, in this thread's scratch memory.
+  explicit RowAllocator(int64_t rows, int64_t stride = kRowStride<T>)
+      : stride_(stride),
+        next_(static_cast<T*>(ThreadScratch(Bytes(rows, stride))) + 3 * kBlock<T>) {}
+
+  /// With room before the first row and after the last for what a loop reads too much.
+  static constexpr size_t Bytes(int64_t rows, int64_t stride) {
+    return (rows * stride + 6 * kBlock<T>)*sizeof(T);
+  }
+
+  int64_t Stride() const { return stride_; }
+  T* Take(int64_t rows) {
+    T* const first = next_;
+    next_ += rows * stride_;
+    return first;
+  }
+
+ private:
+  int64_t stride_;
+  T* next_;
+};
+
+/// How wide the row buffers of a sweep are, and how many.
+template <class T>
+struct RowLayout {
+  int64_t row_bytes, rows;
+
+  constexpr size_t Bytes() const { return RowAllocator<T>::Bytes(rows, RowStride<T>(row_bytes)); }
+  RowAllocator<T> Allocator() const { return RowAllocator<T>(rows, RowStride<T>(row_bytes)); }
+};
+
+/// The last `kRows` rows of something that is made row by row; a power of two. Rows first,
+/// first + 1, ... lie one after the other, and so do any that begin at a multiple of kRows after
+/// it.
+template <class T, int kRows>
+struct Ring {
+  T* rows = nullptr;
+  int64_t stride = 0, first = 0;
+
+  Ring() = default;
+  explicit Ring(RowAllocator<T>* memory, int64_t first_row = 0)
+      : rows(memory->Take(kRows)), stride(memory->Stride()), first(first_row) {}
+  Ring(T* the_rows, int64_t the_stride, int64_t first_row)
+      : rows(the_rows), stride(the_stride), first(first_row) {}
+
+  GRADOPS_FN T* operator[](int64_t row) const {
+    return rows + ((row - first) & (kRows - 1)) * stride;
+  }
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "cuda/programs/image_pixels.h"
+#include "cuda/programs/memo.h"
+#include "cuda/programs/plans.h"
+
+// The programs of strip_thread.h and sums.h as kernels. emulate.h is their twin on the host.
+
+namespace gradops::cuda {
+
+/// Leaves the sum of all threads' parts in parts[0].
+__device__ inline void TreeSum(AxisSums* parts, int threads) {
+  for (int stride = FirstStride(threads); stride > 0; stride /= 2) {
+    __syncthreads();
+    AddUpper(parts, threadIdx.x, stride, threads);
+  }
+  __syncthreads();
+}
+
+/// Shared memory, in bytes: the threads' numbers, and then their sums in the same place.
+template <class Thread, class S>
+size_t SharedBytes(const StripLayout& layout) {
+  return math::Max(SharedNumbersBytes<Thread, S>(layout), layout.threads * sizeof(AxisSums));
+}
+
+template <class Thread, bool kSteady, int kCount>
+__device__ __forceinline__ void RunSteps(Thread* thread, int r) {
+#pragma unroll
+  for (int k = 0; k < kCount; ++k) {
+    thread->template Stage<kSteady>(r + k);
+    __syncthreads();
+    thread->template Consume<kSteady>(r + k);
+  }
+}
+
+template <class S, class Thread>
+__global__ void __launch_bounds__(kMostThreads, Thread::kBlocks)
+    SweepKernel(const __grid_constant__ StripArgs<S> args) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  if (FinishWithMemo(args, static_cast<int>(blockIdx.x), threadIdx.x)) return;
+  Thread thread(args, static_cast<int>(blockIdx.x), threadIdx.x,
+                reinterpret_cast<ComputeType<S>*>(memory));
+  for (int r = thread.FirstStep(); r < thread.EndStep(); r += Thread::kSteps) {
+    if constexpr (Thread::kSteps > 1) {
+      if (thread.AreSteady(r)) {
+        RunSteps<Thread, true, Thread::kSteps>(&thread, r);
+        continue;
+      }
+    }
+#pragma unroll 1
+    for (int k = 0; k < Thread::kSteps; ++k) RunSteps<Thread, false, 1>(&thread, r + k);
+  }
+  if (args.sums == nullptr) return;
+  __syncthreads();
+  AxisSums* const parts = reinterpret_cast<AxisSums*>(memory);
+  parts[threadIdx.x] = thread.Sums();
+  TreeSum(parts, blockDim.x);
+  if (threadIdx.x == 0) args.sums[blockIdx.x] = parts[0];
+}
+
+/// A block for each run of threads' numbers of a row.
+template <class S, class Function>
+__global__ void __launch_bounds__(kPixelThreads)
+    PixelKernel(const __grid_constant__ ImageArgs<S> args, Function function) {
+  const ImagePixel pixel(args, blockIdx.x, threadIdx.x);
+  if (pixel.is_there) function(args, pixel);
+}
+
+/// A block for each example: adds up what its blocks found.
+template <class T>
+__global__ void __launch_bounds__(kSumThreads)
+    LossKernel(const AxisSums* sums, int64_t blocks, const double* denominators, double denominator,
+               int axes, T* loss) {
+  __shared__ AxisSums parts[kSumThreads];
+  const int64_t example = blockIdx.x;
+  parts[threadIdx.x] = PartOfSums(sums + example * blocks, blocks, threadIdx.x);
+  TreeSum(parts, kSumThreads);
+  if (threadIdx.x != 0) return;
+  if (denominators != nullptr) denominator = denominators[example];
+  WriteLoss(parts[0], denominator, axes, loss + example * axes);
+}
+
+/// kCountBlocks blocks for each example.
+template <class S>
+__global__ void __launch_bounds__(kSumThreads)
+    CountKernel(const __grid_constant__ CountArgs<S> args, AxisSums* sums) {
+  __shared__ AxisSums parts[kSumThreads];
+  const int64_t example = blockIdx.x / kCountBlocks, block = blockIdx.x % kCountBlocks;
+  parts[threadIdx.x] = PartOfCounts(args, example, block, threadIdx.x);
+  TreeSum(parts, kSumThreads);
+  if (threadIdx.x == 0) sums[blockIdx.x] = parts[0];
+}
+
+// Templates, because names of `static` kernels would hold the path of the source: a library would
+// not be the same bytes from every build.
+
+/// A block for each example.
+template <class Sums>
+__global__ void __launch_bounds__(kSumThreads) AddCountsKernel(const Sums* sums, Sums* counts) {
+  __shared__ Sums parts[kSumThreads];
+  parts[threadIdx.x] = PartOfSums(sums + blockIdx.x * kCountBlocks, kCountBlocks, threadIdx.x);
+  TreeSum(parts, kSumThreads);
+  if (threadIdx.x == 0) counts[blockIdx.x] = parts[0];
+}
+
+template <class Sums>
+__global__ void DenominatorsKernel(const __grid_constant__ KernelParams params, const Sums* counts,
+                                   double* denominators) {
+  WriteDenominators(params, counts, denominators);
+}
+
+template <class T>
+__global__ void WriteCountsKernel(int64_t batch, int axes, const AxisSums* sums, T* counts) {
+  for (int64_t i = threadIdx.x; i < batch; i += blockDim.x) {
+    counts[i * axes] = static_cast<T>(sums[i].y);
+    if (axes == 2) counts[i * axes + 1] = static_cast<T>(sums[i].x);
+  }
+}
+
+}  // namespace gradops::cuda

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <string>
+
+#include "cuda/device/kernels.cuh"
+#include "cuda/device/roofline.cuh"
+#include "math/int_math.h"
+#include "op/op.h"
+#include "op/queue.h"
+
+namespace gradops::cuda {
+
+/// What CUDA says of an error of a launch.
+std::string CudaMessage(cudaError_t error);
+
+/// Scratch memory and launches of one call. What fails is remembered; after that nothing is done.
+class Device {
+ public:
+  explicit Device(const Queue& queue)
+      : queue_(queue), stream_(static_cast<cudaStream_t>(queue.stream)) {
+    cudaGetLastError();  // what others left there is not ours to report
+  }
+
+  /// The multiprocessors of the current device.
+  static int Processors();
+
+  template <class M>
+  M* Take(int64_t count) {
+    if (!error_.empty()) return nullptr;
+    void* const memory =
+        queue_.allocate(static_cast<size_t>(math::Max<int64_t>(count, 1)) * sizeof(M));
+    if (memory == nullptr)
+      Fail(std::string(kCudaError) + "no memory of the device for the sums of a gradient loss");
+    return static_cast<M*>(memory);
+  }
+  template <class M>
+  void Zero(M* numbers, int64_t count) {
+    if (!error_.empty() || count == 0) return;
+    const cudaError_t error =
+        cudaMemsetAsync(numbers, 0, static_cast<size_t>(count) * sizeof(M), stream_);
+    if (error != cudaSuccess) Fail(CudaMessage(error));
+  }
+  void Fail(const std::string& error) {
+    if (error_.empty()) error_ = error;
+  }
+  const std::string& Error() const { return error_; }
+
+  /// The counts of each example, in scratch memory.
+  template <class S>
+  const AxisSums* Count(const CountArgs<S>& args) {
+    const int64_t batch = args.params.shape.batch;
+    AxisSums* const parts = Take<AxisSums>(batch * kCountBlocks);
+    AxisSums* const counts = Take<AxisSums>(batch);
+    Launch(CountKernel<S>, batch * kCountBlocks, kSumThreads, 0, args, parts);
+    Launch(AddCountsKernel<AxisSums>, batch, kSumThreads, 0, parts, counts);
+    return counts;
+  }
+  void Denominators(const KernelParams& params, const AxisSums* counts, double* denominators) {
+    Launch(DenominatorsKernel<AxisSums>, 1, 1, 0, params, counts, denominators);
+  }
+  template <class T>
+  void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
+    Launch(WriteCountsKernel<T>, 1, kSumThreads, 0, batch, axes, sums, counts);
+  }
+  template <class Thread, class S>
+  void Sweep(const StripArgs<S>& args) {
+    Launch(SweepKernel<S, Thread>, args.layout.Blocks(), args.layout.threads,
+           SharedBytes<Thread, S>(args.layout), args);
+  }
+  /// Adds up what the blocks of a sweep found, and divides.
+  template <class S>
+  void Losses(const StripArgs<S>& args, ComputeType<S>* losses) {
+    Launch(LossKernel<ComputeType<S>>, args.params.shape.batch, kSumThreads, 0, args.sums,
+           args.layout.BlocksPerExample(), args.denominators, args.denominator, AxesOf(args.params),
+           losses);
+  }
+  template <class Function, class S>
+  void Pixels(const ImageArgs<S>& args) {
+    Launch(PixelKernel<S, Function>, args.Blocks(), kPixelThreads, 0, args, Function());
+  }
+  template <class S>
+  void Triad(const S* a, const S* b, S* out, int64_t size) {
+    constexpr int64_t kBlocks = 16384;
+    Launch(TriadKernel<S>, kBlocks, kRooflineThreads, 0, a, b, out, size);
+  }
+  template <class S>
+  void SumAbsoluteDifference(const S* a, const S* b, ComputeType<S>* sums, int64_t size) {
+    Launch(SumKernel<S>, kSums, kRooflineThreads, 0, a, b, sums, size);
+  }
+
+ private:
+  /// `shared`: bytes of dynamic shared memory.
+  template <class... Parameters, class... Arguments>
+  void Launch(void (*kernel)(Parameters...), int64_t blocks, int threads, size_t shared,
+              const Arguments&... arguments) {
+    if (!error_.empty() || blocks == 0) return;
+    if (blocks > INT32_MAX) return Fail("the images are too large for one launch");
+    if (shared > 48 * 1024) {
+      const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                     static_cast<int>(shared));
+      if (error != cudaSuccess) return Fail(CudaMessage(error));
+    }
+    kernel<<<static_cast<unsigned>(blocks), threads, shared, stream_>>>(arguments...);
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaSuccess) Fail(CudaMessage(error));
+  }
+
+  const Queue& queue_;
+  const cudaStream_t stream_;
+  std::string error_;
+};
+
+}  // namespace gradops::cuda

@@ -1,0 +1,195 @@
+#pragma once
+
+#include <type_traits>
+
+#include "cuda/programs/penalties.h"
+#include "cuda/programs/strip_place.h"
+
+namespace gradops::cuda {
+
+// When a program of threads finds out about neighbours, weights, penalty and what counts.
+
+/// At every number: does everything.
+struct ChosenPerNumber {
+  static constexpr bool kPlain = false, kFixed = false;
+  static constexpr int kMostFar = 0;
+};
+/// Once a row, by branches that all threads share. Plain: no maps, a light penalty, contiguous
+/// numbers.
+struct ChosenPerRow {
+  static constexpr bool kPlain = true, kFixed = false;
+  static constexpr int kMostFar = 0;
+};
+/// When it was compiled, but for the penalty and at the border. Plain, and rows are aligned;
+/// neighbours are as Shift<kN, kShift, true> reads them; weights as InteriorTaps of that kind.
+template <int kTheShift, math::TapsKind kTheTaps>
+struct ChosenBefore {
+  static constexpr bool kPlain = true, kFixed = true;
+  static constexpr int kShift = kTheShift, kMostFar = kShift == 0 ? kMostStep : 4;
+  static constexpr math::TapsKind kTaps = kTheTaps;
+};
+
+/// The most numbers that a row may have for ChosenBefore, which counts its bytes in 32 bits.
+inline constexpr int kMostFixedNumbers = 1 << 28;
+
+/// Where a thread of a sweep is, and what that and the options choose for the passes of its rows.
+/// Each Visit function calls its visitor with what was chosen.
+template <class S, class When>
+class StripChoices {
+ public:
+  using T = ComputeType<S>;
+  static constexpr int kN = kVec<S>;
+
+ protected:
+  GRADOPS_FN StripChoices(const StripArgs<S>& args, int block_index, int thread)
+      : args_(args),
+        block_(args.layout.Block(block_index)),
+        plane_begin_(block_.plane * args.layout.shape.PlaneSize()),
+        place_(args.layout, args.taps.along, block_, thread),
+        is_own_(place_.IsOwn(0)) {}
+
+  /// Where the thread's numbers lie in row 0 of an image, for Load and Store.
+  GRADOPS_FN int64_t First() const {
+    return plane_begin_ + (When::kFixed ? math::Max(place_.Position(0), 0) : 0);
+  }
+  /// A row of the image at `first`.
+  template <class Number>
+  GRADOPS_FN Number* RowOf(Number* first, int row) const {
+    const int size = args_.layout.row_size;
+    if constexpr (!When::kFixed) return first + int64_t{row} * size;
+    // One instruction: a product of 32 bits and 32 bits, and a sum of 64.
+    using Byte = std::conditional_t<std::is_const_v<Number>, const char, char>;
+    const int bytes = size * static_cast<int>(sizeof(S));
+    return reinterpret_cast<Number*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
+  }
+  /// Those of the thread's numbers that are there, of a row of the image at `first`. (Fixed: others
+  /// may be anything.)
+  GRADOPS_FN void Load(const S* first, int row, Pack<S, kN>* pack) const {
+    if constexpr (When::kFixed) {
+      *pack = LoadPack<S, kN>(RowOf(first, row));
+    } else {
+      place_.Load(RowOf(first, row), args_.is_aligned, pack);
+    }
+  }
+  /// Writes those that are its own.
+  GRADOPS_FN void Store(const Pack<S, kN>& pack, S* first, int row) const {
+    if constexpr (When::kFixed) {
+      if (is_own_) StorePack<S, kN>(pack, RowOf(first, row));
+    } else {
+      place_.Store(pack, RowOf(first, row), args_.is_aligned);
+    }
+  }
+
+  /// visitor(read), to be called as Shift::Read.
+  template <class Visitor>
+  GRADOPS_FN void VisitReader(Visitor&& visitor) const {
+    const int step = args_.layout.step;
+    if constexpr (When::kFixed) {
+      const Shift<kN, When::kShift, true> shift{When::kShift == 0 ? step : kN};
+      visitor([&](SharedAt<T> at, const Pack<T, kN>& own, T* before, T* after) {
+        shift.Read(at, own, before, after);
+      });
+    } else {
+      visitor([&](SharedAt<T> at, const Pack<T, kN>& own, T* before, T* after) {
+        VisitShift<kN>(step, [&](auto shift) { shift.Read(at, own, before, after); });
+      });
+    }
+  }
+  /// visitor(v, taps) for every number, with its weights along the row.
+  template <class Visitor>
+  GRADOPS_FN void VisitColumns(Visitor&& visitor) const {
+    if (!When::kPlain || place_.IsAtEdge()) {
+      int edges = place_.Edges();
+      GRADOPS_OPAQUE(edges);
+      GRADOPS_UNROLL
+      for (int v = 0; v < kN; ++v) visitor(v, AtEdge(args_.taps.along, EdgeAt(edges, v)));
+      return;
+    }
+    VisitInside(args_.taps.along, [&](auto taps) {
+      GRADOPS_UNROLL
+      for (int v = 0; v < kN; ++v) visitor(v, taps);
+    });
+  }
+  /// visitor(taps): the weights down the rows at row i.
+  template <class Visitor>
+  GRADOPS_FN void VisitRow(int i, bool is_inside, Visitor&& visitor) const {
+    if (!When::kPlain || !is_inside) return visitor(AtEdge(args_.taps.down, RowEdge(i)));
+    VisitInside(args_.taps.down, visitor);
+  }
+  /// visitor(rho)
+  template <class Visitor>
+  GRADOPS_FN void VisitPenalty(Visitor&& visitor) const {
+    const KernelParams& params = args_.params;
+    if constexpr (When::kPlain) {
+      VisitLightPenalty(params.penalty, params.penalty_parameter, visitor);
+    } else {
+      visitor(AnyPenalty{params.penalty, params.penalty_parameter});
+    }
+  }
+  /// Whether some residual of the row may not count, though there are no maps.
+  GRADOPS_FN bool DropsAny(bool is_inside) const {
+    return args_.params.border == BorderId::kValid && (!is_inside || place_.IsAtEdge());
+  }
+  /// Calls visitor(v, y, x, weight) for every number: whether each of the two residuals of row i
+  /// counts, and the weight of both.
+  template <class Visitor>
+  GRADOPS_FN void VisitCounts(int i, bool is_inside, bool is_joint, Visitor&& visitor) const {
+    const Taps<T>& down = args_.taps.down.forward[is_inside ? kInside : RowEdge(i)];
+    int smoothing = place_.SmoothingCounts(), derivative = place_.DerivativeCounts();
+    GRADOPS_OPAQUE(smoothing);
+    GRADOPS_OPAQUE(derivative);
+    GRADOPS_UNROLL
+    for (int v = 0; v < kN; ++v) {
+      bool y = true, x = true;
+      T weight = 1;
+      if constexpr (When::kPlain) {
+        y = down.derivative_counts && (smoothing >> v & 1);
+        x = down.smoothing_counts && (derivative >> v & 1);
+        if (is_joint) x = y = x && y;
+      } else if (place_.IsThere(v)) {
+        const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
+        const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
+        MapsHere().Counted(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint, row,
+                           pixel, channel, &y, &x);
+        weight = WeightAt(row, v);
+      }
+      visitor(v, y, x, weight);
+    }
+  }
+
+ private:
+  GRADOPS_FN static int EdgeAt(int edges, int v) { return edges >> 4 * v & 15; }
+  GRADOPS_FN int RowEdge(int i) const {
+    return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);
+  }
+  /// visitor(taps): the weights away from the border.
+  template <class Visitor>
+  GRADOPS_FN void VisitInside(const EdgeTaps<T>& axis, Visitor&& visitor) const {
+    if constexpr (When::kFixed) {
+      const T* const smoothing = axis.forward[kInside].smoothing;
+      visitor(TapsInside<T, When::kTaps>{{smoothing[0], smoothing[1]}});
+    } else if constexpr (When::kPlain) {
+      VisitTapsInside(args_.params.stencil, axis, visitor);
+    }
+  }
+  GRADOPS_FN Maps<S> MapsHere() const {
+    return {args_.inputs, args_.layout.shape, block_.example, block_.plane};
+  }
+  GRADOPS_FN T WeightAt(int row, int v) const {
+    if (args_.pixel_weights != nullptr) {
+      return math::Widen(RowOf(args_.pixel_weights + plane_begin_, row)[place_.Position(v)]);
+    }
+    return MapsHere().Weight(row, place_.Position(v), place_.Pixel(v));
+  }
+
+ protected:
+  const StripArgs<S>& args_;
+  const StripBlock block_;
+  const int64_t plane_begin_;
+  const StripPlace<S, When::kPlain> place_;
+
+ private:
+  const bool is_own_;
+};
+
+}  // namespace gradops::cuda

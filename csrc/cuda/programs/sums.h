@@ -1,0 +1,99 @@
+#pragma once
+
+#include "cuda/programs/strip_args.h"
+#include "cuda/programs/taps.h"
+
+// What comes before and after a sweep: counting, and sums in a fixed order, never by atomics.
+
+namespace gradops::cuda {
+
+/// Threads of a block that counts, or adds up what blocks have found.
+inline constexpr int kSumThreads = 256;
+
+/// The first stride of a tree over so many threads: the largest power of two below.
+GRADOPS_FN int FirstStride(int threads) {
+  int stride = 1;
+  while (2 * stride < threads) stride *= 2;
+  return stride;
+}
+/// One level of the tree.
+GRADOPS_FN void AddUpper(AxisSums* sums, int thread, int stride, int threads) {
+  if (thread >= stride || thread + stride >= threads) return;
+  sums[thread].y += sums[thread + stride].y;
+  sums[thread].x += sums[thread + stride].x;
+}
+
+/// A thread's part of sums[0] .. sums[count - 1].
+GRADOPS_FN AxisSums PartOfSums(const AxisSums* sums, int64_t count, int thread) {
+  AxisSums part = {0, 0};
+  for (int64_t i = thread; i < count; i += kSumThreads) {
+    part.y += sums[i].y;
+    part.x += sums[i].x;
+  }
+  return part;
+}
+
+/// Blocks that count an example.
+inline constexpr int64_t kCountBlocks = 64;
+
+/// What a count is of.
+template <class S>
+struct CountArgs {
+  KernelParams params;
+  BorderTaps<ComputeType<S>> taps;
+  LossInputs<S> inputs;
+  Counted counted;
+  int residuals;
+};
+
+template <class S>
+CountArgs<S> MakeCountArgs(const KernelParams& params, const LossInputs<S>& inputs,
+                           Counted counted) {
+  return {params, FindBorderTaps<ComputeType<S>>(params), inputs, counted,
+          ResidualsOf(params.response)};
+}
+
+/// A thread's part of one block's part of an example: the weights of the residuals that count, by
+/// axis, or of the valid pixels. A weight that is negative, NaN or too large makes it NaN.
+template <class S>
+GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int64_t block,
+                                 int thread) {
+  const ImageShape& shape = args.params.shape;
+  const math::Stencil& stencil = args.params.stencil;
+  const bool wraps_down = math::Wraps(stencil, args.params.border, shape.height);
+  const bool wraps_along = math::Wraps(stencil, args.params.border, shape.width);
+  // Where all channels have the same maps, one of them is counted.
+  const bool per_channel = args.inputs.weights.per_channel || args.inputs.mask.per_channel;
+  const int64_t planes = per_channel ? shape.planes : 1,
+                channels = per_channel ? shape.channels : 1;
+  const double times = static_cast<double>(shape.planes * shape.channels / (planes * channels));
+  constexpr auto kMostWeight = static_cast<double>(WeightRange<ComputeType<S>>::kMost);
+  AxisSums sums = {0, 0};
+  const int64_t count = planes * shape.height * shape.width * channels;
+  for (int64_t i = block * kSumThreads + thread; i < count; i += kCountBlocks * kSumThreads) {
+    const int64_t channel = i % channels, pixel = i / channels % shape.width;
+    const int64_t row = i / (channels * shape.width) % shape.height;
+    const int64_t plane = i / (channels * shape.width * shape.height);
+    const Maps<S> maps{args.inputs, shape, example, example * shape.planes + plane};
+    const int64_t position = pixel * shape.channels + channel;
+    double weight = static_cast<double>(maps.Weight(row, position, pixel));
+    if (!(weight >= 0 && weight <= kMostWeight)) {
+      weight = 0.0 / 0.0;
+      sums.y = weight;
+    }
+    if (args.counted == Counted::kPixels) {
+      sums.y += maps.IsValid(row, position, pixel) ? weight : 0;
+      continue;
+    }
+    const int down = wraps_down ? kInside : EdgeOf(row, shape.height);
+    const int along = wraps_along ? kInside : EdgeOf(pixel, shape.width);
+    bool y, x;
+    maps.Counted(args.taps.down.forward[down], args.taps.along.forward[along], args.residuals == 1,
+                 row, pixel, channel, &y, &x);
+    sums.y += y ? weight : 0;
+    sums.x += x && args.residuals == 2 ? weight : 0;
+  }
+  return {times * sums.y, times * sums.x};
+}
+
+}  // namespace gradops::cuda

@@ -1,7 +1,0 @@
-#include "cuda/ops.h"
-
-namespace gradops::cuda {
-
-GRADOPS_DEFINE_LAUNCHER(LossGradGrad)
-
-}  // namespace gradops::cuda

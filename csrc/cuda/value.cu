@@ -1,8 +1,0 @@
-#include "cuda/ops.h"
-
-namespace gradops::cuda {
-
-GRADOPS_DEFINE_LAUNCHER(Loss)
-GRADOPS_DEFINE_LAUNCHER(LossCounts)
-
-}  // namespace gradops::cuda

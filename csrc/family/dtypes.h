@@ -1,0 +1,73 @@
+#pragma once
+
+#include <string>
+
+#include "math/dtype.h"
+
+// The one table of dtypes of images. To add one: its type with Widen and Narrow in math/dtype.h, a
+// row here, a row in bindings/tf/dtypes.h, its loads and stores in cpu/simd/simd_convert.h, and its
+// name in gradops/_inputs/tensors.py.
+
+// ROW(enumerator, type, "NumPy's name"), by the type that such images are computed in.
+#define GRADOPS_DTYPES_IN_float(ROW)                    \
+  ROW(kFloat16, ::gradops::math::Half, "float16")       \
+  ROW(kBFloat16, ::gradops::math::BFloat16, "bfloat16") \
+  ROW(kFloat32, float, "float32")
+#define GRADOPS_DTYPES_IN_double(ROW) ROW(kFloat64, double, "float64")
+#define GRADOPS_DTYPES(ROW) GRADOPS_DTYPES_IN_float(ROW) GRADOPS_DTYPES_IN_double(ROW)
+
+namespace gradops {
+
+#define GRADOPS_ENUMERATOR(enumerator, ...) enumerator,
+enum class Dtype { GRADOPS_DTYPES(GRADOPS_ENUMERATOR) };
+#undef GRADOPS_ENUMERATOR
+
+/// The type in which images of type S are computed; their losses, upstream gradients and weights
+/// have it too.
+template <class S>
+using ComputeType = typename math::ComputeTypeOf<S>::Type;
+
+/// A type as a value: typename decltype(tag)::Type.
+template <class T>
+struct TypeTag {
+  using Type = T;
+};
+
+/// Calls visitor(TypeTag<the type of such images>()).
+template <class Visitor>
+auto VisitDtype(Dtype dtype, Visitor&& visitor) {
+#define GRADOPS_CASE(enumerator, S, name) \
+  case Dtype::enumerator:                 \
+    return visitor(TypeTag<S>());
+  switch (dtype) { GRADOPS_DTYPES(GRADOPS_CASE) }
+#undef GRADOPS_CASE
+  __builtin_unreachable();
+}
+
+inline const char* NameOf(Dtype dtype) {
+#define GRADOPS_CASE(enumerator, S, name) \
+  case Dtype::enumerator:                 \
+    return name;
+  switch (dtype) { GRADOPS_DTYPES(GRADOPS_CASE) }
+#undef GRADOPS_CASE
+  __builtin_unreachable();
+}
+
+/// The name of the dtype of losses, upstream gradients and weights.
+inline const char* ComputeNameOf(Dtype dtype) {
+  return VisitDtype(dtype, [](auto tag) {
+    return sizeof(ComputeType<typename decltype(tag)::Type>) == sizeof(double) ? "float64"
+                                                                               : "float32";
+  });
+}
+
+/// Sets `dtype` by NumPy's name; false if there is none of that name.
+inline bool FindDtype(const std::string& name, Dtype* dtype) {
+#define GRADOPS_FIND(enumerator, S, dtype_name) \
+  if (name == dtype_name) return *dtype = Dtype::enumerator, true;
+  GRADOPS_DTYPES(GRADOPS_FIND)
+#undef GRADOPS_FIND
+  return false;
+}
+
+}  // namespace gradops

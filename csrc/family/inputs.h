@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+
+#include "family/params.h"
+
+namespace gradops {
+
+/// A [B] tensor, a [B, axes] tensor or one value that stands for all (strides 0).
+template <class T>
+struct PerExample {
+  const T* data = nullptr;
+  int64_t stride = 1;
+  int64_t axis_stride = 0;
+
+  GRADOPS_FN T At(int64_t example, int axis) const {
+    return data[example * stride + axis * axis_stride];
+  }
+};
+
+/// A value for every pixel, [B, H, W, 1], or for every channel of it, [B, H, W, C] (channels_first:
+/// [B, 1, H, W], [B, C, H, W]). Null: not given.
+template <class T>
+struct PixelMap {
+  const T* data = nullptr;
+  bool per_channel = false;
+};
+
+/// The tensors that a loss is a function of. They need not be aligned.
+template <class S>
+struct LossInputs {
+  const S* y_true;  // null: an image of zeros
+  const S* y_pred;
+  PixelMap<ComputeType<S>> weights;
+  PixelMap<bool> mask;
+};
+
+/// Losses per example: the [B] losses or, for normalizer "none", [B, axes] sums.
+inline int AxesOf(const KernelParams& params) {
+  return params.normalizer == NormalizerId::kNone ? ResidualsOf(params.response) : 1;
+}
+
+}  // namespace gradops

@@ -1,0 +1,212 @@
+#include "family/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <locale>
+#include <sstream>
+
+namespace gradops {
+namespace {
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "'" : ", '") + name + "'";
+  return joined;
+}
+
+bool ReadNumber(const std::string& text, double* number) {
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());  // a decimal point, whatever the user's language
+  return static_cast<bool>(stream >> *number) && stream.eof() && std::isfinite(*number);
+}
+
+std::string ReadPenaltyParameter(const std::string& text, LossOptions* options) {
+  options->has_penalty_parameter = !text.empty();
+  if (text.empty()) return "";
+  const bool ok = ReadNumber(text, &options->penalty_parameter) && options->penalty_parameter > 0;
+  return ok ? "" : "a finite number above 0";
+}
+
+std::string ReadResponseEpsilon(const std::string& text, LossOptions* options) {
+  options->has_response_epsilon = !text.empty();
+  if (text.empty()) return "";
+  const bool ok = ReadNumber(text, &options->response_epsilon) && options->response_epsilon >= 0;
+  return ok ? "" : "a finite number of at least 0";
+}
+
+std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
+  Levels& levels = options->levels;
+  levels.count = 1;
+  levels.weights[0] = 1;
+  if (text.empty()) return "";
+  std::istringstream numbers(text);
+  levels.count = 0;
+  for (std::string number; std::getline(numbers, number, ',');) {
+    double weight = -1;
+    if (levels.count == Levels::kMaximum || !ReadNumber(number, &weight) || weight < 0) {
+      return "at most " + std::to_string(Levels::kMaximum) +
+             " finite numbers of at least 0, separated by commas";
+    }
+    levels.weights[levels.count++] = weight;
+  }
+  return "";
+}
+
+std::string ReadPixelWeight(const std::string& text, LossOptions* options) {
+  double& weight = options->levels.pixel_weight;
+  weight = 0;
+  return text.empty() || (ReadNumber(text, &weight) && weight >= 0)
+             ? ""
+             : "a finite number of at least 0";
+}
+
+// Enumerators count up from 0 in the order of the registry, so a name's position is its value.
+template <class Id, Id LossOptions::* kMember>
+void Choose(size_t position, LossOptions* options) {
+  options->*kMember = static_cast<Id>(position);
+}
+
+void ChooseDownsample(size_t position, LossOptions* options) {
+  options->levels.downsample = static_cast<DownsampleId>(position);
+}
+
+}  // namespace
+
+const std::vector<Option>& AllOptions() {
+#define GRADOPS_NAME(enumerator, name, ...) name,
+#define GRADOPS_CHOICE(Id, member) Choose<Id, &LossOptions::member>, nullptr
+  static const auto* const options = new std::vector<Option>{
+      {"stencil",
+       OptionSet::kImages,
+       {GRADOPS_STENCILS(GRADOPS_NAME)},
+       "The derivative filter.",
+       GRADOPS_CHOICE(StencilId, stencil)},
+      {"border",
+       OptionSet::kImages,
+       {GRADOPS_BORDERS(GRADOPS_NAME)},
+       "What the stencil sees outside the image.",
+       GRADOPS_CHOICE(BorderId, border)},
+      {"scale",
+       OptionSet::kImages,
+       {GRADOPS_SCALES(GRADOPS_NAME)},
+       "Taps as they are, or divided so that a unit ramp has gradient 1.",
+       GRADOPS_CHOICE(ScaleId, scale)},
+      {"data_format",
+       OptionSet::kImages,
+       {GRADOPS_DATA_FORMATS(GRADOPS_NAME)},
+       "Where the channels are.",
+       GRADOPS_CHOICE(DataFormatId, data_format)},
+      {"response_epsilon",
+       OptionSet::kMagnitude,
+       {},
+       "The number of the response, as decimal text; empty for the default.",
+       nullptr,
+       ReadResponseEpsilon},
+      {"response",
+       OptionSet::kLoss,
+       {GRADOPS_RESPONSES(GRADOPS_NAME)},
+       "What is compared.",
+       GRADOPS_CHOICE(ResponseId, response)},
+      {"penalty",
+       OptionSet::kLoss,
+       {GRADOPS_PENALTIES(GRADOPS_NAME)},
+       "rho, applied to each residual.",
+       GRADOPS_CHOICE(PenaltyId, penalty)},
+      {"penalty_parameter",
+       OptionSet::kLoss,
+       {},
+       "The number of the penalty, as decimal text; empty for the default.",
+       nullptr,
+       ReadPenaltyParameter},
+      {"normalizer",
+       OptionSet::kLoss,
+       {GRADOPS_NORMALIZERS(GRADOPS_NAME)},
+       "What the sum is divided by; none keeps the sums by axis.",
+       GRADOPS_CHOICE(NormalizerId, normalizer)},
+      {"scale_weights",
+       OptionSet::kLoss,
+       {},
+       "The weights of the levels of a loss over several scales, as many as there are levels, as "
+       "decimal texts with commas; empty for one level of weight 1.",
+       nullptr,
+       ReadScaleWeights},
+      {"pixel_weight",
+       OptionSet::kLoss,
+       {},
+       "The weight of the mean of |y_pred - y_true|, which is added; empty for 0.",
+       nullptr,
+       ReadPixelWeight},
+      {"downsample",
+       OptionSet::kLoss,
+       {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)},
+       "How a level is made of the one before.",
+       ChooseDownsample,
+       nullptr},
+  };
+#undef GRADOPS_CHOICE
+#undef GRADOPS_NAME
+  return *options;
+}
+
+const std::vector<ParameterRow>& PenaltyParameters() {
+#define GRADOPS_PARAMETER(enumerator, name, Functor, ...) {name, __VA_ARGS__},
+  static const auto* const rows =
+      new std::vector<ParameterRow>{GRADOPS_PENALTIES(GRADOPS_PARAMETER)};
+  return *rows;
+}
+
+const std::vector<ParameterRow>& ResponseParameters() {
+  static const auto* const rows =
+      new std::vector<ParameterRow>{GRADOPS_RESPONSES(GRADOPS_PARAMETER)};
+#undef GRADOPS_PARAMETER
+  return *rows;
+}
+
+std::string SetOption(const std::string& name, const std::string& value, LossOptions* options) {
+  for (const Option& option : AllOptions()) {
+    if (option.name != name) continue;
+    const std::vector<std::string>& choices = option.choices;
+    std::string wanted;
+    if (choices.empty()) {
+      wanted = option.read(value, options);
+    } else {
+      const auto found = std::find(choices.begin(), choices.end(), value);
+      if (found == choices.end()) {
+        wanted = "one of " + Join(choices);
+      } else {
+        option.choose(static_cast<size_t>(found - choices.begin()), options);
+      }
+    }
+    return wanted.empty() ? "" : name + " must be " + wanted + ", got '" + value + "'";
+  }
+  return "unknown option '" + name + "'";
+}
+
+math::Stencil ScaledStencil(const LossOptions& options) {
+  math::Stencil stencil = TapsOf(options.stencil);
+  if (options.scale == ScaleId::kUnit) stencil.scale = 1 / stencil.unit_divisor;
+  return stencil;
+}
+
+std::string CheckOptions(const LossOptions& options) {
+  if (options.normalizer == NormalizerId::kNone && !options.levels.IsSingleTerm()) {
+    return "normalizer 'none' needs one scale of weight 1 and no pixel_weight, got " +
+           std::to_string(options.levels.count) + " scales and pixel_weight " +
+           std::to_string(options.levels.pixel_weight);
+  }
+  if (options.penalty != PenaltyId::kPower || PenaltyParameterOf(options) >= 1) return "";
+  return "penalty_parameter of penalty 'power' must be at least 1, got " +
+         std::to_string(PenaltyParameterOf(options));
+}
+
+double PenaltyParameterOf(const LossOptions& options) {
+  if (options.has_penalty_parameter) return options.penalty_parameter;
+  return PenaltyParameters()[static_cast<size_t>(options.penalty)].default_value;
+}
+
+double ResponseEpsilonOf(const LossOptions& options) {
+  if (options.has_response_epsilon) return options.response_epsilon;
+  return ResponseParameters()[static_cast<size_t>(options.response)].default_value;
+}
+
+}  // namespace gradops
