@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from benchmarks.problems import Problem
-from gradops._fused import library
+from gradops import _library
 
 READ_FLOOR, SUBTRACT = "read floor", "tf.function(p - t)"
 TRIADS = ("triad plain", "triad streaming")
 TAPE, KERAS = "tape+tf.negative", "identity keras loss"
-_kernels = library.kernels()
+_kernels = _library.kernels()
 # Up to this size of an image tensor the cost of Python and of the tape is what one sees.
 SMALL_BYTES = 256 * 1024
 

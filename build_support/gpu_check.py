@@ -35,7 +35,7 @@ BUILD = ROOT / "build" / "gpu-check"
 SITE = BUILD / "site"
 TESTS = ROOT / "tests"
 STAGES = ["build", "tests", "sanitize", "counters", "bench", "variants"]
-# Definitions of csrc/cuda/programs/tuning.h: what was before, and one change at a time from there on.
+# Definitions of csrc/cuda/programs/tuning.h: what was before, and one change at a time from there.
 VARIANTS = {
     "before": "FETCH=0 MOST_THREADS=256 WAVES=0",
     "words": "FETCH=1 MOST_THREADS=256 WAVES=0",

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from gradops._fused import library
+from gradops import _library
 
 VARIABLE = "GRADOPS_BACKEND"
 CHOICES = ("auto", "fused", "composite")
@@ -49,18 +49,18 @@ def choice() -> Choice:
       ImportError: If there is no TensorFlow for it, or if it must be "fused" and cannot be.
     """
     if wanted() == "composite":
-        library.require_tensorflow()
+        _library.require_tensorflow()
         return Choice("composite", f"{VARIABLE}=composite")
-    if library.is_without_tensorflow():
+    if _library.is_without_tensorflow():
         reason = "gradops was built without TensorFlow (GRADOPS_TF=OFF)"
         if wanted() == "fused":
             fix = "in its source folder, run pip install '.[cpu]'"
             raise ImportError(f"{VARIABLE}=fused, but {reason}; {fix}")
         return Choice("kernels only", reason)
     try:
-        library.ops()
+        _library.ops()
     except ImportError as error:
-        if wanted() == "fused" or not library.has_tensorflow():
+        if wanted() == "fused" or not _library.has_tensorflow():
             raise
         return _fall_back(str(error))
     for module in ("gradients", "pfor"):  # registered with TensorFlow, also for saved models
@@ -73,7 +73,7 @@ def choice_for_devices() -> Choice:
     """The same, decided at the first call of a loss, when devices are known."""
     if choice().name == "fused" and wanted() == "auto" and _has("TPU"):
         return _fall_back("the fused ops do not run on a TPU, and there is one")
-    if choice().name == "fused" and _has("GPU") and not library.has_cuda():
+    if choice().name == "fused" and _has("GPU") and not _library.has_cuda():
         warnings.warn(
             "this gradops was built without CUDA kernels and there is a GPU: losses of its tensors "
             "are computed on the CPU, with copies there and back, and not at all under XLA. Build "

@@ -6,8 +6,7 @@ import importlib.metadata
 import sys
 from typing import Any
 
-from gradops import _backend
-from gradops._fused import library
+from gradops import _backend, _library
 
 
 def build_info() -> dict[str, Any]:
@@ -37,9 +36,9 @@ def build_info() -> dict[str, Any]:
       True
     """
     name, reason = _backend.in_use()
-    if library.is_built():
-        built = library.kernels().build_info()
-        built["tensorflow_build_version"] = library.tensorflow_build_version()
+    if _library.is_built():
+        built = _library.kernels().build_info()
+        built["tensorflow_build_version"] = _library.tensorflow_build_version()
     else:
         built = {
             "version": _installed_version(),
@@ -71,5 +70,5 @@ def _tensorflow_version() -> str | None:
     imported = sys.modules.get("tensorflow")
     if imported is not None:
         return imported.__version__
-    installed = library.installed_tensorflow()
+    installed = _library.installed_tensorflow()
     return installed[1] if installed else None

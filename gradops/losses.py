@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from gradops import _scales
-from gradops._inputs import checks, convert, tensors
+from gradops._inputs import checks, convert
 from gradops._keras import calls, sample_weights
-from gradops._keras.legacy import NotOfLegacyKeras
+from gradops._keras.losses import LossOfExamples
 
 
 @keras.saving.register_keras_serializable(package="gradops")
-class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
+class GradientLoss(LossOfExamples):
     """loss_b = mean over h, w, c and k in {y, x} of penalty((S_k y_pred)_b - (S_k y_true)_b).
 
     The Keras form of gradops.gradient_loss: one value per example, then sample weights [B] and the
@@ -93,11 +93,9 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         name: str = "gradient_loss",
         dtype: Any = None,
     ):
-        calls.check_backend()
-        self._image_dtype = calls.image_dtype(dtype)
-        value_dtype = tensors.loss_dtype(self._image_dtype).name
-        super().__init__(name=name, reduction=reduction, dtype=value_dtype)
-        self._reduction = calls.Reduction(name=name, reduction=reduction, dtype=value_dtype)
+        super().__init__(
+            mask=mask, mask_value=mask_value, reduction=reduction, name=name, dtype=dtype
+        )
         self._options = checks.options(
             stencil=stencil,
             penalty=penalty,
@@ -114,22 +112,9 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         self._scales = _scales.check(scales, downsample, scale_weights)
         self.data_format = self._options["data_format"]
         self.weight = checks.finite("weight", weight)
-        if mask is not None:
-            checks.choice("mask", mask, calls.MASKS)
-        self.mask = mask
-        self.mask_value = calls.optional_finite("mask_value", mask_value)
         self._parameters = dict(
             epsilon=epsilon, delta=delta, alpha=alpha, response_epsilon=response_epsilon
         )
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
-        """The reduced loss; see the class for the arguments."""
-        call = self.sort(y_true, y_pred, sample_weight)
-        return self._reduction.reduce(self.losses(call), call.sample_weight, call.mask)
-
-    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Per-example losses, of the shape of the leading axes."""
-        return self.losses(self.sort(y_true, y_pred, None))
 
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call as `losses` takes them."""
@@ -149,8 +134,6 @@ class GradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its loss back."""
         config = super().get_config()
-        config["dtype"] = self._image_dtype.name
-        config |= {"mask": self.mask, "mask_value": self.mask_value}
         names = {name: x for name, x in self._options.items() if name in checks.allowed_names()}
         weights, downsample = self._scales.weights, self._scales.downsample
         config |= {"scales": len(weights), "downsample": downsample, "scale_weights": list(weights)}

@@ -11,8 +11,7 @@ import pytest
 from subprocess_tools import json_of, run_python
 
 import gradops
-from gradops import _backend
-from gradops._fused import library
+from gradops import _backend, _library
 
 EXTENDED = pytest.mark.extended  # each starts processes that import TensorFlow
 
@@ -76,19 +75,19 @@ def test_an_op_library_that_does_not_load(chosen, monkeypatch):
     def broken():
         raise ImportError("undefined symbol")
 
-    monkeypatch.setattr(library, "ops", broken)
+    monkeypatch.setattr(_library, "ops", broken)
     with pytest.warns(RuntimeWarning, match="undefined symbol.*GRADOPS_BACKEND=fused makes this"):
         assert chosen(_backend.choice, "auto") == ("composite", "undefined symbol")
     with pytest.raises(ImportError, match="undefined symbol"):
         chosen(_backend.choice, "fused")
     assert chosen(_backend.choice, "composite").name == "composite"
-    monkeypatch.setattr(library, "has_tensorflow", lambda: False)
+    monkeypatch.setattr(_library, "has_tensorflow", lambda: False)
     with pytest.raises(ImportError, match="undefined symbol"):
         chosen(_backend.choice, "auto")
 
 
 def test_a_build_without_tensorflow(chosen, monkeypatch):
-    monkeypatch.setattr(library, "is_without_tensorflow", lambda: True)
+    monkeypatch.setattr(_library, "is_without_tensorflow", lambda: True)
     assert chosen(_backend.choice, "auto").name == "kernels only"
     with pytest.raises(ImportError, match="GRADOPS_BACKEND=fused, but gradops was built without"):
         chosen(_backend.choice, "fused")
@@ -97,12 +96,12 @@ def test_a_build_without_tensorflow(chosen, monkeypatch):
 def test_devices_that_the_fused_ops_do_not_run_on(chosen, monkeypatch):
     found = []
     monkeypatch.setattr(_backend, "_has", lambda kind: kind in found)
-    monkeypatch.setattr(library, "has_cuda", lambda: False)
+    monkeypatch.setattr(_library, "has_cuda", lambda: False)
     assert chosen(_backend.choice_for_devices, "auto").name == "fused"
     found.append("GPU")
     with pytest.warns(RuntimeWarning, match="built without CUDA kernels"):
         assert chosen(_backend.choice_for_devices, "auto").name == "fused"
-    monkeypatch.setattr(library, "has_cuda", lambda: True)
+    monkeypatch.setattr(_library, "has_cuda", lambda: True)
     assert chosen(_backend.choice_for_devices, "auto").name == "fused"
     found[:] = ["TPU"]
     assert chosen(_backend.choice_for_devices, "fused").name == "fused"
@@ -213,8 +212,8 @@ def test_a_gpu(fused, has_cuda):
 import tensorflow as tf
 devices = tf.config.list_logical_devices
 tf.config.list_logical_devices = lambda kind=None: ["a GPU"] if kind == "GPU" else devices(kind)
-from gradops._fused import library
-library.has_cuda = lambda: {has_cuda}
+from gradops import _library
+_library.has_cuda = lambda: {has_cuda}
 """
     found = use(None, before)
     assert found["backend"] == "fused" and found["results"] == fused["results"]

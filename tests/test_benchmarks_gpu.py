@@ -98,7 +98,7 @@ def test_bad_arguments_are_named():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_one_shape_for_a_profiler(monkeypatch, capsys, dtype):
     kernels = SimpleNamespace(cuda=cupy_stand_in.Kernels())
-    monkeypatch.setattr(one.library, "kernels", lambda: kernels)
+    monkeypatch.setattr(one._library, "kernels", lambda: kernels)
     monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in)
     assert one.main(["2x16x12x3", dtype]) == 0
     numbers = np.random.default_rng(0).random((2, 16, 12, 3), "float32")

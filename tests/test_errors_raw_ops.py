@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradops._fused import library
+from gradops import _library
 
 IMAGES = tf.zeros([2, 4, 5, 3])
 VECTOR = tf.ones([2])
@@ -13,27 +13,27 @@ MAPS = NO_WEIGHTS, NO_MASK
 
 
 def loss(y_true=IMAGES, y_pred=IMAGES, weights=NO_WEIGHTS, mask=NO_MASK, **attributes):
-    return library.ops().gradops_loss(y_true, y_pred, weights, mask, **attributes)
+    return _library.ops().gradops_loss(y_true, y_pred, weights, mask, **attributes)
 
 
 def memo(expected, **attributes):
-    return library.ops().gradops_loss_memo(IMAGES, IMAGES, *MAPS, expected, **attributes)
+    return _library.ops().gradops_loss_memo(IMAGES, IMAGES, *MAPS, expected, **attributes)
 
 
 def grad(memo=IMAGES, expected=VECTOR, upstream=VECTOR, **attributes):
-    return library.ops().gradops_loss_grad(
+    return _library.ops().gradops_loss_grad(
         IMAGES, IMAGES, *MAPS, memo, expected, upstream, **attributes
     )
 
 
 def second(vector=IMAGES, upstream=VECTOR, **attributes):
-    return library.ops().gradops_loss_grad_grad(
+    return _library.ops().gradops_loss_grad_grad(
         IMAGES, IMAGES, *MAPS, vector, upstream, wants_true=False, **attributes
     )
 
 
 def of_images(name, *args, **attributes):
-    return getattr(library.ops(), f"gradops_{name}")(*args, **attributes)
+    return getattr(_library.ops(), f"gradops_{name}")(*args, **attributes)
 
 
 LOSS_LIKE = r" must be a scalar or have the shape of the loss, \[2\], got "

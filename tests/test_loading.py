@@ -10,8 +10,7 @@ from op_tools import each
 from subprocess_tools import json_of, run_python
 
 import gradops
-from gradops import reference
-from gradops._fused import library
+from gradops import _library, reference
 
 
 @each(["2.20.0", "2.22.0-rc1", "3.0.0"], [], name="version")
@@ -20,12 +19,12 @@ def test_another_tensorflow_minor_version(version):
     result = run_python(code, GRADOPS_BACKEND="fused")
     assert result.returncode == 1
     message = result.stderr.strip().splitlines()[-1]
-    built = library.tensorflow_build_version()
+    built = _library.tensorflow_build_version()
     assert message.startswith("ImportError: gradops was built for TensorFlow " + built)
     assert f"TensorFlow {version} is installed" in message
-    package = library.installed_tensorflow()[0]
-    assert f"pip install '{package}=={library.minor_version(built)}.*'" in message
-    assert f"GRADOPS_TF_VERSION={library.minor_version(version)} pip install" in message
+    package = _library.installed_tensorflow()[0]
+    assert f"pip install '{package}=={_library.minor_version(built)}.*'" in message
+    assert f"GRADOPS_TF_VERSION={_library.minor_version(version)} pip install" in message
     assert "undefined symbol" not in result.stderr
 
 
@@ -33,19 +32,19 @@ def test_the_version_is_that_of_the_op_library_itself(tmp_path, monkeypatch):
     """In a checkout the pybind11 module of another Python may be of an older build."""
     file = tmp_path / "libgradops_ops.so"
     file.write_bytes(b"\x7fELF...gradops-built-for-tensorflow:2.99.1;...")
-    monkeypatch.setattr(library, "_OP_LIBRARY", file)
-    library.tensorflow_build_version.cache_clear()
+    monkeypatch.setattr(_library, "_OP_LIBRARY", file)
+    _library.tensorflow_build_version.cache_clear()
     try:
-        assert library.tensorflow_build_version() == "2.99.1"
+        assert _library.tensorflow_build_version() == "2.99.1"
         with pytest.raises(ImportError, match=r"built for TensorFlow 2\.99\.1"):
-            library.check_tensorflow()
+            _library.check_tensorflow()
     finally:
-        library.tensorflow_build_version.cache_clear()
+        _library.tensorflow_build_version.cache_clear()
 
 
 @pytest.mark.extended
 def test_another_patch_version_is_fine():
-    version = library.minor_version(tf.__version__) + ".99"
+    version = _library.minor_version(tf.__version__) + ".99"
     code = f"import tensorflow as tf; tf.__version__ = {version!r}; import gradops"
     result = run_python(code, GRADOPS_BACKEND="fused")
     assert result.returncode == 0, result.stderr
@@ -169,7 +168,7 @@ def test_build_info():
     assert info["version"] == gradops.__version__
     assert info["backend"] == "fused"
     assert info["tensorflow"].startswith(tf.__version__)
-    assert library.minor_version(info["tensorflow_build_version"]) == library.minor_version(
+    assert _library.minor_version(info["tensorflow_build_version"]) == _library.minor_version(
         tf.__version__
     )
     assert info["cpu_target"] in info["cpu_targets_runnable"]
@@ -197,7 +196,7 @@ def test_an_unknown_command():
 
 def test_the_op_library_knows_no_python_and_leaves_no_cuda_symbol_undefined():
     result = subprocess.run(
-        ["nm", "-D", "--undefined-only", str(library._OP_LIBRARY)], capture_output=True, text=True
+        ["nm", "-D", "--undefined-only", str(_library._OP_LIBRARY)], capture_output=True, text=True
     )
     if result.returncode:
         pytest.skip("nm is not installed")

@@ -6,8 +6,8 @@ import tensorflow as tf
 from op_tools import assert_close, images, ops_of, pairs_of
 
 import gradops
-from gradops import reference
-from gradops._fused import library, ops
+from gradops import _library, reference
+from gradops._fused import ops
 from gradops._inputs import checks, convert
 
 SHAPE = (3, 6, 5, 2)
@@ -194,8 +194,8 @@ class Spy:
 
 @pytest.fixture
 def spy(monkeypatch):
-    result = Spy(library.ops())
-    monkeypatch.setattr(library, "ops", lambda: result)
+    result = Spy(_library.ops())
+    monkeypatch.setattr(_library, "ops", lambda: result)
     return result
 
 

@@ -216,7 +216,7 @@ def test_one_op(rng, monkeypatch):
 @pytest.mark.parametrize("text", ["-1", "nan", "x"])
 def test_the_op_refuses_weights(text):
     image, none = tf.zeros([1, 4, 4, 1]), tf.zeros([0])
-    op = gradops._fused.library.ops().gradops_loss
+    op = gradops._library.ops().gradops_loss
     with pytest.raises(tf.errors.InvalidArgumentError, match="pixel_weight must be a finite"):
         op(image, image, none, tf.zeros([0], tf.bool), pixel_weight=text)
     with pytest.raises(tf.errors.InvalidArgumentError, match="no pixel_weight, got 1 scales"):

@@ -10,8 +10,7 @@ from tensorflow.python.framework import kernels as kernels_lib
 from tensorflow.python.framework import op_def_registry, ops
 
 import gradops
-from gradops import _kernels, composite, reference
-from gradops._fused import library
+from gradops import _kernels, _library, composite, reference
 from gradops._inputs import checks, convert
 
 TABLE = _kernels.options()
@@ -93,7 +92,7 @@ def test_the_table_has_no_other_option():
 
 
 def test_no_other_ops_are_registered():
-    functions = {name for name in dir(library.ops()) if name.startswith("gradops_")}
+    functions = {name for name in dir(_library.ops()) if name.startswith("gradops_")}
     functions = {name for name in functions if not name.endswith("_eager_fallback")}
     assert functions == {"gradops" + re.sub("([A-Z])", r"_\1", op).lower() for op in OPS}
     assert {op: set(row[2]) for op, row in _kernels.ops().items()} == {

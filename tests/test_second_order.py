@@ -9,8 +9,7 @@ import tensorflow as tf
 from op_tools import FEW, MEMBERS, assert_close, each, images, with_parameters
 
 import gradops
-from gradops import reference
-from gradops._fused import library
+from gradops import _library, reference
 
 SHAPE = (2, 5, 4, 2)
 LOSS_WEIGHTS = np.array([2.0, -3.0])
@@ -206,7 +205,7 @@ def test_derivative_by_an_upstream_that_is_a_scalar(rng, graph):
     def by_upstream(upstream):
         with tf.GradientTape() as tape:
             tape.watch(upstream)
-            slopes = library.ops().gradops_loss_grad(
+            slopes = _library.ops().gradops_loss_grad(
                 y_true, y_pred, empty, tf.zeros([0], tf.bool), empty, upstream * 0, upstream
             )
         return tape.gradient(slopes, upstream, output_gradients=tf.constant(vector))

@@ -6,7 +6,7 @@ import platform
 
 from benchmarks import about
 from benchmarks.gpu.device import Device
-from gradops._fused import library
+from gradops import _library
 
 _PACKAGES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "torch": ("torch",)}
 _PACKAGES |= {"triton": ("triton",), "numpy": ("numpy",)}
@@ -14,7 +14,7 @@ _PACKAGES |= {"triton": ("triton",), "numpy": ("numpy",)}
 
 def metadata(device: Device) -> dict[str, str]:
     """Date, card, driver, toolkit, versions, commit; what is not installed is "n/a"."""
-    info = library.kernels().build_info()
+    info = _library.kernels().build_info()
     return {
         "date": about.now(),
         **device.facts(),

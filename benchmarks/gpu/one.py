@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from benchmarks.gpu import problems
-from gradops._fused import library
+from gradops import _library
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     loss, upstream = cupy.empty(shape[0], "float32"), cupy.ones(shape[0], "float32")
     gradient = cupy.empty_like(y_pred)
     for _ in range(3):
-        library.kernels().cuda.loss_memo(y_true, y_pred, upstream, loss, gradient, dtype=dtype)
+        _library.kernels().cuda.loss_memo(y_true, y_pred, upstream, loss, gradient, dtype=dtype)
     print(arguments, float(loss.sum()))
     return 0
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradops._fused import library, ops
+from gradops import _library
+from gradops._fused import ops
 from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
 from gradops._inputs.tensors import Inputs, absent, is_absent
 
@@ -23,12 +24,12 @@ _THIRD_MESSAGE = (
 
 
 def _registered(name: str) -> Callable[[Callable], Callable]:
-    return library.registered_once(tf.RegisterGradient(name))
+    return _library.registered_once(tf.RegisterGradient(name))
 
 
 def _options_of(op: tf.Operation, like: str | None = None) -> dict[str, Any]:
     """The op's options, or those of them that the op `like` has."""
-    _inputs, _outputs, names = library.op_table()[(like or op.type).removeprefix("Gradops>")]
+    _inputs, _outputs, names = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
     return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
 
 

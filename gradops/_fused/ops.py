@@ -1,7 +1,7 @@
 """The ops in Python: which one runs when. One of two backends; the other is _composite/ops.py.
 
 Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here -> op
-"Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> cpu::Launch -> csrc/cpu/launch/launch_loss.cc -> kernels. The
+"Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> csrc/cpu/launch/launch_loss.cc -> kernels. The
 ops' registered gradients are in gradients.py.
 
 Every function takes tensors that are already of one floating dtype, and the options as a mapping of
@@ -15,11 +15,12 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from gradops._fused import library, tape
+from gradops import _library
+from gradops._fused import tape
 from gradops._inputs.checks import Options
 from gradops._inputs.tensors import Inputs, absent, loss_dtype
 
-library.ops()  # registers the ops; raises ImportError if the library does not fit
+_library.ops()  # registers the ops; raises ImportError if the library does not fit
 
 
 def loss(
@@ -73,7 +74,7 @@ def loss_grad(
     inputs: Inputs, memo: tf.Tensor, expected: tf.Tensor, upstream: tf.Tensor, options: Options
 ) -> tf.Tensor:
     """upstream_b * dloss_b / dy_pred, of the shape of y_pred; memo may be absent."""
-    return library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
+    return _library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
 
 
 def gradient_by_true(
@@ -90,7 +91,7 @@ def loss_grad_grad(
     inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
-    return library.ops().gradops_loss_grad_grad(
+    return _library.ops().gradops_loss_grad_grad(
         *inputs, vector, upstream, wants_true=wants_true, **options
     )
 
@@ -106,7 +107,7 @@ def value_and_gradient(
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums by example and axis, of the options' normalizer "none", and what they are sums over."""
-    counts = library.ops().gradops_loss_counts(
+    counts = _library.ops().gradops_loss_counts(
         *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
     )
     return loss(inputs, options, upstream=None), counts
@@ -114,22 +115,22 @@ def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
     """(dy, dx) of images, in a last axis of 2."""
-    return library.ops().gradops_image_gradients(images, **options)
+    return _library.ops().gradops_image_gradients(images, **options)
 
 
 def image_gradients_adjoint(upstream: tf.Tensor, options: Options) -> tf.Tensor:
     """The transpose of image_gradients."""
-    return library.ops().gradops_image_gradients_adjoint(upstream, **options)
+    return _library.ops().gradops_image_gradients_adjoint(upstream, **options)
 
 
 def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
     """sqrt(dy^2 + dx^2 + response_epsilon) of images."""
-    return library.ops().gradops_gradient_magnitude(images, **options)
+    return _library.ops().gradops_gradient_magnitude(images, **options)
 
 
 def gradient_magnitude_grad(images: tf.Tensor, upstream: tf.Tensor, options: Options) -> tf.Tensor:
     """The product upstream * d magnitude / d images."""
-    return library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
+    return _library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
 
 
 def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) -> tf.Tensor:
@@ -158,13 +159,13 @@ def _eager_scalar(value: float, dtype: tf.DType) -> tf.Tensor:
 
 
 def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    return library.ops().gradops_loss(*inputs, **options)
+    return _library.ops().gradops_loss(*inputs, **options)
 
 
 def _memo_loss(
     inputs: Inputs, expected: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    return library.ops().gradops_loss_memo(*inputs, expected, **options)
+    return _library.ops().gradops_loss_memo(*inputs, expected, **options)
 
 
 from gradops._fused import pfor  # noqa: E402, F401  registers the gradients and loops

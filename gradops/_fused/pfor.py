@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops.parallel_for import pfor
 
-from gradops._fused import library
+from gradops import _library
 
 # The inputs that are a scalar or have the shape of the loss; all others begin with the batch.
 _LOSS_LIKE = {
@@ -59,7 +59,7 @@ def _run(op: tf.Operation, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
     values = {name: op.get_attr(name) for name in names}
     options = {n: tf.compat.as_str(v) if isinstance(v, bytes) else v for n, v in values.items()}
     name = "".join("_" + c.lower() if c.isupper() else c for c in op.type.split(">")[1])
-    return tf.nest.flatten(getattr(library.ops(), f"gradops{name}")(*inputs, **options))
+    return tf.nest.flatten(getattr(_library.ops(), f"gradops{name}")(*inputs, **options))
 
 
 def _is_absent(tensor: tf.Tensor, is_stacked: bool) -> bool:
@@ -108,4 +108,4 @@ def _convert_in_turn(
 
 
 for _op in _OPS:
-    library.registered_once(pfor.RegisterPFor(_op))(_convert)
+    _library.registered_once(pfor.RegisterPFor(_op))(_convert)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
-from gradops._fused import library
+from gradops import _library
 
 #: Options as op attributes, not to be changed.
 Options: TypeAlias = Mapping[str, Any]
@@ -34,8 +34,8 @@ def allowed_names() -> Mapping[str, tuple[str, ...]]:
 
 def _tables() -> ModuleType:
     """A module with the functions options, penalty_parameters and response_parameters."""
-    if library.is_built():
-        return library.kernels()
+    if _library.is_built():
+        return _library.kernels()
     from gradops._composite import tables
 
     return tables

@@ -10,12 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradops._inputs import checks, tensors
 from gradops._keras import calls, sample_weights
-from gradops._keras.legacy import NotOfLegacyKeras
+from gradops._keras.losses import LossOfExamples
 
 
-class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
+class PresetLoss(LossOfExamples):
     """loss_b = function(y_true, y_pred, **options)_b: what the Keras losses of presets share.
 
     Each of them is the Keras form of one function: one value per example, then sample weights [B]
@@ -64,21 +63,20 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         dtype: Any = None,
         **options: Any,
     ):
-        calls.check_backend()
         function = getattr(type(self), "function", None)
         if function is None:
             raise TypeError("PresetLoss is the base of the losses of gradops.presets, not one")
-        self._image_dtype = calls.image_dtype(dtype)
-        value_dtype = tensors.loss_dtype(self._image_dtype).name
-        super().__init__(name=name or function.__name__, reduction=reduction, dtype=value_dtype)
+        super().__init__(
+            mask=mask,
+            mask_value=mask_value,
+            reduction=reduction,
+            name=name or function.__name__,
+            dtype=dtype,
+        )
         keywords = _keywords(function)
         self._takes_mask = "mask" in keywords
         allowed = tuple(sorted(keywords - {"mask", "weights", "name"}))
         self._options = self._checked(options, allowed)
-        if mask is not None:
-            checks.choice("mask", mask, calls.MASKS)
-        self.mask = mask
-        self.mask_value = calls.optional_finite("mask_value", mask_value)
         if not self._takes_mask and (mask is not None or mask_value is not None):
             raise ValueError(f"{type(self).__name__} takes no mask, got {mask or mask_value!r}")
 
@@ -103,19 +101,6 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
         """The function that does the same."""
         return f"gradops.presets.{type(self).function.__name__}"
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
-        """The reduced loss; sample_weight None or [B]."""
-        call = self.sort(y_true, y_pred, sample_weight)
-        losses = self.losses(call)
-        reduction = calls.Reduction(
-            name=self.name, reduction=self.reduction, dtype=losses.dtype.name
-        )
-        return reduction.reduce(losses, call.sample_weight, call.mask)
-
-    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Losses by example."""
-        return self.losses(self.sort(y_true, y_pred, None))
-
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call as `losses` takes them."""
         data_format = self._options.get("data_format", "channels_last")
@@ -138,9 +123,9 @@ class PresetLoss(NotOfLegacyKeras, keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model brings its loss back."""
-        config = {**super().get_config(), "dtype": self._image_dtype.name}
-        if self._takes_mask:
-            config |= {"mask": self.mask, "mask_value": self.mask_value}
+        config = super().get_config()
+        if not self._takes_mask:
+            del config["mask"], config["mask_value"]
         return {**config, **self._options}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_OP_LIBRARY = Path(__file__).parents[1] / "libgradops_ops.so"
+_OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
 _MARKER = re.compile(rb"gradops-built-for-tensorflow:([^;]+);")
 
 

@@ -1,0 +1,73 @@
+"""What the Keras losses of gradops share: a value for each example, then Keras' reduction."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from gradops._inputs import checks, tensors
+from gradops._keras import calls
+from gradops._keras.legacy import NotOfLegacyKeras
+
+
+class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
+    """A Keras loss of images that finds a value for each example, and knows holes in targets.
+
+    Args:
+      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
+      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
+      reduction: A Keras reduction of the losses.
+      name: Name of the loss.
+      dtype: What images are cast to; None means keras.config.floatx().
+    """
+
+    def __init__(
+        self,
+        *,
+        mask: str | None,
+        mask_value: float | None,
+        reduction: str | None,
+        name: str,
+        dtype: Any,
+    ):
+        calls.check_backend()
+        self._image_dtype = calls.image_dtype(dtype)
+        value_dtype = tensors.loss_dtype(self._image_dtype).name
+        super().__init__(name=name, reduction=reduction, dtype=value_dtype)
+        if mask is not None:
+            checks.choice("mask", mask, calls.MASKS)
+        self.mask = mask
+        self.mask_value = calls.optional_finite("mask_value", mask_value)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        """The reduced loss; see the class for the arguments."""
+        call = self.sort(y_true, y_pred, sample_weight)
+        losses = self.losses(call)
+        reduction = _reduction(self.name, self.reduction, losses.dtype.name)
+        return reduction.reduce(losses, call.sample_weight, call.mask)
+
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Per-example losses, of the shape of the leading axes."""
+        return self.losses(self.sort(y_true, y_pred, None))
+
+    @abstractmethod
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
+        """The arguments of a call as `losses` takes them."""
+
+    @abstractmethod
+    def losses(self, call: calls.Call) -> tf.Tensor:
+        """Per-example losses, without weights and mask of the examples."""
+
+    def get_config(self) -> dict[str, Any]:
+        """What the losses share of the arguments, so that a saved model brings its loss back."""
+        own = {"mask": self.mask, "mask_value": self.mask_value}
+        return {**super().get_config(), "dtype": self._image_dtype.name, **own}
+
+
+@functools.lru_cache(maxsize=64)
+def _reduction(name: str, reduction: str | None, dtype: str) -> calls.Reduction:
+    return calls.Reduction(name=name, reduction=reduction, dtype=dtype)
