@@ -141,6 +141,9 @@ def test_images_of_16_bits_are_taken_as_they_are_or_as_bits_with_their_dtype():
         _kernels.loss(images.view("uint16")[0], IMAGES)
     with pytest.raises(ValueError, match="y_true must be of dtype float64, got float32"):
         _kernels.loss(IMAGES, IMAGES, dtype="float64")
+    bits = np.zeros(IMAGES.shape, "uint16")  # half of what images of float32 take
+    with pytest.raises(ValueError, match="y_true must be of dtype float32, got uint16"):
+        _kernels.loss(bits, bits, dtype="float32")
 
 
 def test_float32_and_float64_do_not_mix():
