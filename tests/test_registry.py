@@ -1,5 +1,6 @@
 """One table names the family; every layer agrees with it."""
 
+import importlib
 import inspect
 import itertools
 import re
@@ -121,6 +122,23 @@ def test_attributes_and_kernels_of_an_op_are_the_table(op):
         if kernel.device_type == "CPU"
     )
     assert not kernel.constraint
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("module", ["gradops._kernels", "cuda_emulation"])
+def test_every_op_has_a_launcher(module, op):
+    inputs, outputs, _options = _kernels.ops()[op]
+    images, pairs = np.ones((1, 4, 4, 1), "float32"), np.ones((1, 4, 4, 1, 2), "float32")
+    values = dict.fromkeys(inputs, images) | {"weights": None, "mask": None}
+    if op.startswith("Loss"):
+        values |= {
+            name: np.ones(1, "float32") for name in ("expected", "upstream") if name in inputs
+        }
+    elif op == "ImageGradientsAdjoint":
+        values["upstream"] = pairs
+    name = re.sub("(?!^)([A-Z])", r"_\1", op).lower()
+    found = getattr(importlib.import_module(module), name)(**values)
+    assert len(found if isinstance(found, tuple) else [found]) == len(outputs)
 
 
 def defaults_of(function):

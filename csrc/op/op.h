@@ -10,24 +10,9 @@
 
 // The one table that knows the ops: their names, inputs, outputs, attributes, rules of shape and
 // dtype, and documentation. The TensorFlow ops, their shape functions and kernels, the kernels for
-// XLA, the functions of gradops._kernels and the emulation are made from it. To add an op: a row
-// here and one in op/ops.cc, a launcher of its name in cpu/ and one in cuda/launch/ops.h, and its
-// function and gradient in gradops/_fused/ops.py and gradops/_fused/gradients.py.
-
-// ROW(name): what a backend must have a launcher for, in the order of the table.
-#define GRADOPS_OPS(ROW)     \
-  ROW(Loss)                  \
-  ROW(LossMemo)              \
-  ROW(LossGrad)              \
-  ROW(LossGradGrad)          \
-  ROW(LossCounts)            \
-  ROW(ImageGradients)        \
-  ROW(ImageGradientsAdjoint) \
-  ROW(GradientMagnitude)     \
-  ROW(GradientMagnitudeGrad) \
-  ROW(Triad)                 \
-  ROW(StreamingTriad)        \
-  ROW(SumAbsoluteDifference)
+// XLA, the functions of gradops._kernels and the emulation are made from it. To add an op: a row in
+// op/ops.cc, a launcher in cpu/launch/ and one in cuda/launch/, and its function and gradient in
+// gradops/_fused/ops.py and gradients.py.
 
 namespace gradops {
 

@@ -52,145 +52,100 @@ std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
 
 const Argument kImagesInput = Images("images", "Images [B, H, W, C] or [B, C, H, W].");
 
-// The rows of the table.
-
-Op Loss() {
-  return {
-      "Loss",
-      OptionSet::kLoss,
-      LossInputsAnd({}),
-      {Losses("loss",
-              "One value per example [B], or one per example and axis for normalizer "
-              "none.")},
-      "loss_b = sum of w penalty(residual) over the counted residuals of example b / D_b, where "
-      "the residuals compare the stencils of y_pred and y_true and D_b is what the normalizer "
-      "says. For inference and evaluation, two reads of memory. Its gradient recomputes; see "
-      "Gradops>LossMemo for training."};
-}
-
-Op LossMemo() {
-  return {
-      "LossMemo",
-      OptionSet::kLoss,
-      LossInputsAnd({Losses("expected",
-                            "The upstream gradient that the caller foresees, a scalar "
-                            "or of the shape of loss.")}),
-      {Losses("loss", "As that of Gradops>Loss."),
-       Optional(Images("memo", "Same shape as y_pred."))},
-      "Gradops>Loss that also keeps memo_b = expected_b * d loss_b / d y_pred, found in the same "
-      "sweep, so two reads and one write of memory for a whole training step."};
-}
-
-Op LossGrad() {
-  return {
-      "LossGrad",
-      OptionSet::kLoss,
-      LossInputsAnd({
-          Optional(Images("memo",
-                          "Output of Gradops>LossMemo for the same images and options, or "
-                          "an empty tensor.")),
-          Losses("expected", "What that op was given; unused without a memo."),
-          Losses("upstream", "The gradient that arrives at loss, a scalar or of its shape."),
-      }),
-      {Reusing("memo", Images("gradient", "Same shape as y_pred."))},
-      "gradient_b = upstream_b * d loss_b / d y_pred. A memo changes how fast the gradient is "
-      "found and never what it means. Where upstream_b equals expected_b the gradient is the memo "
-      "itself."};
-}
-
-Op LossGradGrad() {
-  return {
-      "LossGradGrad",
-      OptionSet::kLoss,
-      LossInputsAnd({Images("vector", "Same shape as y_pred."),
-                     Losses("upstream", "A scalar or of the shape of loss.")}),
-      {OptionalIf("wants_true",
-                  Images("by_true", "By y_true, or an empty tensor unless wants_true.")),
-       Images("by_pred", "By y_pred, the Hessian-vector product."),
-       Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred.")},
-      "The derivatives of the sum over b of the products of vector_b and upstream_b * d loss_b / "
-      "d y_pred."};
-}
-
-Op LossCounts() {
-  return {
-      "LossCounts",
-      OptionSet::kLoss,
-      LossInputsAnd({}),
-      {{"counts", kCompute, ShapeRule::kCounts,
-        "[B, 2] for down the rows and along the columns, [B, 1] for a joint response."}},
-      "The sums of the weights of the counted residuals, by example and axis. Looks at the shape "
-      "of y_pred, weights and mask only."};
-}
-
-Op ImageGradients() {
-  return {
-      "ImageGradients",
-      OptionSet::kImages,
-      {kImagesInput},
-      {Gradients("gradients", "The shape of images and 2, down the rows and along the columns.")},
-      "gradients[..., 0] = S_y images and gradients[..., 1] = S_x images."};
-}
-
-Op ImageGradientsAdjoint() {
-  return {"ImageGradientsAdjoint",
-          OptionSet::kImages,
-          {Gradients("upstream", "The shape of images and 2.")},
-          {kImagesInput},
-          "images = S_y^T upstream[..., 0] + S_x^T upstream[..., 1], the transpose of "
-          "Gradops>ImageGradients. Each of the two ops is the gradient of the other."};
-}
-
-Op GradientMagnitude() {
-  return {"GradientMagnitude",
-          OptionSet::kMagnitude,
-          {kImagesInput},
-          {Images("magnitudes", "Same shape; 0 where border valid counts no gradient.")},
-          "magnitudes = sqrt((S_y images)^2 + (S_x images)^2 + response_epsilon)."};
-}
-
-Op GradientMagnitudeGrad() {
-  return {"GradientMagnitudeGrad",
-          OptionSet::kMagnitude,
-          {kImagesInput, Images("upstream", "Same shape.")},
-          {Images("gradient", "Same shape.")},
-          "gradient = upstream * d magnitudes / d images of Gradops>GradientMagnitude, 0 where a "
-          "magnitude is 0."};
-}
-
-Op Triad() {
-  return {"Triad",
-          OptionSet::kImages,
-          {Images("a", "Images."), Images("b", "Same shape.")},
-          {Images("out", "Same shape.")},
-          "out = a - b: the traffic of loss with gradient, 2 reads and 1 write.",
-          kIsRoofline};
-}
-
-Op StreamingTriad() {
-  return {"StreamingTriad",
-          OptionSet::kImages,
-          {Images("a", "Images."), Images("b", "Same shape.")},
-          {Images("out", "Same shape.")},
-          "Triad with stores that go past the caches.",
-          kIsRoofline};
-}
-
-Op SumAbsoluteDifference() {
-  return {"SumAbsoluteDifference",
-          OptionSet::kImages,
-          {Images("a", "Images."), Images("b", "Same shape.")},
-          {{"sums", kCompute, ShapeRule::kSums, "Add up to the sum of |a - b|."}},
-          "The traffic of a loss alone, 2 reads.",
-          kIsRoofline};
-}
-
 }  // namespace
 
 const std::vector<Op>& Ops() {
-#define GRADOPS_ROW(op) op(),
-  static const auto* const ops = new std::vector<Op>{GRADOPS_OPS(GRADOPS_ROW)};
-#undef GRADOPS_ROW
+  static const auto* const ops = new std::vector<Op>{
+      {"Loss",
+       OptionSet::kLoss,
+       LossInputsAnd({}),
+       {Losses("loss",
+               "One value per example [B], or one per example and axis for normalizer "
+               "none.")},
+       "loss_b = sum of w penalty(residual) over the counted residuals of example b / D_b, where "
+       "the residuals compare the stencils of y_pred and y_true and D_b is what the normalizer "
+       "says. For inference and evaluation, two reads of memory. Its gradient recomputes; see "
+       "Gradops>LossMemo for training."},
+      {"LossMemo",
+       OptionSet::kLoss,
+       LossInputsAnd({Losses("expected",
+                             "The upstream gradient that the caller foresees, a scalar "
+                             "or of the shape of loss.")}),
+       {Losses("loss", "As that of Gradops>Loss."),
+        Optional(Images("memo", "Same shape as y_pred."))},
+       "Gradops>Loss that also keeps memo_b = expected_b * d loss_b / d y_pred, found in the same "
+       "sweep, so two reads and one write of memory for a whole training step."},
+      {"LossGrad",
+       OptionSet::kLoss,
+       LossInputsAnd({
+           Optional(Images("memo",
+                           "Output of Gradops>LossMemo for the same images and options, or "
+                           "an empty tensor.")),
+           Losses("expected", "What that op was given; unused without a memo."),
+           Losses("upstream", "The gradient that arrives at loss, a scalar or of its shape."),
+       }),
+       {Reusing("memo", Images("gradient", "Same shape as y_pred."))},
+       "gradient_b = upstream_b * d loss_b / d y_pred. A memo changes how fast the gradient is "
+       "found and never what it means. Where upstream_b equals expected_b the gradient is the memo "
+       "itself."},
+      {"LossGradGrad",
+       OptionSet::kLoss,
+       LossInputsAnd({Images("vector", "Same shape as y_pred."),
+                      Losses("upstream", "A scalar or of the shape of loss.")}),
+       {OptionalIf("wants_true",
+                   Images("by_true", "By y_true, or an empty tensor unless wants_true.")),
+        Images("by_pred", "By y_pred, the Hessian-vector product."),
+        Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred.")},
+       "The derivatives of the sum over b of the products of vector_b and upstream_b * d loss_b / "
+       "d y_pred."},
+      {"LossCounts",
+       OptionSet::kLoss,
+       LossInputsAnd({}),
+       {{"counts", kCompute, ShapeRule::kCounts,
+         "[B, 2] for down the rows and along the columns, [B, 1] for a joint response."}},
+       "The sums of the weights of the counted residuals, by example and axis. Looks at the shape "
+       "of y_pred, weights and mask only."},
+      {"ImageGradients",
+       OptionSet::kImages,
+       {kImagesInput},
+       {Gradients("gradients", "The shape of images and 2, down the rows and along the columns.")},
+       "gradients[..., 0] = S_y images and gradients[..., 1] = S_x images."},
+      {"ImageGradientsAdjoint",
+       OptionSet::kImages,
+       {Gradients("upstream", "The shape of images and 2.")},
+       {kImagesInput},
+       "images = S_y^T upstream[..., 0] + S_x^T upstream[..., 1], the transpose of "
+       "Gradops>ImageGradients. Each of the two ops is the gradient of the other."},
+      {"GradientMagnitude",
+       OptionSet::kMagnitude,
+       {kImagesInput},
+       {Images("magnitudes", "Same shape; 0 where border valid counts no gradient.")},
+       "magnitudes = sqrt((S_y images)^2 + (S_x images)^2 + response_epsilon)."},
+      {"GradientMagnitudeGrad",
+       OptionSet::kMagnitude,
+       {kImagesInput, Images("upstream", "Same shape.")},
+       {Images("gradient", "Same shape.")},
+       "gradient = upstream * d magnitudes / d images of Gradops>GradientMagnitude, 0 where a "
+       "magnitude is 0."},
+      {"Triad",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {Images("out", "Same shape.")},
+       "out = a - b: the traffic of loss with gradient, 2 reads and 1 write.",
+       kIsRoofline},
+      {"StreamingTriad",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {Images("out", "Same shape.")},
+       "Triad with stores that go past the caches.",
+       kIsRoofline},
+      {"SumAbsoluteDifference",
+       OptionSet::kImages,
+       {Images("a", "Images."), Images("b", "Same shape.")},
+       {{"sums", kCompute, ShapeRule::kSums, "Add up to the sum of |a - b|."}},
+       "The traffic of a loss alone, 2 reads.",
+       kIsRoofline},
+  };
   return *ops;
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace py = pybind11;
 
-std::string Run(const OpCall& call, int) { return cuda::Launch(call, {}); }
+std::string Run(const OpCall& call, int) { return Launch(call, cuda::Queue{}); }
 
 /// How often each number of images is written by a sweep: one each.
 py::array_t<int> Owners(const py::args& positional, const py::kwargs& named) {

@@ -67,7 +67,7 @@ py::dict OpTable() {
 }
 
 std::string Run(const OpCall& call, int threads) {
-  return cpu::Launch(call, ThreadsParallelFor(threads));
+  return Launch(call, ThreadsParallelFor(threads));
 }
 
 }  // namespace

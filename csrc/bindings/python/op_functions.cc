@@ -189,7 +189,7 @@ void CallOnDevice(const Op& op, const py::args& positional, py::kwargs named) {
   cuda::StreamMemory memory(reinterpret_cast<void*>(stream));
   const cuda::Queue queue = {reinterpret_cast<void*>(stream),
                              [&](size_t bytes) { return memory.Allocate(bytes); }};
-  ThrowIf(cuda::Launch(arguments.call, queue));
+  ThrowIf(Launch(arguments.call, queue));
 }
 #endif
 

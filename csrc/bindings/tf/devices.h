@@ -43,7 +43,7 @@ class Cpu {
         for (int64_t unit = begin; unit < end; ++unit) run_unit(unit);
       });
     };
-    return cpu::Launch(call, parallel_for);
+    return gradops::Launch(call, parallel_for);
   }
 
  private:
@@ -87,7 +87,7 @@ class Gpu {
           scratch_.push_back(memory);
           return scratch_.back().data();
         }};
-    return cuda::Launch(call, queue);
+    return gradops::Launch(call, queue);
   }
 
  private:

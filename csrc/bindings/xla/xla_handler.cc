@@ -109,7 +109,7 @@ ffi::Error Run(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
 ffi::Error HandleOnHost(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
                         ffi::Dictionary attributes) {
   return Run(args, rets, attributes,
-             [&](const OpCall& call) { return cpu::Launch(call, PoolParallelFor(pool)); });
+             [&](const OpCall& call) { return Launch(call, PoolParallelFor(pool)); });
 }
 XLA_FFI_DEFINE_HANDLER(
     kHostHandler, HandleOnHost,
@@ -122,7 +122,7 @@ ffi::Error HandleOnCuda(void* stream, ffi::ScratchAllocator scratch, ffi::Remain
   constexpr size_t kAlignment = 16;  // the most that XLA allows
   const cuda::Queue queue = {
       stream, [&](size_t bytes) { return scratch.Allocate(bytes, kAlignment).value_or(nullptr); }};
-  return Run(args, rets, attributes, [&](const OpCall& call) { return cuda::Launch(call, queue); });
+  return Run(args, rets, attributes, [&](const OpCall& call) { return Launch(call, queue); });
 }
 XLA_FFI_DEFINE_HANDLER(kCudaHandler, HandleOnCuda,
                        ffi::Ffi::Bind()

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "cpu/launch/launch.h"
 #include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
+#include "op/launch.h"
 
 namespace gradops::cpu {
 namespace {
@@ -100,14 +100,13 @@ std::string SumAbsoluteDifferenceOf(const OpCall& call, const ParallelFor& paral
   return "";
 }
 
+GRADOPS_DEFINE_LAUNCHER(ImageGradients, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(ImageGradientsAdjoint, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(GradientMagnitude, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(GradientMagnitudeGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(Triad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(StreamingTriad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(SumAbsoluteDifference, ParallelFor)
+
 }  // namespace
-
-GRADOPS_DEFINE_LAUNCHER(ImageGradients)
-GRADOPS_DEFINE_LAUNCHER(ImageGradientsAdjoint)
-GRADOPS_DEFINE_LAUNCHER(GradientMagnitude)
-GRADOPS_DEFINE_LAUNCHER(GradientMagnitudeGrad)
-GRADOPS_DEFINE_LAUNCHER(Triad)
-GRADOPS_DEFINE_LAUNCHER(StreamingTriad)
-GRADOPS_DEFINE_LAUNCHER(SumAbsoluteDifference)
-
 }  // namespace gradops::cpu

@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "cpu/launch/denominators.h"
-#include "cpu/launch/launch.h"
 #include "cpu/launch/launch_levels.h"
 #include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "family/counts.h"
 #include "family/memo.h"
+#include "op/launch.h"
 
 namespace gradops::cpu {
 namespace {
@@ -190,31 +190,11 @@ std::string LossCountsOf(const OpCall& call, const ParallelFor& parallel_for) {
   return "";
 }
 
+GRADOPS_DEFINE_LAUNCHER(Loss, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossMemo, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossGradGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossCounts, ParallelFor)
+
 }  // namespace
-
-GRADOPS_DEFINE_LAUNCHER(Loss)
-GRADOPS_DEFINE_LAUNCHER(LossMemo)
-GRADOPS_DEFINE_LAUNCHER(LossGrad)
-GRADOPS_DEFINE_LAUNCHER(LossGradGrad)
-GRADOPS_DEFINE_LAUNCHER(LossCounts)
-
 }  // namespace gradops::cpu
-
-namespace gradops {
-
-bool MemoIsGradient(const OpCall& call) {
-  return VisitDtype(call.dtype, [&](auto tag) {
-    using T = ComputeType<typename decltype(tag)::Type>;
-    const KernelParams params = call.Params();
-    const PerExample<T> expected = call.PerLoss<T>("expected"),
-                        upstream = call.PerLoss<T>("upstream");
-    for (int64_t example = 0; example < params.shape.batch; ++example) {
-      for (int axis = 0; axis < AxesOf(params); ++axis) {
-        if (expected.At(example, axis) != upstream.At(example, axis)) return false;
-      }
-    }
-    return true;
-  });
-}
-
-}  // namespace gradops

@@ -1,10 +1,50 @@
-#include "cuda/launch/ops.h"
+#include "cuda/launch/sweep.h"
 
 namespace gradops::cuda {
 
-GRADOPS_DEFINE_LAUNCHER(ImageGradients)
-GRADOPS_DEFINE_LAUNCHER(ImageGradientsAdjoint)
-GRADOPS_DEFINE_LAUNCHER(GradientMagnitude)
-GRADOPS_DEFINE_LAUNCHER(GradientMagnitudeGrad)
+template <class Function, class S>
+std::string LaunchPixels(const OpCall& call, const S* in, S* out, const Queue& queue) {
+  const KernelParams params = call.Params();
+  if (IsEmpty(params.shape)) return "";
+  Device device(queue);
+  device.Fail(CheckRows(params.shape));
+  device.template Pixels<Function>(MakeImageArgs(params, in, out));
+  return device.Error();
+}
+
+template <class S>
+std::string ImageGradientsOf(const OpCall& call, const Queue& queue) {
+  return LaunchPixels<GradientFunction>(call, call.Input<S>("images"), call.Output<S>("gradients"),
+                                        queue);
+}
+
+template <class S>
+std::string ImageGradientsAdjointOf(const OpCall& call, const Queue& queue) {
+  return LaunchPixels<AdjointFunction>(call, call.Input<S>("upstream"), call.Output<S>("images"),
+                                       queue);
+}
+
+template <class S>
+std::string GradientMagnitudeOf(const OpCall& call, const Queue& queue) {
+  return LaunchPixels<MagnitudeFunction>(call, call.Input<S>("images"),
+                                         call.Output<S>("magnitudes"), queue);
+}
+
+template <class S>
+std::string GradientMagnitudeGradOf(const OpCall& call, const Queue& queue) {
+  const KernelParams params = call.Params();
+  if (IsEmpty(params.shape)) return "";
+  Device device(queue);
+  device.Fail(CheckRows(params.shape));
+  device.template Sweep<MagnitudeThread<S>>(
+      MakeMagnitudeArgs(params, call.Input<S>("images"), call.Input<S>("upstream"),
+                        call.Output<S>("gradient"), device.Processors()));
+  return device.Error();
+}
+
+GRADOPS_DEFINE_LAUNCHER(ImageGradients, Queue)
+GRADOPS_DEFINE_LAUNCHER(ImageGradientsAdjoint, Queue)
+GRADOPS_DEFINE_LAUNCHER(GradientMagnitude, Queue)
+GRADOPS_DEFINE_LAUNCHER(GradientMagnitudeGrad, Queue)
 
 }  // namespace gradops::cuda

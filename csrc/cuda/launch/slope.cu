@@ -1,8 +1,39 @@
-#include "cuda/launch/ops.h"
+#include "cuda/launch/sweep.h"
 
 namespace gradops::cuda {
 
-GRADOPS_DEFINE_LAUNCHER(LossMemo)
-GRADOPS_DEFINE_LAUNCHER(LossGrad)
+template <class S>
+std::string LossMemoOf(const OpCall& call, const Queue& queue) {
+  using T = ComputeType<S>;
+  return WithSweepArgs<S>(call, queue, [&](StripArgs<S> args, Device* device) {
+    T* const losses = call.Output<T>("loss");
+    args.upstream = call.PerLoss<T>("expected");
+    args.by_pred = call.Output<S>("memo");
+    if (args.by_pred == nullptr) {  // a memo that nobody reads
+      OpCall loss = call;
+      loss.op = FindOp("Loss");
+      return Launch(loss, queue);
+    }
+    return LaunchSweep<Order::kSlope>(args, losses, device);
+  });
+}
+
+/// How the memo serves is decided on the device.
+template <class S>
+std::string LossGradOf(const OpCall& call, const Queue& queue) {
+  using T = ComputeType<S>;
+  return WithSweepArgs<S>(call, queue, [&](StripArgs<S> args, Device* device) {
+    T* const no_losses = nullptr;
+    args.memo = call.Input<S>("memo");
+    args.memo_axes = AxesOf(args.params);
+    args.expected = call.PerLoss<T>("expected");
+    args.upstream = call.PerLoss<T>("upstream");
+    args.by_pred = call.Output<S>("gradient");
+    return LaunchSweep<Order::kSlope>(args, no_losses, device);
+  });
+}
+
+GRADOPS_DEFINE_LAUNCHER(LossMemo, Queue)
+GRADOPS_DEFINE_LAUNCHER(LossGrad, Queue)
 
 }  // namespace gradops::cuda

@@ -1,7 +1,0 @@
-#include "cpu/launch/launch.h"
-
-namespace gradops::cpu {
-
-GRADOPS_DEFINE_LAUNCH
-
-}  // namespace gradops::cpu
