@@ -7,10 +7,10 @@ import functools
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 _OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
 _MARKER = re.compile(rb"gradops-built-for-tensorflow:([^;]+);")
@@ -28,10 +28,19 @@ def kernels() -> ModuleType:
         ) from error
 
 
+class Op(NamedTuple):
+    """A row of the table in csrc/op/ops.cc."""
+
+    inputs: Mapping[str, str]  # {name: "images", "gradients", "map", "losses" or "counts"}
+    outputs: Mapping[str, str]
+    options: tuple[str, ...]
+    images: str  # the input that says how large the images are
+
+
 @functools.cache
-def op_table() -> dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
-    """{op: (inputs, outputs, options)}, by name: the table in csrc/op/ops.cc."""
-    return kernels().ops()
+def op_table() -> Mapping[str, Op]:
+    """The ops, by name without "Gradops>"."""
+    return {name: Op(*row) for name, row in kernels().ops().items()}
 
 
 def is_built() -> bool:

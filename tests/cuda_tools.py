@@ -18,8 +18,7 @@ from gradops import _kernels
 
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
 JOINT = ["magnitude", "direction", "normal"]
-LOSSES = ["loss", "by_upstream"]
-# {function: (inputs, outputs, options)}
+# {function: (inputs, outputs, options, images)}
 OPS = {re.sub("(?!^)([A-Z])", r"_\1", op).lower(): row for op, row in _kernels.ops().items()}
 
 if ON_DEVICE:
@@ -36,12 +35,12 @@ class DeviceKernels:
         return functools.partial(self._run, function)
 
     def _run(self, function, *inputs, dtype, threads=None, **options):
-        _inputs, outputs, _options = OPS[function]
+        _inputs, outputs, *_ = OPS[function]
         for name in ("weights", "mask"):
             if options.get(name) is not None:
                 options[name] = cupy.asarray(options[name])
         images = next(x for x in inputs[1:2] + inputs if x is not None)
-        made = [_blank(*_shape_of(name, images, dtype, options)) for name in outputs]
+        made = [_blank(*_shape_of(rule, images, dtype, options)) for rule in outputs.values()]
         given = [None if x is None else cupy.asarray(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr
         getattr(_kernels.cuda, function)(*given, *made, stream=stream, dtype=dtype, **options)
@@ -56,16 +55,15 @@ def _blank(shape, dtype):
     return array
 
 
-def _shape_of(output, images, dtype, options):
+def _shape_of(rule, images, dtype, options):
     """The shape and dtype of an output."""
     residuals = 1 if options.get("response") in JOINT else 2
     batch = images.shape[:1]
-    if output == "counts" or (output in LOSSES and options.get("normalizer") == "none"):
+    if rule == "counts" or (rule == "losses" and options.get("normalizer") == "none"):
         return (*batch, residuals), COMPUTE[dtype]
-    if output in LOSSES:
+    if rule == "losses":
         return batch, COMPUTE[dtype]
-    shape = {"gradients": (*images.shape, 2), "images": images.shape[:4]}.get(output)
-    return shape or images.shape, images.dtype
+    return images.shape[:4] + ((2,) if rule == "gradients" else ()), images.dtype
 
 
 def _kernels_of(dtype):

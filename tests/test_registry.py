@@ -127,15 +127,11 @@ def test_attributes_and_kernels_of_an_op_are_the_table(op):
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("module", ["gradops._kernels", "cuda_emulation"])
 def test_every_op_has_a_launcher(module, op):
-    inputs, outputs, _options = _kernels.ops()[op]
-    images, pairs = np.ones((1, 4, 4, 1), "float32"), np.ones((1, 4, 4, 1, 2), "float32")
-    values = dict.fromkeys(inputs, images) | {"weights": None, "mask": None}
-    if op.startswith("Loss"):
-        values |= {
-            name: np.ones(1, "float32") for name in ("expected", "upstream") if name in inputs
-        }
-    elif op == "ImageGradientsAdjoint":
-        values["upstream"] = pairs
+    inputs, outputs, *_ = _kernels.ops()[op]
+    shapes = {"images": (1, 4, 4, 1), "gradients": (1, 4, 4, 1, 2), "losses": (1,)}
+    values = {
+        name: np.ones(shapes[rule], "float32") for name, rule in inputs.items() if rule in shapes
+    }
     name = re.sub("(?!^)([A-Z])", r"_\1", op).lower()
     found = getattr(importlib.import_module(module), name)(**values)
     assert len(found if isinstance(found, tuple) else [found]) == len(outputs)

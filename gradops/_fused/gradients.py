@@ -29,8 +29,8 @@ def _registered(name: str) -> Callable[[Callable], Callable]:
 
 def _options_of(op: tf.Operation, like: str | None = None) -> dict[str, Any]:
     """The op's options, or those of them that the op `like` has."""
-    _inputs, _outputs, names = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
-    return {name: tf.compat.as_str(op.get_attr(name)) for name in names}
+    row = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
+    return {name: tf.compat.as_str(op.get_attr(name)) for name in row.options}
 
 
 def _is_wanted(op: tf.Operation, index: int) -> bool:

@@ -14,40 +14,20 @@ from tensorflow.python.ops.parallel_for import pfor
 
 from gradops import _library
 
-# The inputs that are a scalar or have the shape of the loss; all others begin with the batch.
-_LOSS_LIKE = {
-    "Gradops>LossMemo": (4,),
-    "Gradops>LossGrad": (5, 6),
-    "Gradops>LossGradGrad": (5,),
-}
-_OPS = (
-    "Gradops>Loss",
-    "Gradops>LossMemo",
-    "Gradops>LossGrad",
-    "Gradops>LossGradGrad",
-    "Gradops>LossCounts",
-    "Gradops>ImageGradients",
-    "Gradops>ImageGradientsAdjoint",
-    "Gradops>GradientMagnitude",
-    "Gradops>GradientMagnitudeGrad",
-)
-_IMAGES = 1  # the index of y_pred; the other ops' images are the first input
-
 
 def _convert(loop: Any) -> Any:
     op, count = loop.op, loop.pfor.loop_len_vector[0]
     inputs = [loop.input(i)[:2] for i in range(loop.num_inputs)]
-    is_loss = op.type.startswith("Gradops>Loss")
-    if is_loss and op.get_attr("normalizer") == b"batch":
+    row = _library.op_table()[op.type.removeprefix("Gradops>")]
+    if "normalizer" in row.options and op.get_attr("normalizer") == b"batch":
         return _convert_in_turn(op, inputs, count)
-    images, is_stacked = inputs[_IMAGES if is_loss else 0]
+    images, is_stacked = inputs[list(row.inputs).index(row.images)]
     batch = tf.shape(images)[1 if is_stacked else 0]
-    like = _LOSS_LIKE.get(op.type, ())
     folded = [
         _folded_losses(tensor, is_stacked, count, batch)
-        if i in like
+        if shape == "losses"
         else _folded(tensor, is_stacked, count)
-        for i, (tensor, is_stacked) in enumerate(inputs)
+        for shape, (tensor, is_stacked) in zip(row.inputs.values(), inputs, strict=True)
     ]
     return [_unfolded(output, count, batch) for output in _run(op, folded)]
 
@@ -107,5 +87,5 @@ def _convert_in_turn(
     return [pfor.wrap(output, True) for output in outputs]
 
 
-for _op in _OPS:
-    _library.registered_once(pfor.RegisterPFor(_op))(_convert)
+for _op in _library.op_table():
+    _library.registered_once(pfor.RegisterPFor(f"Gradops>{_op}"))(_convert)

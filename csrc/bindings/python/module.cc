@@ -49,19 +49,39 @@ py::dict BuildInfo() {
   return info;
 }
 
-/// {op: (its inputs, its outputs, its options)}, by name, of those of TensorFlow.
+const char* NameOf(ShapeRule rule) {
+  switch (rule) {
+    case ShapeRule::kImages:
+      return "images";
+    case ShapeRule::kGradients:
+      return "gradients";
+    case ShapeRule::kMap:
+      return "map";
+    case ShapeRule::kLosses:
+      return "losses";
+    case ShapeRule::kCounts:
+      return "counts";
+    case ShapeRule::kSums:
+      return "sums";
+  }
+  return "";
+}
+
+/// {op: (inputs, outputs, options, images)} of those of TensorFlow: {argument: what shape it has},
+/// names, and the input that says how large the images are.
 py::dict OpTable() {
-  const auto names = [](const std::vector<Argument>& arguments) {
-    py::list list;
-    for (const Argument& argument : arguments) list.append(argument.name);
-    return py::tuple(list);
+  const auto shapes = [](const std::vector<Argument>& arguments) {
+    py::dict rules;
+    for (const Argument& argument : arguments) rules[argument.name] = NameOf(argument.shape);
+    return rules;
   };
   py::dict table;
   for (const Op& op : Ops()) {
     if (op.is_roofline) continue;
     py::list options;
     for (const Option* option : op.Options()) options.append(option->name);
-    table[op.name] = py::make_tuple(names(op.inputs), names(op.outputs), py::tuple(options));
+    table[op.name] = py::make_tuple(shapes(op.inputs), shapes(op.outputs), py::tuple(options),
+                                    op.inputs[op.ImagesInput()].name);
   }
   return table;
 }
@@ -80,7 +100,7 @@ PYBIND11_MODULE(_kernels, m) {
 #ifdef GRADOPS_CUDA
   DefineOnDevice(m.def_submodule("cuda", "The ops on arrays of a CUDA device."));
 #endif
-  m.def("ops", &OpTable, "{op: (inputs, outputs, options)}, by name.");
+  m.def("ops", &OpTable, "The table of ops: {op: (inputs, outputs, options, images)}.");
   m.def("options", &Choices, "The allowed names of every option; the first is the default.");
   m.def(
       "penalty_parameters", [] { return Parameters(PenaltyParameters()); },
