@@ -73,7 +73,7 @@ def _kernel_second_order(problem: Problem) -> Call:
 
 def _losses(library: Any, problem: Problem) -> Callable[..., tf.Tensor]:
     """(t, p, weights, mask) -> [B] losses."""
-    return lambda t, p, weights, mask: _library.gradient_loss(
+    return lambda t, p, weights, mask: library.gradient_loss(
         t, p, **problem.options, weights=weights, mask=mask
     )
 
@@ -140,7 +140,7 @@ def tensorflow_modes(library: Any, wrap: Callable[[Callable], Callable]) -> dict
     def loss_and_gradient(problem: Problem) -> Call:
         return _read_loss(
             wrap(
-                lambda t, p, weights, mask: _library.value_and_gradient(
+                lambda t, p, weights, mask: library.value_and_gradient(
                     t, p, **problem.options, weights=weights, mask=mask
                 )
             ),

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from gradops._inputs import checks
-from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._inputs.tensors import shape_error, shape_text, with_assert
 from gradops._keras import calls
 from gradops._perceptual import vgg_weights
 
@@ -239,7 +239,7 @@ class ImageNetPixels(keras.layers.Layer):
             return images
         shape = tf.shape(images)
         good = tf.logical_and(tf.equal(shape[3], 3), tf.reduce_min(shape[1:3]) >= self.least)
-        images = after(tf.debugging.Assert(good, [message, tf.shape(given)]), images)
+        images = with_assert(tf.debugging.Assert(good, [message, tf.shape(given)]), images)
         # XLA drops assertions. It does refuse to cut more from an image than there is.
         whole = tf.maximum(shape, [0, self.least, self.least, 3])
         return tf.ensure_shape(tf.slice(images, [0, 0, 0, 0], whole), images.shape)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import cuda_emulation
 import numpy as np
 
-_captures = []  # Of the graphs that are being captured: the calls.
+_captures = []  # The calls of each graph that is being captured.
 
 
 class Array(np.ndarray):

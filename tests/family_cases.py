@@ -73,7 +73,7 @@ def mask_of(rng, shape):
 
 def images_of(rng, shape, dtype, options):
     """Examples that differ by orders of magnitude, as each is compared with itself."""
-    # Of directions, only those of images with many digits are never equal but for rounding.
+    # Directions are never equal but for rounding only if images have many digits.
     how = noisy if options.get("response") == "direction" else draw
     data = example(rng, shape, dtype, options, how)
     sizes = np.array([1, 1 / 32, 4])[np.arange(shape[0]) % 3].reshape(-1, 1, 1, 1)

@@ -101,7 +101,7 @@ def draw(rng, shape, dtype="float64"):
 
 
 def noisy(rng, shape, dtype="float64"):
-    """Of as many digits as the dtype has."""
+    """Numbers of as many digits as the dtype has."""
     return decode(encode(rng.standard_normal(shape), dtype), dtype)
 
 

@@ -88,7 +88,7 @@ def combined(every, *axes):
 
 
 def tolerance(size, dtype="float32", steepness=1.0):
-    """Of sums of so many terms, each rounded: the errors add up as a random walk does."""
+    """The error of a sum of so many rounded terms, which add up as a random walk does."""
     return 2 * size**0.5 * np.finfo(dtype).eps * steepness
 
 

@@ -49,7 +49,7 @@ for dtype, response, penalty, _ in itertools.product(
         case["penalty_parameter"] = rng.choice([1, 1.5, 2, 2.5, 3])
     shape = next(shapes)
     compute = "float64" if dtype == "float64" else "float32"
-    # Of many magnitudes, so that another order of additions rounds differently.
+    # The numbers differ in size, so that another order of additions rounds differently.
     scale = 2.0 ** rng.integers(-6, 7, shape)
     y_true, y_pred, vector = (bits(rng.standard_normal(shape) * scale, dtype) for _ in range(3))
     axes = 2 if response in ("component", "absolute") else 1

@@ -268,10 +268,11 @@ def test_a_cuda_build_without_tensorflow(tmp_path):
     said = result.stdout.splitlines()
     assert re.fullmatch(r"[\d.]+\+cu\d+", said[0]), result.stderr
     wanted = ["y_true must be an array on a CUDA device, got one on another device"]
-    wanted += ["y_pred must be dense and row-major", "y_pred must have rank 4, got shape (4, 4, 1)"]
+    wanted += ["y_pred must be dense and row-major"]
+    wanted += ["y_pred must have rank 4 [B, H, W, C], got shape [4,4,1]"]
     wanted += ["y_pred must be an array on a CUDA device (with __cuda_array_interface__ or"]
-    wanted += ["loss must have shape (2,), got (3,)"]
-    wanted += 2 * ["loss must be float32, got float64"]  # also of images of bfloat16
+    wanted += ["loss must have shape [2], got [3]"]
+    wanted += 2 * ["loss must be of dtype float32, got float64"]  # also of images of bfloat16
     assert len(said) == 1 + len(wanted)
     for line, start in zip(said[1:], wanted, strict=True):
         assert line.startswith(start), line

@@ -125,14 +125,14 @@ def bad_calls(step):
     upside_down = x[:, ::-1]
     yield (host, y, *rest), {}, "y_true must be an array on a CUDA device"
     yield (x, upside_down, *rest), {}, "y_pred must be dense and row-major"
-    yield (x, wide, *rest), {}, "y_true must be float64, got float32"
-    yield (x[:1], y, *rest), {}, "y_true must have shape"
+    yield (x, wide, *rest), {}, "y_true must be of dtype float64, got float32"
+    yield (x[:1], y, *rest), {}, "y_true and y_pred must have the same shape"
     yield (x, y[0], *rest), {}, "y_pred must have rank 4"
-    yield (x, y[:1, :1], *rest), {}, "y_pred is too small"
+    yield (x[:, :1], y[:, :1], *rest), {}, "y_pred is too small"
     yield (x, y, *rest), {"penalty": "l3"}, "penalty"
-    yield (x, y, *rest), {"mask": x}, "mask must be bool"
+    yield (x, y, *rest), {"mask": x}, "mask must be of dtype bool"
     yield (x, y, *rest), {"weights": cupy.ones((2, 2, 2, 1), "float32")}, "weights must have shape"
-    yield (x, y, *rest[:2], step.gradient[:1]), {}, "gradient must have shape"
+    yield (x, y, *rest[:2], step.gradient[:1]), {}, "memo must have shape"
 
 
 def test_a_refused_call_leaves_no_error_behind():

@@ -201,7 +201,7 @@ OWNED += [(3, w, c) for w in (255, 256, 257, 341, 342, 512, 1023, 1025, 2100) fo
 @pytest.mark.parametrize("border", ["reflect", "circular"])
 @each_dtype
 def test_every_number_has_one_owner(dtype, border):
-    """Of all threads of all blocks; and none reads where there is nothing."""
+    """All threads of all blocks are asked; none reads where there is nothing."""
     for height, width, channels in OWNED:
         images = encode(np.zeros((2, height, width, channels)), dtype)
         for array in (images, shifted(images)):  # the second is not aligned

@@ -21,7 +21,7 @@ if ON_DEVICE:
 
 pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
 
-# Of many examples, rows, columns and channels; all but the last two with odd rows.
+# Many examples, rows, columns, channels; all but the last two have odd rows.
 SHAPES = [
     *[(1, 1031, 517, 1), (1, 3, 4099, 1), (1, 4099, 3, 1), (64, 33, 31, 7)],
     *[(1, 67, 65, 513), (4096, 5, 5, 1), (1, 257, 255, 64), (2, 512, 512, 3)],
@@ -67,7 +67,7 @@ def test_large_images_equal_the_oracle(shape, which, dtype):
     upstream = upstream.astype(COMPUTE[dtype])
     for pair, wanted in ((coded, by_both[1]), (coded[::-1], by_both[0])):
         found, gradient = CUDA[dtype].loss_memo(*pair, upstream, **options)
-        # Of small images of magnitudes, whose differences cancel.
+        # In small images of magnitudes, whose differences cancel.
         assert errors(found.astype("float64"), loss).max() < 1e-5
         assert_image_near(decode(gradient, dtype), wanted, dtype, factor=8)
 

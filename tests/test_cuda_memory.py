@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
 
 GUARD = 64  # Numbers at either side of an array.
 SHAPES = [(2, 9, 350, 3), (2, 67, 8, 4), (1, 9, 4, 130), (3, 1, 5, 1)]
-# Of the plain program and of the general one.
+# The plain program runs, and the general one.
 OPTIONS = [
     {},
     {"response": "magnitude", "penalty": "log", "border": "circular"},

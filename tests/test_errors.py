@@ -157,7 +157,7 @@ def test_smallest_sizes(backend, stencil, border, argument, data_format, axis):
     argument=["y_true", "y_pred", "weights", "mask"],
 )
 def test_other_ranks(backend, shape, argument):
-    """Also that of the vector of no numbers which stands for None inside."""
+    """Also that of the empty tensor which stands for None inside."""
     given = {"y_true": GOOD, "y_pred": GOOD, "weights": GOOD, "mask": GOOD == 0}
     given[argument] = np.zeros(shape, bool if argument == "mask" else "float32")
     message = unknown_message = f"{argument} must have rank 4.*got shape"

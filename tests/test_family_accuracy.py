@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def residuals(dtype, exponent):
-    """Of all sizes, mostly between 1/1000 and 1000, and of both signs."""
+    """Residuals of both signs and all sizes, mostly between 1/1000 and 1000."""
     rng = generator(150)
     sizes = [10.0 ** rng.uniform(-exponent, exponent, 6000), 10.0 ** rng.uniform(-3, 3, 6000)]
     sizes += [1 + rng.uniform(-1e-3, 1e-3, 2000), rng.uniform(0, 4, 6000)]

@@ -53,7 +53,7 @@ def test_the_loss_is_symmetric_bit_for_bit(shape, seed, dtype, options):
 @properties
 @hypothesis.given(shapes, seeds, wide_dtypes, families(penalty="l1"), st.integers(-10, 10))
 def test_l1_is_homogeneous_exactly_for_powers_of_two(shape, seed, dtype, options, exponent):
-    """Of degree 1, and of degree 0 for direction; not for the curved response normal."""
+    """The degree is 1, and 0 for direction; the curved response normal has none."""
     if options["response"] == "normal":
         return
     data = example(generator(seed), shape, dtype, options, noisy)

@@ -124,7 +124,7 @@ def test_an_op_library_of_elsewhere(check, tmp_path):
 
 
 def test_the_tests_that_are_named_exist():
-    """Of the groups, and of those that are left out."""
+    """Counts the groups, and those that are left out."""
     modules = [module for group, _ in on_device.GROUPS.values() for module in group]
     assert len(set(modules)) == len(modules)
     for module in modules:

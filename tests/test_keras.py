@@ -149,7 +149,7 @@ def test_masks_that_are_none_are_refused():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_images_of_16_bits_are_not_cast_and_the_value_has_32(rng, dtype, monkeypatch):
-    """Of a loss of the usual dtype. A value above 65504 is none of float16."""
+    """The loss has the usual dtype. float16 has no value above 65504."""
     seen = []
     ops = _backend.ops()
     plain_loss = ops.loss

@@ -89,7 +89,7 @@ def assert_near(found, wanted):
 
 @each_loss
 def test_masks_of_examples_count_as_in_a_loss_of_keras(rng, cls, shape):
-    """Of frames, and of videos with all their frames; also a mask that leaves nothing."""
+    """Masks of frames, and of videos with all their frames; also one that leaves nothing."""
     images = random(rng, 2, *shape)
     frames, videos = shape[:-3], shape[:1]
     for mask, weights in (
@@ -306,7 +306,7 @@ def test_weights_of_unknown_rank_in_presets_and_metrics(rng):
 
 
 def pipeline(*arrays):
-    """Of two batches; it loses what it knew of targets and weights."""
+    """A pipeline of two batches that loses what it knew of targets and weights."""
 
     def same(x, y, weights):
         return x, *tf.py_function(lambda *given: given, [y, weights], [tf.float32, tf.float32])

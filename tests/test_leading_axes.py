@@ -115,7 +115,7 @@ def test_compiled(rng):
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
 def test_sample_weights_of_keras(rng, reduction):
-    """Of videos, of frames, of pixels; T == B, where Keras would broadcast [B] over the frames."""
+    """Weights of videos, frames and pixels; T == B, where Keras would broadcast [B] over frames."""
     of_pixels = [(2, 2, 5, 6), (2, 2, 5, 6, 1), (2, 2, 5, 6, 3)]
     for shape in [(), (2,), (2, 1), (2, 2), *of_pixels]:
         check_sample_weights(rng, reduction, shape)

@@ -59,9 +59,9 @@ class Problem:
         for name in ("weights", "mask"):
             size = (*shape[:3], 1 if case[name] == "of one channel" else shape[3])
             if case[name] != "none":
-                is_there = layout(rng.random(size) > 0.12)
+                in_bounds = layout(rng.random(size) > 0.12)
                 self.maps[name] = (
-                    is_there if name == "mask" else layout(rng.random(size)) * is_there
+                    in_bounds if name == "mask" else layout(rng.random(size)) * in_bounds
                 )
         if "mask" in self.maps:  # nobody looks at what it hides
             y_true, y_pred = (np.where(self.maps["mask"], x, np.nan) for x in (y_true, y_pred))

@@ -174,7 +174,7 @@ def test_what_a_mask_hides_dilutes_nothing(rng, normalizer):
         np.testing.assert_array_equal(counts, [[36, 36], [0, 0]])
     np.testing.assert_allclose(*found, rtol=1e-13)
     inner = gradops.gradient_loss(*patch, border="valid", normalizer=normalizer)
-    # Of normalizer batch the mean over both examples is the one of the patch.
+    # Under normalizer batch, the mean over both examples is that of the patch.
     expected = [2 * inner[0] if normalizer == "batch" else inner[0], 0]
     np.testing.assert_allclose(found[0], expected, rtol=1e-13)
 

@@ -80,7 +80,7 @@ OF_EVERY_PRESET = [("data_format", ["NHWC"], "must be one of 'channels_last', 'c
 
 @pytest.mark.parametrize("name", BAD_OPTIONS)
 def test_options(name):
-    """Of the function, and of the loss when it is made."""
+    """The function refuses them, and so does the loss when it is made."""
     assert BAD_OPTIONS.keys() == {*OPTIONS, "align_scale_and_shift"}
     for option, values, message in BAD_OPTIONS[name] + OF_EVERY_PRESET:
         for value in values:

@@ -20,7 +20,7 @@ from preset_tools import (
 
 from gradops import _backend, presets
 
-# Of gmsd, for images here; it has a test of its own.
+# gmsd's, for the images here; it has a test of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:value_range must be")
 
 SHAPE = (2, 19, 22, 3)
@@ -43,7 +43,7 @@ MODE_CASES = [
 
 
 def images(rng, dtype="float64"):
-    """Of values above 0, and of magnitudes that differ: the difference of their means is large."""
+    """Values are above 0 and magnitudes differ, so that the difference of their means is large."""
     target, prediction = np.exp(0.5 * rng.standard_normal((2, *SHAPE)))
     return tf.constant(target, dtype), tf.constant(2 * prediction, dtype)
 

@@ -139,7 +139,7 @@ def test_the_loss_in_a_dataset_of_worker_threads(pair):
 
 
 def cases():
-    """Of each function: its name, inputs by place and by keyword, options."""
+    """Yields each function's name, inputs by place and by keyword, and options."""
     names = [*FUNCTIONS, *(f"presets.{name}" for name in presets.__all__ if name.islower())]
     for name in names:
         parameters = inspect.signature(operator.attrgetter(name)(gradops)).parameters

@@ -160,7 +160,7 @@ def check_tensorflow(penalty, shape):
 
 @pytest.mark.parametrize("downsample", ["stride", "average"])
 def test_scales_are_losses_of_smaller_images(downsample):
-    """Of an odd height; a mean is valid if all of its pixels are."""
+    """The height is odd; a mean is valid if all of its pixels are."""
     y_true, y_pred = pair(25, 2, 13, 8, 2)
     rng = np.random.default_rng(26)
     weights, mask = rng.random((2, 13, 8, 1)), rng.random((2, 13, 8, 1)) > 0.1

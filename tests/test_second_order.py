@@ -92,7 +92,7 @@ def test_functions_of_the_losses_in_a_graph(rng, of, options):
 
 @each([*FAMILY, *MEMBERS], FAMILY)
 def test_sums_by_axis(rng, options):
-    """Of upstream[b, k], by finite differences of the oracle's gradient and of itself."""
+    """By upstream[b, k]: finite differences of the oracle's gradient and of the op's own."""
     # Normal, not dyadic: finite differences must not cross a tie.
     y_true, y_pred = (tf.constant(rng.normal(size=SHAPE)) for _ in range(2))
     vector = rng.normal(size=SHAPE)

@@ -120,7 +120,7 @@ def test_class_weights_of_arrays_are_refused_by_keras(rng):
 
 
 def test_class_weights_of_a_dataset_weigh_pixels(rng):
-    """Of one channel: Keras takes the rounded target of each pixel for its class."""
+    """Images have one channel: Keras takes the rounded target of each pixel for its class."""
     x, y = rng.random((2, 4, *SHAPE[:2], 1), np.float32)
     model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Conv2D(1, 3, padding="same")])
     model.compile(keras.optimizers.SGD(0.0), loss=gradops.SobelLoss())

@@ -192,7 +192,7 @@ def test_a_memo_that_is_used_twice_keeps_its_numbers(rng):
 
 
 def test_a_program_that_is_compiled_for_many_threads_has_the_same_bits(rng):
-    """Of many units of work, so that several threads share them."""
+    """The images are cut into many units of work, so that several threads share them."""
     tensors = images(rng, (4, 200, 130, 3), "float32")
 
     def call(y_true, y_pred):

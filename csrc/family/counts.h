@@ -20,8 +20,8 @@ inline Counted CountedFor(NormalizerId normalizer) {
 /// their sums then neither overflow nor vanish in T.
 template <class T>
 struct WeightRange {
-  static constexpr T kLeast = sizeof(T) == 4 ? T(1e-30) : T(1e-290);
-  static constexpr T kMost = sizeof(T) == 4 ? T(1e19) : T(1e150);
+  static constexpr T kMin = sizeof(T) == 4 ? T(1e-30) : T(1e-290);
+  static constexpr T kMax = sizeof(T) == 4 ? T(1e19) : T(1e150);
 };
 
 /// What counts of an example without weights and mask, from its shape alone.

@@ -29,7 +29,7 @@ class Sizes {
   int64_t& operator[](size_t axis) { return sizes_[axis]; }
   int64_t operator[](size_t axis) const { return sizes_[axis]; }
   const int64_t* begin() const { return sizes_; }
-  /// Of the sizes that are known.
+  /// The end of the sizes that are kept.
   const int64_t* end() const { return sizes_ + (rank_ < kMaximumRank ? rank_ : kMaximumRank); }
 
   bool operator==(const Sizes& other) const {

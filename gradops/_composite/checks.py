@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from gradops._composite.stencils import Stencil
 from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
-from gradops._inputs.same_shape import agreed, same_shape
-from gradops._inputs.tensors import after, is_absent, shape_error, shape_text, size_text
+from gradops._inputs.same_shape import equal_size, same_shape
+from gradops._inputs.tensors import is_absent, shape_error, shape_text, size_text, with_assert
 
 # Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
 # csrc/family/counts.h.
@@ -33,7 +33,7 @@ def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tenso
     if None not in (height, width):
         return images
     sizes = tf.gather(tf.shape(images), axes)
-    return after(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
+    return with_assert(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
 
 
 def check_target(
@@ -84,7 +84,7 @@ def _non_negative(weights: tf.Tensor) -> tf.Tensor:
     good = tf.reduce_all(weights >= 0)  # NaN is not.
     if tf.executing_eagerly() and not good:
         raise tf.errors.InvalidArgumentError(None, None, message)
-    return after(tf.debugging.Assert(good, [message]), weights)
+    return with_assert(tf.debugging.Assert(good, [message]), weights)
 
 
 def _in_range(weights: tf.Tensor) -> tf.Tensor:
@@ -105,7 +105,7 @@ def _in_range(weights: tf.Tensor) -> tf.Tensor:
     if tf.executing_eagerly() and not good:
         found = tf.boolean_mask(largest, ~fits)[0].numpy()
         raise tf.errors.InvalidArgumentError(None, None, f"{message} {found:g}")
-    return after(tf.debugging.Assert(good, [message, largest]), weights)
+    return with_assert(tf.debugging.Assert(good, [message, largest]), weights)
 
 
 def _check_per_pixel(
@@ -128,11 +128,11 @@ def _check_per_pixel(
     may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
     good = tf.reduce_all(tf.equal(shape, wanted) | (may_be_one & tf.equal(shape, 1)))
     check = tf.debugging.Assert(good, [message, shape, "for images", wanted])
-    shape, wanted = after(check, shape), after(check, wanted)
-    sizes = [agreed(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
+    shape, wanted = with_assert(check, shape), with_assert(check, wanted)
+    sizes = [equal_size(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
     channels = shape[channel_axis]
     of_images = tf.where(tf.equal(channels, 1), channels, wanted[channel_axis])
-    sizes.insert(channel_axis, agreed(channels, of_images))
+    sizes.insert(channel_axis, equal_size(channels, of_images))
     return tf.ensure_shape(tf.reshape(values, sizes), values.shape)
 
 
@@ -141,7 +141,9 @@ def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tens
     message = f"{argument} must have rank 4 {layout}, got shape"
     if values.shape.rank is None:
         shape = tf.shape(values)
-        values = after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
+        values = with_assert(
+            tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values
+        )
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")

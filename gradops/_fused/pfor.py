@@ -71,7 +71,7 @@ def _folded_losses(
 
 def _unfolded(output: tf.Tensor, count: tf.Tensor, batch: tf.Tensor) -> Any:
     rest = tf.shape(output)[1:]
-    # An output that is not wanted is a vector of no numbers.
+    # An output that is not wanted is an empty tensor.
     size = 0 if output.shape.rank == 1 and output.shape[0] == 0 else batch
     return pfor.wrap(tf.reshape(output, tf.concat([[count, size], rest], axis=0)), True)
 

@@ -11,12 +11,12 @@ from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.tensors import (
     Inputs,
     absent,
-    after,
     check_shapes,
     is_absent,
     loss_dtype,
     shape_error,
     shape_text,
+    with_assert,
 )
 
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
@@ -99,11 +99,11 @@ def _mask(values: MaskLike, rank: int) -> tf.Tensor:
 
 
 def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Tensor:
-    """A vector of no numbers would be; in a graph, it may only come to light when it is run."""
+    """An empty tensor of rank 1 would be; in a graph, it may only come to light when it is run."""
     message = f"{argument} must have rank {rank}, got shape"
     if values.shape.rank is None:
         check = tf.debugging.Assert(tf.not_equal(tf.rank(values), 1), [message, tf.shape(values)])
-        return after(check, values)
+        return with_assert(check, values)
     if is_absent(values):
         raise shape_error(f"{message} {shape_text(values.shape)}")
     return values

@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
+from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_assert
 
 _IMAGE_AXES = 3  # channels_last or channels_first
 
@@ -80,7 +80,9 @@ class LeadingAxes:
         if tensor.shape.rank is None:
             message = f"{argument} must have rank {rank} as {self._argument}, got"
             found = tf.size(tf.shape(tensor))  # tf.rank is taken for what ensure_shape says
-            tensor = after(tf.debugging.Assert(tf.equal(found, rank), [message, found]), tensor)
+            tensor = with_assert(
+                tf.debugging.Assert(tf.equal(found, rank), [message, found]), tensor
+            )
             tensor = tf.ensure_shape(tensor, [None] * rank)
         if tensor.shape.rank != rank:
             raise shape_error(
@@ -97,7 +99,9 @@ class LeadingAxes:
             return tensor
         shapes = [tf.shape(x)[:-_IMAGE_AXES] for x in (self._images, tensor)]
         good = tf.reduce_all(tf.equal(*shapes))
-        tensor = after(tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor)
+        tensor = with_assert(
+            tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor
+        )
         # XLA drops assertions. It does refuse to stack what has not the same shape.
         both = tf.stack([tf.zeros(shape, tf.bool) for shape in shapes])
         rest = tf.shape(tensor)[-_IMAGE_AXES:]

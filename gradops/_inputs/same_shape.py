@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._inputs.tensors import shape_error, shape_text, with_assert
 
 
 def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
@@ -25,16 +25,16 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
     least = tf.minimum(*ranks)
     good = tf.reduce_all(tf.equal(shapes[0][:least], shapes[1][:least])) & tf.equal(*ranks)
     check = tf.debugging.Assert(good, [f"{message}, got", *shapes])
-    first = after(check, first)
+    first = with_assert(check, first)
     if first.shape.rank is None or second.shape.rank is None:
         return first
-    shapes = after(check, shapes[0]), after(check, shapes[1])
+    shapes = with_assert(check, shapes[0]), with_assert(check, shapes[1])
     known = first.shape.merge_with(second.shape)
-    found = [agreed(*(shape[axis] for shape in shapes)) for axis in range(known.rank)]
+    found = [equal_size(*(shape[axis] for shape in shapes)) for axis in range(known.rank)]
     sizes = [each if size is None else size for size, each in zip(known, found, strict=True)]
     return tf.ensure_shape(tf.reshape(first, sizes), known)
 
 
-def agreed(*sizes: tf.Tensor) -> tf.Tensor:
+def equal_size(*sizes: tf.Tensor) -> tf.Tensor:
     """The one size that all are; XLA, which drops assertions, refuses to stack anything else."""
     return tf.shape(tf.stack([tf.zeros([size], tf.bool) for size in sizes]))[1]

@@ -26,7 +26,7 @@ class Inputs(NamedTuple):
 
 
 def absent(dtype: tf.DType) -> tf.Tensor:
-    """What stands for an input that is not given: a vector of no numbers."""
+    """What stands for an input that is not given: an empty tensor."""
     return _eager_absent(dtype) if tf.executing_eagerly() else tf.constant([], dtype)
 
 
@@ -77,7 +77,7 @@ def size_text(size: int | None) -> str:
     return "?" if size is None else str(size)
 
 
-def after(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
+def with_assert(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
     """The values, once an assertion has passed; None is one that passed in eager mode."""
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(values)

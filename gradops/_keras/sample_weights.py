@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from gradops._inputs import convert
-from gradops._inputs.same_shape import agreed
-from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._inputs.same_shape import equal_size
+from gradops._inputs.tensors import shape_error, shape_text, with_assert
 
 
 def route(
@@ -44,7 +44,7 @@ def _route_by_rank_at_run_time(
     good |= tf.equal(rank, of_images - 2) & tf.reduce_all(tf.equal(sizes[-1:], 1))
     message = ranks_message("sample_weight", of_images)
     check = tf.debugging.Assert(good, [f"{message}, got shape", sizes])
-    weights, sizes = after(check, weights), after(check, sizes)
+    weights, sizes = with_assert(check, weights), with_assert(check, sizes)
     channels = of_images - 1 if data_format == "channels_last" else of_images - 3
     of_pixels = rank >= of_images - 1
     by_example = tf.cond(
@@ -128,8 +128,8 @@ def like_losses(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tenso
         sizes, wanted = tf.shape(values), tf.shape(losses)
         good = tf.equal(sizes[0], wanted[0])
         check = tf.debugging.Assert(good, [f"{message}, got", sizes, "for losses", wanted])
-        sizes = after(check, sizes)
-        first = agreed(sizes[0], wanted[0])
+        sizes = with_assert(check, sizes)
+        first = equal_size(sizes[0], wanted[0])
         values = tf.reshape(values, tf.concat([[first], sizes[1:]], axis=0))
     if losses.shape.rank == 1:
         return values
@@ -150,5 +150,5 @@ def _like_losses_of_unknown_rank(argument: str, losses: tf.Tensor, values: tf.Te
     good &= tf.reduce_all(tf.equal(kept, wanted[:least]) | tf.equal(kept, 1))
     message = f"{argument} must be [B], or have axes of losses that may be 1 after B, got"
     check = tf.debugging.Assert(good, [message, sizes, "for losses", wanted])
-    values = tf.reshape(after(check, values), after(check, shape))
+    values = tf.reshape(with_assert(check, values), with_assert(check, shape))
     return tf.ensure_shape(tf.broadcast_to(values, wanted), losses.shape)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._inputs.tensors import shape_error, shape_text, with_assert
 
 _HALVES = (tf.float16, tf.bfloat16)
 
@@ -162,7 +162,7 @@ def _checked_feature(argument: str, feature: Any, images: tf.Tensor) -> tf.Tenso
     good = tf.reduce_all(tf.equal(sizes[:1], of_images[:1])) & tf.reduce_all(sizes[1:] > 0)
     good &= tf.size(sizes) > 0
     check = tf.debugging.Assert(good, [f"{message}, got shape", sizes, "for images", of_images])
-    return after(check, feature)
+    return with_assert(check, feature)
 
 
 def _text(value: Any) -> str:

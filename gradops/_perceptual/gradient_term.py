@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from gradops import presets
-from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
+from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_assert
 from gradops._keras import calls
 from gradops.losses import GradientLoss, SobelLoss
 
@@ -80,7 +80,7 @@ def _by_example(losses: Any, images: tf.Tensor) -> tf.Tensor:
         sizes = tf.shape(losses), tf.shape(images)
         good = tf.reduce_all(tf.equal(sizes[0][:1], sizes[1][:1])) & (tf.size(sizes[0]) > 0)
         check = tf.debugging.Assert(good, [f"{message}, got shape", sizes[0], "for", sizes[1]])
-        losses = after(check, losses)
+        losses = with_assert(check, losses)
     return mean_by_example(losses)
 
 

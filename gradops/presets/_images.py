@@ -10,8 +10,8 @@ import tensorflow as tf
 from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
-from gradops._inputs.same_shape import agreed
-from gradops._inputs.tensors import after, loss_dtype, shape_error, shape_text
+from gradops._inputs.same_shape import equal_size
+from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_assert
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 _LEAST_EPSILON = 1e-15
@@ -114,7 +114,9 @@ def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
     message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
     if values.shape.rank is None:
         shape = tf.shape(values)
-        values = after(tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values)
+        values = with_assert(
+            tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values
+        )
         return tf.ensure_shape(values, [None] * 4)
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
@@ -133,10 +135,10 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
     found = [tf.gather(shape, along) for shape in shapes]
     good = tf.reduce_all(tf.equal(*found))
     check = tf.debugging.Assert(good, [message, "got", *shapes])
-    shapes = [after(check, shape) for shape in shapes]
+    shapes = [with_assert(check, shape) for shape in shapes]
     shape, known = tf.unstack(shapes[0], 4), first.shape.as_list()
     for axis in along:
-        shape[axis] = agreed(*(sizes[axis] for sizes in shapes))
+        shape[axis] = equal_size(*(sizes[axis] for sizes in shapes))
         known[axis] = second.shape[axis] if known[axis] is None else known[axis]
     return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), known)
 
@@ -217,7 +219,7 @@ def logarithm(argument: str, depth: tf.Tensor) -> tf.Tensor:
     good = depth > 0  # NaN is not
     if not tf.executing_eagerly():
         least = tf.reduce_min(depth)
-        depth = after(tf.debugging.Assert(tf.reduce_all(good), [message, least]), depth)
+        depth = with_assert(tf.debugging.Assert(tf.reduce_all(good), [message, least]), depth)
     elif not tf.reduce_all(good):
         wrong = tf.boolean_mask(depth, ~good)[0].numpy()
         raise tf.errors.InvalidArgumentError(None, None, f"{message} {wrong}")

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs.tensors import after, shape_error, shape_text
+from gradops._inputs.tensors import shape_error, shape_text, with_assert
 from gradops.presets import _images
 
 #: Red, green, blue to luma: ITU-R BT.601, the Y of YIQ.
@@ -65,5 +65,5 @@ def large_enough(lumas: tf.Tensor, least: int, reason: str) -> tf.Tensor:
         return lumas
     sizes = tf.shape(lumas)[1:3]
     good = tf.reduce_all(sizes >= least)
-    lumas = after(tf.debugging.Assert(good, [message, sizes]), lumas)
+    lumas = with_assert(tf.debugging.Assert(good, [message, sizes]), lumas)
     return tf.where(good, lumas, tf.constant(math.nan, lumas.dtype))

@@ -18,7 +18,7 @@ namespace gradops::cpu {
 template <class T>
 std::string CheckLargestWeight(int64_t bits) {
   using Range = WeightRange<T>;
-  if (bits == 0 || (bits >= WeightBits(Range::kLeast) && bits <= WeightBits(Range::kMost))) {
+  if (bits == 0 || (bits >= WeightBits(Range::kMin) && bits <= WeightBits(Range::kMax))) {
     return "";
   }
   // A subnormal float is a multiple of 2^-149; converted, it might become 0.
@@ -30,7 +30,7 @@ std::string CheckLargestWeight(int64_t bits) {
   char text[160];
   std::snprintf(text, sizeof(text),
                 "weights must have a largest value of 0 or from %g to %g in each example, got %g",
-                static_cast<double>(Range::kLeast), static_cast<double>(Range::kMost), largest);
+                static_cast<double>(Range::kMin), static_cast<double>(Range::kMax), largest);
   return text;
 }
 

@@ -80,7 +80,7 @@ class FactorRows {
     if (mask_.data != nullptr) {
       const MapAhead ahead = maps_.Ahead(mask_, row + count, count);
       for (int64_t i = 0; i < count; ++i) {
-        for (int64_t at = 0; at < ahead.size; at += 64) ahead.Fetch(i, at);
+        for (int64_t at = 0; at < ahead.size; at += 64) ahead.Prefetch(i, at);
       }
     }
     for (int64_t i = 0; i < count; ++i) {

@@ -209,7 +209,7 @@ void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
         math::Min(own.end, own.begin + math::CeilDiv(interior.begin - own.begin, kLine) * kLine);
     int64_t x = left;
     for (; x + kLine <= interior.end; x += kLine) {
-      ahead.Fetch(0, x);
+      ahead.Prefetch(0, x);
 #pragma GCC unroll 4
       for (int64_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8

@@ -23,7 +23,8 @@ GRADOPS_FN T WeightedNeighbours(const T* row, const double weights[3], int64_t x
 /// The columns of a tile that the border changes, with their taps, worked out once for all rows.
 class ColumnEdges {
  public:
-  /// `reach`: columns that the border changes on each side, 1 or 2.
+  /// `adjoint`: for the adjoint pass, of which the border changes two columns on each side, not
+  /// one.
   ColumnEdges(const KernelParams& params, const Tile& tile, bool adjoint)
       : width_(tile.shape.width) {
     reach_ = math::Wraps(params.stencil, params.border, width_) ? 0 : (adjoint ? 2 : 1);

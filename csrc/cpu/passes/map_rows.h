@@ -13,7 +13,7 @@ struct MapAhead {
   int64_t stride = 0, size = 0;  // bytes: from row to row, of a row
 
   /// The line of row `row` that holds byte `at`, if there is one.
-  GRADOPS_FN void Fetch(int64_t row, int64_t at) const {
+  GRADOPS_FN void Prefetch(int64_t row, int64_t at) const {
     if (at < size) __builtin_prefetch(data + row * stride + at);
   }
 };

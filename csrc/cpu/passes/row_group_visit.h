@@ -73,10 +73,10 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   LaneSums<T> lanes = *sums;
   for (int64_t block = 0; block < group.size; block += kBlock<T>) {
 #pragma GCC unroll 4
-    for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Fetch(i, block);
+    for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Prefetch(i, block);
     if constexpr (kWeighted) {
 #pragma GCC unroll 4
-      for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Fetch(i, block * sizeof(T));
+      for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Prefetch(i, block * sizeof(T));
     }
     const auto visit = [&](G& sum, int number) GRADOPS_LAMBDA {
       const int64_t x = block + number * V::kLanes;

@@ -26,7 +26,7 @@ struct RowsAhead {
   }
 
   /// The block of row `row` that begins `position` numbers after the rows' first.
-  GRADOPS_FN void Fetch(int row, int64_t position) const {
+  GRADOPS_FN void Prefetch(int row, int64_t position) const {
     const int64_t at = row * stride + position * number;
     __builtin_prefetch(pred + at);
     __builtin_prefetch(target + at);

@@ -61,7 +61,7 @@ class SourceRows {
     VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
       for (int64_t block = begin; block < end; block += kBlock<T>) {
 #pragma GCC unroll 4
-        for (int i = 0; i < kFetched; ++i) ahead.Fetch(i, block);
+        for (int i = 0; i < kFetched; ++i) ahead.Prefetch(i, block);
 #pragma GCC unroll 4
         for (int i = 0; i < kGroupRows; ++i) {
 #pragma GCC unroll 4

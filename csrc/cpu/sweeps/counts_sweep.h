@@ -18,7 +18,7 @@ class WeightSums {
   void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
     const CountedPositions<T> counted = {own.begin, own.end};
     AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
-      ahead.Fetch(0, x * sizeof(T));
+      ahead.Prefetch(0, x * sizeof(T));
       return counted.Counted(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
     });
     Check(factor.weight + own.begin, own.end - own.begin);

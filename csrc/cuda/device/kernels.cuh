@@ -36,7 +36,7 @@ __device__ __forceinline__ void RunSteps(Thread* thread, int r) {
 }
 
 template <class S, class Thread>
-__global__ void __launch_bounds__(kMostThreads, Thread::kBlocks)
+__global__ void __launch_bounds__(kMaxThreads, Thread::kBlocks)
     SweepKernel(const __grid_constant__ StripArgs<S> args) {
   extern __shared__ __align__(16) unsigned char memory[];
   if (FinishWithMemo(args, static_cast<int>(blockIdx.x), threadIdx.x)) return;
@@ -65,7 +65,7 @@ template <class S, class Function>
 __global__ void __launch_bounds__(kPixelThreads)
     PixelKernel(const __grid_constant__ ImageArgs<S> args, Function function) {
   const ImagePixel pixel(args, blockIdx.x, threadIdx.x);
-  if (pixel.is_there) function(args, pixel);
+  if (pixel.in_bounds) function(args, pixel);
 }
 
 /// A block for each example: adds up what its blocks found.

@@ -130,7 +130,7 @@ class Device {
     for (int64_t block = 0; block < args.Blocks(); ++block) {
       for (int thread = 0; thread < kPixelThreads; ++thread) {
         const ImagePixel pixel(args, block, thread);
-        if (pixel.is_there) Function()(args, pixel);
+        if (pixel.in_bounds) Function()(args, pixel);
       }
     }
   }
@@ -178,12 +178,12 @@ std::string CountOwners(const StripArgs<S>& args, int* owners) {
       for (int v = 0; v < kVec<S>; ++v) {
         if (!is_in_row(place.Position(v))) return "a number beyond its row";
         if (args.is_contiguous &&
-            (contiguous.IsThere(v) != place.IsThere(v) || contiguous.IsOwn(v) != place.IsOwn(v) ||
-             (place.IsThere(v) && contiguous.Position(v) != place.Position(v)))) {
+            (contiguous.InBounds(v) != place.InBounds(v) || contiguous.IsOwn(v) != place.IsOwn(v) ||
+             (place.InBounds(v) && contiguous.Position(v) != place.Position(v)))) {
           return "numbers that are no neighbours";
         }
-        if (args.is_aligned && (place.IsThere(v) != place.IsThere(0) ||
-                                (place.IsThere(0) && place.Position(0) % kVec<S> != 0))) {
+        if (args.is_aligned && (place.InBounds(v) != place.InBounds(0) ||
+                                (place.InBounds(0) && place.Position(0) % kVec<S> != 0))) {
           return "a vector that is cut";
         }
         for (int row = block.row_begin; row < block.row_end && place.IsOwn(v); ++row) {

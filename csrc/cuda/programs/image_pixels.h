@@ -53,13 +53,13 @@ ImageArgs<S> MakeImageArgs(const KernelParams& params, const S* in, S* out) {
 struct ImagePixel {
   int64_t plane_begin;
   int row, pixel, channel;
-  bool is_there;
+  bool in_bounds;
 
   template <class S>
   GRADOPS_FN ImagePixel(const ImageArgs<S>& args, int64_t block, int thread) {
     const int64_t row_of_all = block / args.BlocksPerRow();
     const int position = static_cast<int>(block % args.BlocksPerRow()) * kPixelThreads + thread;
-    is_there = position < args.row_size;
+    in_bounds = position < args.row_size;
     plane_begin = row_of_all / args.height * args.height * args.row_size;
     row = static_cast<int>(row_of_all % args.height);
     pixel = position / args.channels;

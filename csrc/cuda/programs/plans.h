@@ -43,7 +43,7 @@ bool VisitFixed(const StripArgs<S>& args, Visitor&& visitor) {
   const math::Stencil& stencil = args.params.stencil;
   const StripLayout& layout = args.layout;
   if (!args.is_aligned || !args.HasTarget() || stencil.IsForward() || !stencil.Smooths() ||
-      layout.row_size > kMostFixedNumbers)
+      layout.row_size > kMaxFixedNumbers)
     return false;
   const auto with_shift = [&](auto shift) {
     constexpr int kShift = decltype(shift)::value;
@@ -102,7 +102,7 @@ StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, cons
 
 /// "" or what is wrong with the size of the images.
 inline std::string CheckRows(const ImageShape& shape) {
-  if (shape.RowSize() <= kMostRowNumbers && shape.height <= kMostRowNumbers) return "";
+  if (shape.RowSize() <= kMaxRowNumbers && shape.height <= kMaxRowNumbers) return "";
   return "images on a GPU must have at most 2^30 rows, and at most 2^30 numbers in each, got "
          "height " +
          std::to_string(shape.height) + ", width " + std::to_string(shape.width) +

@@ -25,10 +25,10 @@ class RowsInRegisters {
   GRADOPS_FN static int Bytes() { return 0; }
   GRADOPS_FN RowsInRegisters(unsigned char*, int) {}
 
-  /// `is_there`: whether there is such a row; `from`: the thread's numbers of an image in it.
+  /// `in_bounds`: whether there is such a row; `from`: the thread's numbers of an image in it.
   template <class From>
-  GRADOPS_FN void AskPacks(int, int ahead, bool is_there, From&& from) {
-    if (!is_there) return;
+  GRADOPS_FN void AskPacks(int, int ahead, bool in_bounds, From&& from) {
+    if (!in_bounds) return;
     GRADOPS_UNROLL
     for (int i = 0; i < kImages; ++i) {
       kept_[ahead][i] = *reinterpret_cast<const Kept*>(from(i));
@@ -36,8 +36,8 @@ class RowsInRegisters {
   }
   /// The same of numbers that may lie anywhere: load(image, pack) sets those that are there.
   template <class Load>
-  GRADOPS_FN void AskNumbers(int ahead, bool is_there, Load&& load) {
-    if (!is_there) return;
+  GRADOPS_FN void AskNumbers(int ahead, bool in_bounds, Load&& load) {
+    if (!in_bounds) return;
     GRADOPS_UNROLL
     for (int i = 0; i < kImages; ++i) {
       P pack = Get(ahead, i);
@@ -123,8 +123,8 @@ class RowsInRing {
   }
 
   template <class From>
-  GRADOPS_FN void AskPacks(int r, int, bool is_there, From&& from) {
-    if (is_there) {
+  GRADOPS_FN void AskPacks(int r, int, bool in_bounds, From&& from) {
+    if (in_bounds) {
       GRADOPS_UNROLL
       for (int i = 0; i < kImages; ++i) {
 #if defined(__CUDA_ARCH__)
@@ -166,7 +166,7 @@ class RowsInRing {
   }
 
   // The same for blocks of fewer threads, so that it is known when a program is compiled.
-  static constexpr int kStride = kMostThreads * static_cast<int>(sizeof(P));
+  static constexpr int kStride = kMaxThreads * static_cast<int>(sizeof(P));
   Address ring_;
 };
 

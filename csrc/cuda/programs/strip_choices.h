@@ -12,25 +12,25 @@ namespace gradops::cuda {
 /// At every number: does everything.
 struct ChosenPerNumber {
   static constexpr bool kPlain = false, kFixed = false;
-  static constexpr int kMostFar = 0;
+  static constexpr int kMaxFar = 0;
 };
 /// Once a row, by branches that all threads share. Plain: no maps, a light penalty, contiguous
 /// numbers.
 struct ChosenPerRow {
   static constexpr bool kPlain = true, kFixed = false;
-  static constexpr int kMostFar = 0;
+  static constexpr int kMaxFar = 0;
 };
 /// When it was compiled, but for the penalty and at the border. Plain, and rows are aligned;
 /// neighbours are as Shift<kN, kShift, true> reads them; weights as InteriorTaps of that kind.
 template <int kTheShift, math::TapsKind kTheTaps>
 struct ChosenBefore {
   static constexpr bool kPlain = true, kFixed = true;
-  static constexpr int kShift = kTheShift, kMostFar = kShift == 0 ? kMostStep : 4;
+  static constexpr int kShift = kTheShift, kMaxFar = kShift == 0 ? kMaxStep : 4;
   static constexpr math::TapsKind kTaps = kTheTaps;
 };
 
 /// The most numbers that a row may have for ChosenBefore, which counts its bytes in 32 bits.
-inline constexpr int kMostFixedNumbers = 1 << 28;
+inline constexpr int kMaxFixedNumbers = 1 << 28;
 
 /// Where a thread of a sweep is, and what that and the options choose for the passes of its rows.
 /// Each Visit function calls its visitor with what was chosen.
@@ -146,7 +146,7 @@ class StripChoices {
         y = down.derivative_counts && (smoothing >> v & 1);
         x = down.smoothing_counts && (derivative >> v & 1);
         if (is_joint) x = y = x && y;
-      } else if (place_.IsThere(v)) {
+      } else if (place_.InBounds(v)) {
         const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
         const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
         MapsHere().Counted(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint, row,

@@ -18,14 +18,14 @@ namespace gradops::cuda {
 inline constexpr int kWarp = 32;
 /// Rows of a strip: many, so that few rows are read by two strips; fewer where multiprocessors
 /// would have nothing to do.
-inline constexpr int kMostRows = 128, kLeastRows = 8;
+inline constexpr int kMaxRows = 128, kMinRows = 8;
 /// Steps of a strip besides its rows: those in which it begins and ends.
 inline constexpr int kStripSteps = 5;
 /// Numbers between neighbours along a row, at most: of images with more channels, chunks of them
 /// are swept.
-inline constexpr int kMostStep = 64;
+inline constexpr int kMaxStep = 64;
 /// Positions in a row, and rows, have 32 bits.
-inline constexpr int64_t kMostRowNumbers = int64_t{1} << 30;
+inline constexpr int64_t kMaxRowNumbers = int64_t{1} << 30;
 
 /// Numbers that a thread holds: 16 bytes of what it computes in.
 template <class S>
@@ -128,7 +128,7 @@ inline double CutRows(int channels, int vec, StripLayout* layout) {
   layout->far = math::CeilDiv(layout->step, vec) * vec;
   layout->margin = math::CeilDiv(2 * layout->step, vec) * vec;
   double least = 0;
-  for (int threads = kWarp; threads <= kMostThreads; threads += kWarp) {
+  for (int threads = kWarp; threads <= kMaxThreads; threads += kWarp) {
     const int64_t tiles =
         TilesOf(*layout, layout->shape.width * layout->step, int64_t{threads} * vec);
     if (tiles == 0 || (least != 0 && CostOf(tiles, threads) > least)) continue;
@@ -146,9 +146,9 @@ inline double CutRows(int channels, int vec, StripLayout* layout) {
 inline int RowsByWaves(const StripLayout& layout, int processors) {
   const int64_t at_once = int64_t{processors} * (kThreadsAtOnce / layout.threads);
   const int64_t per_strip = layout.shape.batch * layout.shape.planes * layout.tiles * layout.chunks;
-  int best = kMostRows;
+  int best = kMaxRows;
   int64_t fewest = 0;
-  for (int rows = kMostRows; rows >= kLeastRows; --rows) {
+  for (int rows = kMaxRows; rows >= kMinRows; --rows) {
     const int64_t blocks = per_strip * math::CeilDiv(layout.height, rows);
     const int64_t steps = math::CeilDiv(blocks, at_once) * (rows + kStripSteps);
     if (fewest == 0 || steps < fewest) fewest = steps, best = rows;
@@ -161,14 +161,14 @@ inline int RowsByThreads(const StripLayout& layout) {
   const int64_t per_row = layout.shape.batch * layout.shape.planes * layout.chunks *
                           int64_t{layout.tiles} * layout.threads;
   int rows = 64;
-  while (rows > kLeastRows && per_row * math::CeilDiv(layout.height, rows) < 1 << 17) {
+  while (rows > kMinRows && per_row * math::CeilDiv(layout.height, rows) < 1 << 17) {
     rows /= 2;
   }
   return rows;
 }
 
 /// By shape, stencil and the device's number of multiprocessors, so that sums are the same run
-/// after run. Of rows of at most kMostRowNumbers numbers.
+/// after run. Of rows of at most kMaxRowNumbers numbers.
 inline StripLayout MakeStripLayout(const KernelParams& params, int vec, int processors) {
   StripLayout layout;
   const ImageShape& shape = layout.shape = params.shape;

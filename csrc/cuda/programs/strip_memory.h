@@ -32,11 +32,11 @@ class StripMemory {
   static constexpr int kNumbers = 16 / static_cast<int>(sizeof(T));  // of a thread
 
   GRADOPS_FN static int Width(const StripLayout& layout) {
-    return kFar > 0 ? kMostThreads * kNumbers + 2 * kFar : layout.size + 2 * layout.far;
+    return kFar > 0 ? kMaxThreads * kNumbers + 2 * kFar : layout.size + 2 * layout.far;
   }
   GRADOPS_FN SharedAt<T> Row(int r, int row) const {
     if constexpr (kFar > 0) {
-      constexpr int kWidth = kMostThreads * kNumbers + 2 * kFar;
+      constexpr int kWidth = kMaxThreads * kNumbers + 2 * kFar;
       return memory_ + (r & 1) * (kRows * kWidth) + row * kWidth;
     }
     return memory_ + ((r & 1) * kRows + row) * width_;

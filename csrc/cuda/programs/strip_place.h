@@ -23,7 +23,7 @@ class StripPlace {
     }
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      const bool is_inside = !IsThere(v) || layout.wraps_along;
+      const bool is_inside = !InBounds(v) || layout.wraps_along;
       const int edge =
           is_inside ? kInside : cuda::EdgeOf(Pixel(v), static_cast<int>(layout.shape.width));
       edges_ |= edge << 4 * v;
@@ -34,7 +34,7 @@ class StripPlace {
   }
 
   /// Whether number v is there, and gradient and sum at it are this thread's to find.
-  GRADOPS_FN bool IsOwn(int v) const { return is_own_[kContiguous ? 0 : v] && IsThere(v); }
+  GRADOPS_FN bool IsOwn(int v) const { return is_own_[kContiguous ? 0 : v] && InBounds(v); }
   /// Whether the border touches the weights along the row of any number.
   GRADOPS_FN bool IsAtEdge() const { return is_at_edge_; }
   /// Taps::derivative_counts, smoothing_counts along the row, a bit for each number.
@@ -45,7 +45,7 @@ class StripPlace {
   GRADOPS_FN int Pixel(int v) const {
     return Position(v) / static_cast<int>(layout_.shape.channels);
   }
-  GRADOPS_FN bool IsThere(int v) const {
+  GRADOPS_FN bool InBounds(int v) const {
     if constexpr (!kContiguous) return position_[v] >= 0;
     return position_[0] >= 0 && position_[0] + v < layout_.row_size;
   }
@@ -55,12 +55,12 @@ class StripPlace {
   /// Those that are not there stay as they are. `row`: of the image.
   GRADOPS_FN void Load(const S* row, bool is_aligned, Pack<S, kN>* pack) const {
     if (is_aligned) {
-      if (IsThere(0)) *pack = LoadPack<S, kN>(row + position_[0]);
+      if (InBounds(0)) *pack = LoadPack<S, kN>(row + position_[0]);
       return;
     }
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      if (IsThere(v)) pack->numbers[v] = row[Position(v)];
+      if (InBounds(v)) pack->numbers[v] = row[Position(v)];
     }
   }
   /// Those that are its own.

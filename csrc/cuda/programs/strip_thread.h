@@ -34,7 +34,7 @@ class StripThread : private StripChoices<S, When> {
   static constexpr int kImages = Response::kDifference ? 1 : 2;
   static constexpr int kSources = kImages + (kOrder == Order::kSecond ? 1 : 0);
   static constexpr int kOutputs = kOrder == Order::kValue ? 0 : (kOrder == Order::kSlope ? 1 : 2);
-  using Memory = StripMemory<T, kSources, kOutputs, When::kMostFar>;
+  using Memory = StripMemory<T, kSources, kOutputs, When::kMaxFar>;
   /// Images of which rows are fetched: y_pred, y_true, the vector.
   static constexpr int kFetched = kOrder == Order::kSecond ? 3 : 2;
   // Rows that are fetched ahead into registers: as many as keep enough bytes on their way from
@@ -45,7 +45,7 @@ class StripThread : private StripChoices<S, When> {
       When::kFixed && kHasRing, RowsInRing<S, kN, kFetched>,
       RowsInRegisters<S, kN, kFetched, kAheadInRegisters, kFetch != Fetch::kNumbers>>;
   /// Blocks that a multiprocessor should hold at least, where there are registers for that.
-  static constexpr int kBlocks = When::kPlain && kImages == 1 ? kThreadsAtOnce / kMostThreads : 1;
+  static constexpr int kBlocks = When::kPlain && kImages == 1 ? kThreadsAtOnce / kMaxThreads : 1;
   /// Steps that are done together: what is kept of three rows is then never moved.
   static constexpr int kSteps = When::kFixed ? 3 : 1;
 
@@ -125,13 +125,13 @@ class StripThread : private StripChoices<S, When> {
   /// Asks for row r of the images, as the one so many rows ahead.
   template <bool kSteady>
   GRADOPS_FN void Ask(int r, int ahead) {
-    const bool is_there = kSteady || rows_.HasImage(r);
+    const bool in_bounds = kSteady || rows_.HasImage(r);
     const int row = kSteady ? r : args_.layout.Row(r);
     if constexpr (When::kFixed) {
-      fetched_.AskPacks(r, ahead, is_there,
+      fetched_.AskPacks(r, ahead, in_bounds,
                         [&](int image) { return this->RowOf(image == 0 ? pred_ : target_, row); });
     } else {
-      fetched_.AskNumbers(ahead, is_there, [&](int image, Pack<S, kN>* pack) {
+      fetched_.AskNumbers(ahead, in_bounds, [&](int image, Pack<S, kN>* pack) {
         if (image == 0) return this->Load(pred_, row, pack);
         if (image == 2) return this->Load(args_.vector + this->First(), row, pack);
         if (args_.HasTarget()) this->Load(target_, row, pack);

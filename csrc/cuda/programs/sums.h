@@ -67,7 +67,7 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
   const int64_t planes = per_channel ? shape.planes : 1,
                 channels = per_channel ? shape.channels : 1;
   const double times = static_cast<double>(shape.planes * shape.channels / (planes * channels));
-  constexpr auto kMostWeight = static_cast<double>(WeightRange<ComputeType<S>>::kMost);
+  constexpr auto kMaxWeight = static_cast<double>(WeightRange<ComputeType<S>>::kMax);
   AxisSums sums = {0, 0};
   const int64_t count = planes * shape.height * shape.width * channels;
   for (int64_t i = block * kSumThreads + thread; i < count; i += kCountBlocks * kSumThreads) {
@@ -77,7 +77,7 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
     const Maps<S> maps{args.inputs, shape, example, example * shape.planes + plane};
     const int64_t position = pixel * shape.channels + channel;
     double weight = static_cast<double>(maps.Weight(row, position, pixel));
-    if (!(weight >= 0 && weight <= kMostWeight)) {
+    if (!(weight >= 0 && weight <= kMaxWeight)) {
       weight = 0.0 / 0.0;
       sums.y = weight;
     }

@@ -33,7 +33,7 @@ inline constexpr bool kHasRing = kFetch == Fetch::kRing;
 #endif
 
 /// The most threads of a block.
-inline constexpr int kMostThreads = GRADOPS_CUDA_MOST_THREADS;
+inline constexpr int kMaxThreads = GRADOPS_CUDA_MOST_THREADS;
 inline constexpr bool kByWaves = GRADOPS_CUDA_WAVES != 0;
 
 /// The threads that a multiprocessor holds at 128 registers each.
