@@ -65,7 +65,7 @@ def configure(tmp_path, *options, **environment):
 
 
 def compiles_cuda(tmp_path):
-    return ".cu.o" in (tmp_path / "tree" / "compile_commands.json").read_text()
+    return "gradops_cuda.dir" in (tmp_path / "tree" / "compile_commands.json").read_text()
 
 
 def nvidia_smi(tmp_path, devices):

@@ -7,6 +7,7 @@
 
 #include "bindings/python/array.h"
 #include "op/check.h"
+#include "op/launch.h"
 #include "op/queue.h"
 
 namespace gradops::python {
