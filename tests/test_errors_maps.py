@@ -1,5 +1,6 @@
 """Bad weights and masks: in eager mode, at graph construction and where a graph knew no shape."""
 
+import functools
 import re
 
 import numpy as np
@@ -163,25 +164,27 @@ def test_negative_weights_are_found_in_a_training_step(backend, response, normal
 @pytest.mark.parametrize(
     ("dtype", "least", "most"), [("float32", 1e-30, 1e19), ("float64", 1e-290, 1e150)]
 )
-def test_range_of_weights(rng, dtype, least, most):
+@pytest.mark.parametrize("scales", [1, 2])
+def test_range_of_weights(rng, dtype, least, most, scales):
     """An example's largest one, unless it is 0, may not be subnormal, which processors flush."""
+    loss = functools.partial(gradops.gradient_loss, scales=scales)
     y_true, y_pred = rng.random((2, 2, 6, 5, 1)).astype(dtype)
-    losses = gradops.gradient_loss(y_true, y_pred)
+    losses = loss(y_true, y_pred)
     pattern = np.ones((2, 6, 5, 1))
     for weight in (least, most):
-        weighted = gradops.gradient_loss(y_true, y_pred, weights=weight * pattern)
+        weighted = loss(y_true, y_pred, weights=weight * pattern)
         np.testing.assert_allclose(weighted, losses, rtol=1e-5)
     pattern[0, 0, 0] = 0
     pattern[0, 1, 1] = least / 1e10  # beside larger ones
-    assert np.isfinite(gradops.gradient_loss(y_true, y_pred, weights=pattern)).all()
+    assert np.isfinite(loss(y_true, y_pred, weights=pattern)).all()
     pattern[0] = 0
-    assert gradops.gradient_loss(y_true, y_pred, weights=pattern)[0] == 0
+    assert loss(y_true, y_pred, weights=pattern)[0] == 0
     message = (
         rf"weights must have a largest value of 0 or from {least:g} to .* in each example, got"
     )
     for wrong in (least / 1e12, least / 2, most * 2, np.finfo(dtype).max):
         pattern[0] = wrong
-        call = tf.function(lambda weights: gradops.gradient_loss(y_true, y_pred, weights=weights))
+        call = tf.function(lambda weights: loss(y_true, y_pred, weights=weights))
         for function in (call, call.python_function):
             with pytest.raises(tf.errors.InvalidArgumentError, match=message):
                 function(tf.constant(pattern, dtype))

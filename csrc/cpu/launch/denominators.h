@@ -34,7 +34,28 @@ std::string CheckLargestWeight(int64_t bits) {
   return text;
 }
 
-/// Adds the counts of each example's units to its sums, in the order of the units.
+/// Adds the counts of each example's units, every `step`-th of those at `by_unit`, to its sums, in
+/// the order of the units and `times` over. Returns "" or what is wrong with the weights.
+template <class T>
+std::string AddCounts(const Units& units, const Counts* by_unit, size_t step, double times,
+                      std::vector<AxisSums>* by_example) {
+  std::vector<int64_t> largest(by_example->size());
+  for (int64_t unit = 0; unit < units.count; ++unit) {
+    const Counts& counts = by_unit[unit * step];
+    if (counts.negative_weight) return "weights must be non-negative, got a negative number or NaN";
+    const int64_t example = units.Example(unit);
+    AxisSums& sums = (*by_example)[example];
+    sums.y += times * counts.sums.y;
+    sums.x += times * counts.sums.x;
+    largest[example] = std::max(largest[example], counts.largest_weight);
+  }
+  for (int64_t bits : largest) {
+    const std::string error = CheckLargestWeight<T>(bits);
+    if (!error.empty()) return error;
+  }
+  return "";
+}
+
 template <class S>
 std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted counted,
                        const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
@@ -50,21 +71,7 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted
     by_unit[unit] = ActiveTarget().Of<S>().counts(
         params, InputsOfUnit(inputs, params.shape, units, unit), units.Rows(unit), counted);
   });
-  std::vector<int64_t> largest(by_example->size());
-  for (int64_t unit = 0; unit < units.count; ++unit) {
-    const Counts& counts = by_unit[unit];
-    if (counts.negative_weight) return "weights must be non-negative, got a negative number or NaN";
-    const int64_t example = units.Example(unit);
-    AxisSums& sums = (*by_example)[example];
-    sums.y += times * counts.sums.y;
-    sums.x += times * counts.sums.x;
-    largest[example] = std::max(largest[example], counts.largest_weight);
-  }
-  for (int64_t bits : largest) {
-    const std::string error = CheckLargestWeight<ComputeType<S>>(bits);
-    if (!error.empty()) return error;
-  }
-  return "";
+  return AddCounts<ComputeType<S>>(units, by_unit.data(), 1, times, by_example);
 }
 
 /// What counts of each example.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <vector>
 
@@ -30,35 +29,27 @@ std::string FindLevelDenominators(const std::vector<KernelParams>& params,
   const size_t levels = params.size();
   const Counted counted = CountedFor(params[0].normalizer);
   std::vector<std::vector<AxisSums>> counts(levels);
-  std::atomic<bool> negative{false};
   const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
   for (size_t s = 0; s < levels; ++s) {
     counts[s].assign(batch, has_maps ? AxisSums{0, 0} : CountByShape(params[s], counted));
   }
   if (has_maps) {
     const Units units = UnitsOfLevels(params[0]);
-    std::vector<AxisSums> by_unit(units.count * levels);
+    std::vector<Counts> by_unit(units.count * levels);
     parallel_for(units.count, [&](int64_t unit) {
       LossInputs<S> of_unit = InputsOfUnit(inputs, params[0].shape, units, unit);
       const LevelUnit<S> level(params, of_unit, nullptr, units.Rows(unit), /*gradients=*/0);
-      for (size_t s = 0; s < levels; ++s) {
-        const Counts found =
-            s == 0
-                ? ActiveTarget().Of<S>().counts(params[s], of_unit, level[s].own, counted)
-                : ActiveTarget().Of<T>().counts(params[s], level[s].inputs, level[s].own, counted);
-        by_unit[unit * levels + s] = found.sums;
-        if (s == 0 && found.negative_weight) negative = true;
+      Counts* const found = by_unit.data() + unit * levels;
+      found[0] = ActiveTarget().Of<S>().counts(params[0], of_unit, level[0].own, counted);
+      for (size_t s = 1; s < levels; ++s) {
+        found[s] = ActiveTarget().Of<T>().counts(params[s], level[s].inputs, level[s].own, counted);
       }
     });
-    for (int64_t unit = 0; unit < units.count; ++unit) {
-      for (size_t s = 0; s < levels; ++s) {
-        AxisSums& sums = counts[s][units.Example(unit)];
-        sums.y += by_unit[unit * levels + s].y;
-        sums.x += by_unit[unit * levels + s].x;
-      }
+    for (size_t s = 0; s < levels; ++s) {
+      const std::string error = AddCounts<T>(units, by_unit.data() + s, levels, 1, &counts[s]);
+      if (!error.empty()) return error;
     }
   }
-  if (negative) return "weights must be non-negative, got a negative number or NaN";
   denominators->levels.assign(levels, std::vector<double>(batch));
   for (size_t s = 0; s < levels; ++s) {
     WriteDenominators(params[s], counts[s].data(), denominators->levels[s].data());
