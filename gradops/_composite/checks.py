@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gradops._composite.stencils import Stencil
 from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
-from gradops._inputs.same_shape import equal_size, same_shape
+from gradops._inputs.same_shape import equal_size, of_rank_4, same_shape
 from gradops._inputs.tensors import is_absent, shape_error, shape_text, size_text, with_assert
 
 # Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
@@ -20,7 +20,7 @@ _WEIGHT_RANGES = {tf.float32: (1e-30, 1e19), tf.float64: (1e-290, 1e150)}
 
 def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tensor:
     """The images, of rank 4 and large enough."""
-    images = _with_rank_4(argument, images, stencil.channel_axis)
+    images = of_rank_4(argument, images, _data_format(stencil.channel_axis))
     least = stencil.minimum_size()
     message = (
         f"{argument} is too small: border {stencil.border!r} with stencil {stencil.name!r} needs "
@@ -41,7 +41,7 @@ def check_target(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Both, of one shape: checked now if that is known, or in the graph."""
     message = "y_true and y_pred must have the same shape"
-    y_true = _with_rank_4("y_true", y_true, channel_axis)
+    y_true = of_rank_4("y_true", y_true, _data_format(channel_axis))
     y_true = same_shape(y_true, y_pred, message)
     if y_pred.shape.is_fully_defined():  # ensure_shape has no forward mode
         return y_true, y_pred
@@ -112,7 +112,7 @@ def _check_per_pixel(
     argument: str, values: tf.Tensor, images: tf.Tensor, channel_axis: int
 ) -> tf.Tensor:
     """The values, of the shape of the images or with one channel."""
-    values = _with_rank_4(argument, values, channel_axis)
+    values = of_rank_4(argument, values, _data_format(channel_axis))
     one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
     allowed = " or ".join(dict.fromkeys([shape_text(one_channel), shape_text(images.shape)]))
     message = f"{argument} must have shape {allowed}, got"
@@ -136,15 +136,5 @@ def _check_per_pixel(
     return tf.ensure_shape(tf.reshape(values, sizes), values.shape)
 
 
-def _with_rank_4(argument: str, values: tf.Tensor, channel_axis: int) -> tf.Tensor:
-    layout = "[B, C, H, W]" if channel_axis == 1 else "[B, H, W, C]"
-    message = f"{argument} must have rank 4 {layout}, got shape"
-    if values.shape.rank is None:
-        shape = tf.shape(values)
-        values = with_assert(
-            tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values
-        )
-        return tf.ensure_shape(values, [None] * 4)
-    if values.shape.rank != 4:
-        raise shape_error(f"{message} {shape_text(values.shape)}")
-    return values
+def _data_format(channel_axis: int) -> str:
+    return "channels_first" if channel_axis == 1 else "channels_last"

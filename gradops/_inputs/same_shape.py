@@ -1,10 +1,12 @@
-"""That two tensors have one shape, which arithmetic would not notice: it broadcasts."""
+"""That tensors have the shapes they need, which arithmetic would not notice: it broadcasts."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 from gradops._inputs.tensors import shape_error, shape_text, with_assert
+
+_LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 
 
 def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
@@ -38,3 +40,17 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
 def equal_size(*sizes: tf.Tensor) -> tf.Tensor:
     """The one size that all are; XLA, which drops assertions, refuses to stack anything else."""
     return tf.shape(tf.stack([tf.zeros([size], tf.bool) for size in sizes]))[1]
+
+
+def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
+    """The tensor; raises unless its rank is 4."""
+    message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
+    if values.shape.rank is None:
+        shape = tf.shape(values)
+        values = with_assert(
+            tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values
+        )
+        return tf.ensure_shape(values, [None] * 4)
+    if values.shape.rank != 4:
+        raise shape_error(f"{message} {shape_text(values.shape)}")
+    return values

@@ -10,10 +10,9 @@ import tensorflow as tf
 from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
-from gradops._inputs.same_shape import equal_size
+from gradops._inputs.same_shape import equal_size, of_rank_4
 from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_assert
 
-_LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 _LEAST_EPSILON = 1e-15
 #: Whether a loss is divided by what its own example holds or by the mean of the batch.
 NORMALIZERS = ("image", "batch")
@@ -107,20 +106,6 @@ def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> 
             f"y_pred is too small for {reason}: height and width of at least {least} are needed, "
             f"got height {height} and width {width}"
         )
-
-
-def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
-    """The tensor; raises unless its rank is 4."""
-    message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
-    if values.shape.rank is None:
-        shape = tf.shape(values)
-        values = with_assert(
-            tf.debugging.Assert(tf.equal(tf.size(shape), 4), [message, shape]), values
-        )
-        return tf.ensure_shape(values, [None] * 4)
-    if values.shape.rank != 4:
-        raise shape_error(f"{message} {shape_text(values.shape)}")
-    return values
 
 
 def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, ...]) -> tf.Tensor:

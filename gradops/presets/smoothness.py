@@ -11,6 +11,7 @@ from gradops import functional, images
 from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
+from gradops._inputs.same_shape import of_rank_4
 from gradops._inputs.tensors import loss_dtype
 from gradops._keras import calls
 from gradops.presets import _images
@@ -69,9 +70,9 @@ def edge_aware_smoothness(
         leading = LeadingAxes("disparity", disparity)
         rank = disparity.shape.rank or 4
         image = leading.fold("image", convert.real("image", image, dtype, rank))
-        image = _images.of_rank_4("image", image, data_format)
+        image = of_rank_4("image", image, data_format)
         disparity = tf.cast(leading.fold("disparity", disparity), dtype)
-        disparity = _images.of_rank_4("disparity", disparity, data_format)
+        disparity = of_rank_4("disparity", disparity, data_format)
         height, width, channels = _images.axes(data_format)
         message = "image and disparity must have the same batch, height and width"
         image = _images.agree(message, image, disparity, (0, height, width))
