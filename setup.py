@@ -1,10 +1,10 @@
 """Builds the native libraries with CMake and declares them to setuptools.
 
-Three libraries are built into the package (see CMakeLists.txt): the kernels,
-``gradops/libgradops_kernels.so``, which the other two link; the pybind11 module
-``gradops._kernels``; and, unless GRADOPS_TF=OFF, the TensorFlow op library
-``gradops/libgradops_ops.so``. All are setuptools extensions, so wheels and editable installs have
-them. Static metadata is in pyproject.toml.
+Built into the package are (see CMakeLists.txt) the kernels, ``gradops/libgradops_kernels.so``,
+which the others link; the pybind11 module ``gradops._kernels``; and, unless GRADOPS_TF=OFF, an
+adapter ``gradops/libgradops_ops_2_21.so`` for each version of TensorFlow in GRADOPS_TF_VERSION. All
+are setuptools extensions, so wheels and editable installs have them. Wheels also have the sources
+of adapters, for ``python -m gradops build``. Static metadata is in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "build_support"))
 import gradops_build_backend as backend  # noqa: E402
+import tensorflow_packages  # noqa: E402
 
-KERNEL_LIBRARY, OP_LIBRARY = "gradops.libgradops_kernels", "gradops.libgradops_ops"
+KERNEL_LIBRARY, OP_LIBRARY = "gradops.libgradops_kernels", "gradops.libgradops_ops_"
+ADAPTER_SOURCES = ["bindings/tf/*", "bindings/xla/*", "cpu/launch/*.h"]
+ADAPTER_SOURCES += ["family/*.h", "math/*.h", "op/*.h"]
 CHOICES = ("GRADOPS_CUDA", "GRADOPS_CUDA_ARCHS", "GRADOPS_DEV")
 
 
@@ -51,6 +54,12 @@ class CMakeBuild(build_ext):
         """Builds everything before setuptools asks for single extensions."""
         self.cmake_output = self._build_with_cmake()
         super().run()
+        if not self.inplace and not self.editable_mode:
+            for pattern in ADAPTER_SOURCES:
+                for source in ROOT.glob(f"csrc/{pattern}"):
+                    target = Path(self.build_lib) / "gradops" / source.relative_to(ROOT)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, target)
 
     def build_extension(self, ext: Extension) -> None:
         """Copies what CMake built."""
@@ -68,9 +77,16 @@ class CMakeBuild(build_ext):
             _fail("cmake not found: pip install cmake ninja, or build with isolation")
         if importlib.util.find_spec("pybind11") is None:
             _fail("pybind11 not found: pip install pybind11, or build with isolation")
-        tensorflow_version = _check_tensorflow() if backend.tensorflow_enabled() else "off"
+        packages: list[Path] = []
+        if not backend.tensorflow_enabled():
+            tensorflow = "off"
+        elif len(backend.tensorflow_versions()) == 1:
+            tensorflow = _check_tensorflow()
+        else:
+            tensorflow = "-".join(backend.tensorflow_versions())
+            packages = tensorflow_packages.download(backend.tensorflow_versions())
         python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-        tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow_version}"
+        tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow}"
         toolkit = backend.cuda_toolkit()
         if toolkit:
             tree = tree.with_name(f"{tree.name}-cuda-{toolkit}")
@@ -82,6 +98,7 @@ class CMakeBuild(build_ext):
             [cmake, "-S", str(ROOT), "-B", str(tree), *generator,
              f"-DPython_EXECUTABLE={sys.executable}",
              f"-DGRADOPS_TF={'ON' if backend.tensorflow_enabled() else 'OFF'}",
+             f"-DGRADOPS_TF_PACKAGES={';'.join(map(str, packages))}",
              *(f"-D{name}={os.environ[name]}" for name in CHOICES if os.environ.get(name)),
              *os.environ.get("GRADOPS_CMAKE_ARGS", "").split()],
         )  # fmt: skip
@@ -95,7 +112,7 @@ def _check_tensorflow() -> str:
     code = "import tensorflow; print(tensorflow.__version__)"
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=quiet)
-    wanted = backend.tensorflow_minor_version()
+    (wanted,) = backend.tensorflow_versions()
     version = found.stdout.strip()
     if found.returncode != 0:
         _fail(
@@ -133,7 +150,8 @@ def _fail(message: str) -> None:
 
 
 extensions = [KERNEL_LIBRARY, "gradops._kernels"]
-extensions += [OP_LIBRARY] if backend.tensorflow_enabled() else []
+if backend.tensorflow_enabled():
+    extensions += [OP_LIBRARY + x.replace(".", "_") for x in backend.tensorflow_versions()]
 setup(
     version=(ROOT / "VERSION").read_text().strip() + backend.version_label(),
     ext_modules=[Extension(name, sources=[]) for name in extensions],

@@ -1,7 +1,9 @@
 """In-tree PEP 517 build backend: setuptools, plus the requirements that depend on the choices made.
 
 Environment variables
-    GRADOPS_TF_VERSION  TensorFlow minor version to build against, such as "2.21" (the default).
+    GRADOPS_TF_VERSION  The TensorFlow minor version to build an adapter for, such as "2.21" (the
+                        default), which must be installed; or several, "2.18 2.21", or "all": their
+                        packages are downloaded (tensorflow_packages.py), and none is installed.
     GRADOPS_TF          "OFF" builds the pybind11 module alone, without TensorFlow.
     GRADOPS_CUDA        "ON" or "OFF": with CUDA kernels or without; by default with them if
                         there are a device and an nvcc, on PATH or in CUDACXX.
@@ -25,7 +27,7 @@ import shutil
 import subprocess
 import sys
 
-DEFAULT_TF_VERSION = "2.21"
+TF_VERSIONS = ["2.16", "2.17", "2.18", "2.19", "2.20", "2.21"]  # csrc/bindings/tf/compat.h
 _BASE_REQUIREMENTS = ["setuptools>=77", "wheel", "cmake>=3.24", "ninja", "pybind11>=2.13"]
 
 
@@ -72,37 +74,61 @@ def _is_on(variable: str) -> bool:
     return os.environ.get(variable, "").upper() in ("ON", "1", "TRUE", "YES")
 
 
-def tensorflow_minor_version() -> str:
-    """The TensorFlow minor version to build against and to pin, such as "2.21"."""
-    version = os.environ.get("GRADOPS_TF_VERSION") or DEFAULT_TF_VERSION
-    match = re.match(r"(\d+\.\d+)(\.\d+)?$", version)
-    if not match:
-        raise SystemExit(f"gradops: GRADOPS_TF_VERSION must look like 2.21, got {version!r}")
-    return match.group(1)
+def tensorflow_versions() -> list[str]:
+    """The TensorFlow minor versions to build adapters for, the oldest first."""
+    wanted = os.environ.get("GRADOPS_TF_VERSION") or TF_VERSIONS[-1]
+    if wanted == "all":
+        return TF_VERSIONS
+    versions = []
+    for version in wanted.split():
+        match = re.match(r"(\d+\.\d+)(\.\d+)?$", version)
+        if not match:
+            raise SystemExit(
+                "gradops: GRADOPS_TF_VERSION must be a version such as 2.21, several or all, got "
+                f"{wanted!r}"
+            )
+        versions.append(match.group(1))
+    return sorted(versions, key=_numbers)
 
 
 def tensorflow_requirement() -> str:
     """The smallest package that brings TensorFlow's headers and framework library."""
     small = sys.platform.startswith("linux") and platform.machine() in ("x86_64", "AMD64")
-    name = "tensorflow-cpu" if small else "tensorflow"
-    return f"{name}=={tensorflow_minor_version()}.*"
+    return ("tensorflow-cpu" if small else "tensorflow") + _pin()
 
 
 def build_requirements() -> list[str]:
     """Everything that has to be installed before a build."""
-    return _BASE_REQUIREMENTS + ([tensorflow_requirement()] if tensorflow_enabled() else [])
+    if not tensorflow_enabled():
+        return _BASE_REQUIREMENTS
+    # Of several versions, pip downloads the packages.
+    one = len(tensorflow_versions()) == 1
+    return [*_BASE_REQUIREMENTS, tensorflow_requirement() if one else "pip"]
+
+
+def _pin() -> str:
+    """What follows the name of a TensorFlow package that an adapter is built for."""
+    oldest, newest = tensorflow_versions()[0], tensorflow_versions()[-1]
+    if oldest == newest:
+        return f"=={oldest}.*"
+    major, minor = _numbers(newest)
+    return f">={oldest},<{major}.{minor + 1}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def extras() -> dict[str, list[str]]:
-    """The optional dependencies; the TensorFlow ones pin the minor version of this build."""
-    pin = f"{tensorflow_minor_version()}.*"
+    """The optional dependencies; the TensorFlow ones pin the versions of this build."""
+    pin = _pin()
     small = "sys_platform == 'linux' and platform_machine == 'x86_64'"
     return {
         "cpu": [
-            f"tensorflow-cpu=={pin}; {small}",
-            f"tensorflow=={pin}; sys_platform != 'linux' or platform_machine != 'x86_64'",
+            f"tensorflow-cpu{pin}; {small}",
+            f"tensorflow{pin}; sys_platform != 'linux' or platform_machine != 'x86_64'",
         ],
-        "cuda": [f"tensorflow[and-cuda]=={pin}"],
+        "cuda": [f"tensorflow[and-cuda]{pin}"],
         "demo": ["scikit-image>=0.22", "matplotlib>=3.8", "tqdm>=4.66"],
         # tf2onnx: what becomes of the ops in an export is tested.
         # cuobjdump and nvdisasm: what nvcc made of the CUDA kernels is looked at.
@@ -130,7 +156,7 @@ def extras() -> dict[str, list[str]]:
 if __name__ == "__main__":
     lists = extras() | {"build": build_requirements()}
     # Keras 2 requires the other package of TensorFlow, so it is installed by itself.
-    lists["tf-keras"] = [f"tf_keras=={tensorflow_minor_version()}.*"]
+    lists["tf-keras"] = [f"tf_keras{_pin()}"]
     for extra in sys.argv[1:]:
         print("\n".join(lists[extra]))
 else:

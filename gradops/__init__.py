@@ -22,10 +22,17 @@ import sys
 from gradops import _backend, reference
 from gradops._info import build_info
 
-__version__ = build_info()["version"]
+# Commands that serve where gradops cannot be imported as a whole, and find out why.
+_is_repair = sys.argv[0] == "-m" and sys.orig_argv[-2:] in (
+    ["gradops", "build"],
+    ["gradops", "doctor"],
+    ["self-test", "kernels"],
+)
+
+__version__ = "" if _is_repair else build_info()["version"]
 __all__ = ["__version__", "build_info", "reference"]
 
-if _backend.choice().name != "kernels only":
+if not _is_repair and _backend.choice().name != "kernels only":
     from gradops import composite, presets
     from gradops._keras.names import register_functions
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient

@@ -1,10 +1,15 @@
-"""``python -m gradops`` prints the build; ``demo`` and ``optimize IN OUT`` run two jobs."""
+"""``python -m gradops`` prints the build, ``doctor`` checks it, ``build`` compiles an adapter.
+
+``demo`` and ``optimize IN OUT`` run two jobs.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import gradops
+from gradops import _self_test
 
 
 def main(argv: list[str]) -> int:
@@ -14,6 +19,10 @@ def main(argv: list[str]) -> int:
             shown = (", ".join(value) if isinstance(value, list) else value) or "none"
             print(f"{key:26} {shown}")
         return 0
+    if argv in (["build"], ["doctor"]):
+        return importlib.import_module(f"gradops._{argv[0]}").main()
+    if argv in (["self-test", "kernels"], ["self-test", "ops"]):
+        return _self_test.main(argv[1])
     if argv[0] in ("demo", "optimize"):
         info = gradops.build_info()
         if info["backend"] != "fused":
@@ -23,7 +32,7 @@ def main(argv: list[str]) -> int:
         from gradops.demo import image, training
 
         return (training if argv[0] == "demo" else image).main(argv[1:])
-    usage = "usage: python -m gradops [demo | optimize IN OUT]"
+    usage = "usage: python -m gradops [doctor | build | demo | optimize IN OUT]"
     print(f"gradops: unknown command {argv[0]!r}; {usage}", file=sys.stderr)
     return 2
 

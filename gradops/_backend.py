@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from gradops import _library
+from gradops import _adapters, _library
 
 VARIABLE = "GRADOPS_BACKEND"
 CHOICES = ("auto", "fused", "composite")
@@ -49,7 +49,7 @@ def choice() -> Choice:
       ImportError: If there is no TensorFlow for it, or if it must be "fused" and cannot be.
     """
     if wanted() == "composite":
-        _library.require_tensorflow()
+        _adapters.require_tensorflow()
         return Choice("composite", f"{VARIABLE}=composite")
     if _library.is_without_tensorflow():
         reason = "gradops was built without TensorFlow (GRADOPS_TF=OFF)"
@@ -60,7 +60,7 @@ def choice() -> Choice:
     try:
         _library.ops()
     except ImportError as error:
-        if wanted() == "fused" or not _library.has_tensorflow():
+        if wanted() == "fused" or _adapters.tensorflow_error():
             raise
         return _fall_back(str(error))
     for module in ("gradients", "pfor"):  # registered with TensorFlow, also for saved models

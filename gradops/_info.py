@@ -6,7 +6,7 @@ import importlib.metadata
 import sys
 from typing import Any
 
-from gradops import _backend, _library
+from gradops import _adapters, _backend, _library
 
 
 def build_info() -> dict[str, Any]:
@@ -20,7 +20,9 @@ def build_info() -> dict[str, Any]:
           TensorFlow.
         backend_reason: Why it is not "fused"; "" if it is.
         tensorflow: The installed TensorFlow, None if there is none.
-        tensorflow_build_version: The TensorFlow that the op library was built against, "" if none.
+        tensorflow_versions: The minor versions of TensorFlow that the package has adapters for.
+        tensorflow_build_version: The TensorFlow that the adapter in use was built against, "" where
+          the ops are not fused.
         compiler: The C++ compiler.
         cpu_targets: Instruction sets compiled in, narrowest first.
         cpu_targets_runnable: Those that this machine can run.
@@ -38,11 +40,9 @@ def build_info() -> dict[str, Any]:
     name, reason = _backend.in_use()
     if _library.is_built():
         built = _library.kernels().build_info()
-        built["tensorflow_build_version"] = _library.tensorflow_build_version()
     else:
         built = {
             "version": _installed_version(),
-            "tensorflow_build_version": "",
             "compiler": "",
             "cpu_targets": [],
             "cpu_targets_runnable": [],
@@ -55,6 +55,8 @@ def build_info() -> dict[str, Any]:
         "backend": name,
         "backend_reason": reason,
         "tensorflow": _tensorflow_version(),
+        "tensorflow_versions": list(_adapters.in_package()),
+        "tensorflow_build_version": _build_version() if name == "fused" else "",
         **built,
     }
 
@@ -70,5 +72,8 @@ def _tensorflow_version() -> str | None:
     imported = sys.modules.get("tensorflow")
     if imported is not None:
         return imported.__version__
-    installed = _library.installed_tensorflow()
-    return installed[1] if installed else None
+    return next(iter(_adapters.installed_tensorflow().values()), None)
+
+
+def _build_version() -> str:
+    return _adapters.version_of(_adapters.require(_library.version()))

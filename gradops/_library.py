@@ -1,19 +1,15 @@
-"""Loads the op library, after checking that it fits the installed TensorFlow."""
+"""The compiled libraries: the kernels, and the ops of the adapter that fits TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import importlib
-import importlib.metadata
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-_OP_LIBRARY = Path(__file__).with_name("libgradops_ops.so")
-_MARKER = re.compile(rb"gradops-built-for-tensorflow:([^;]+);")
+from gradops import _adapters
 
 
 @functools.cache
@@ -54,90 +50,22 @@ def is_built() -> bool:
     return True
 
 
+def version() -> str:
+    """The version of gradops."""
+    return kernels().build_info()["version"]
+
+
 def is_without_tensorflow() -> bool:
-    """Whether gradops was built for life without TensorFlow."""
-    return is_built() and not tensorflow_build_version()
+    """Whether gradops was built for life without TensorFlow, and no adapter has been made since."""
+    if not is_built() or _adapters.in_package():
+        return False
+    installed = _adapters.installed_tensorflow().values()
+    return not any(_adapters.find(version(), tensorflow) for tensorflow in installed)
 
 
 def has_cuda() -> bool:
     """Whether there are CUDA kernels in the build."""
     return bool(kernels().build_info()["cuda_architectures"])
-
-
-def minor_version(version: str) -> str:
-    """The part of a TensorFlow version that a build is tied to: "2.21" of "2.21.0"."""
-    return ".".join(version.split(".")[:2])
-
-
-@functools.cache
-def tensorflow_build_version() -> str:
-    """The TensorFlow that the op library was built against; "" if gradops was built without one.
-
-    Read from the library's file without loading it: in a checkout, the library may be of a later
-    build than the pybind11 module of this Python.
-    """
-    built = kernels().build_info()["tensorflow_build_version"]
-    if not built or not _OP_LIBRARY.exists():
-        return built
-    marker = _MARKER.search(_OP_LIBRARY.read_bytes())
-    return marker.group(1).decode() if marker else built
-
-
-def installed_tensorflow() -> tuple[str, str] | None:
-    """(package, version) of the installed TensorFlow, None if there is none."""
-    for package in ("tensorflow", "tensorflow-cpu"):
-        try:
-            return package, importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
-def has_tensorflow() -> bool:
-    """Whether TensorFlow can be imported."""
-    try:
-        require_tensorflow()
-    except ImportError:
-        return False
-    return True
-
-
-def require_tensorflow() -> None:
-    """Raises ImportError unless some TensorFlow is installed."""
-    try:
-        import tensorflow  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        built = tensorflow_build_version() if is_built() else ""
-        package = f"tensorflow-cpu=={minor_version(built)}.*" if built else "tensorflow-cpu"
-        needs = f"was built for TensorFlow {built}" if built else "needs TensorFlow"
-        raise ImportError(
-            f"gradops {needs} and no TensorFlow is installed; install it with: "
-            f"pip install '{package}'"
-        ) from error
-
-
-def check_tensorflow() -> None:
-    """Raises ImportError unless the installed TensorFlow is of the minor version built against.
-
-    TensorFlow's C++ interface changes with every minor version, so an op library for another one
-    fails to load with undefined symbols; this says what is wrong before that happens.
-    """
-    built = tensorflow_build_version()
-    wanted = minor_version(built)
-    package = (installed_tensorflow() or ("tensorflow-cpu",))[0]
-    fix = f"pip install '{package}=={wanted}.*'"
-    require_tensorflow()
-    import tensorflow as tf
-
-    if minor_version(tf.__version__) != wanted:
-        installed = minor_version(tf.__version__)
-        raise ImportError(
-            f"gradops was built for TensorFlow {built} and TensorFlow {tf.__version__} is "
-            f"installed. Install the one it was built for: {fix}; or build gradops for yours, in "
-            f"its source folder: GRADOPS_TF_VERSION={installed} pip install ."
-        )
 
 
 def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable], Callable]:
@@ -157,11 +85,18 @@ def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable]
 
 @functools.cache
 def ops() -> Any:
-    """The generated Python functions of the ops, such as ``ops().gradops_loss``."""
-    check_tensorflow()
+    """The generated Python functions of the ops, such as ``ops().gradops_loss``.
+
+    Raises:
+      ImportError: If there is no adapter that fits TensorFlow and loads.
+    """
+    adapter = _adapters.require(version())  # first loads the kernels, which the adapter links
     import tensorflow as tf
 
     try:
-        return tf.load_op_library(str(_OP_LIBRARY))
+        return tf.load_op_library(str(adapter))
     except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
-        raise ImportError(f"gradops cannot load its op library: {error.message}") from error
+        raise ImportError(
+            f"gradops cannot load {adapter}: {error.message}. Compile an adapter for this "
+            f"TensorFlow: {_adapters.BUILD}"
+        ) from error

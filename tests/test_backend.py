@@ -11,7 +11,7 @@ import pytest
 from subprocess_tools import json_of, run_python
 
 import gradops
-from gradops import _backend, _library
+from gradops import _adapters, _backend, _library
 
 EXTENDED = pytest.mark.extended  # each starts processes that import TensorFlow
 
@@ -81,7 +81,7 @@ def test_an_op_library_that_does_not_load(chosen, monkeypatch):
     with pytest.raises(ImportError, match="undefined symbol"):
         chosen(_backend.choice, "fused")
     assert chosen(_backend.choice, "composite").name == "composite"
-    monkeypatch.setattr(_library, "has_tensorflow", lambda: False)
+    monkeypatch.setattr(_adapters, "tensorflow_error", lambda: ImportError("none"))
     with pytest.raises(ImportError, match="undefined symbol"):
         chosen(_backend.choice, "auto")
 

@@ -40,7 +40,8 @@ def build_op_library(python, folder):
     options = [f"-DPython_EXECUTABLE={python}", "-DGRADOPS_CUDA=OFF"]
     run("cmake", "-S", folder, "-B", folder / "tree", *options)
     run("cmake", "--build", folder / "tree", "--parallel", "2", "--target", "gradops_ops")
-    return (folder / "tree" / "gradops" / "libgradops_ops.so").read_bytes()
+    (library,) = (folder / "tree" / "gradops").glob("libgradops_ops_*.so")
+    return library.read_bytes()
 
 
 @pytest.mark.extended  # installs TensorFlow once more and builds twice

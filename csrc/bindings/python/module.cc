@@ -39,7 +39,6 @@ py::dict Parameters(const std::vector<ParameterRow>& rows) {
 py::dict BuildInfo() {
   py::dict info;
   info["version"] = GRADOPS_VERSION;
-  info["tensorflow_build_version"] = GRADOPS_TF_BUILD_VERSION;
   info["compiler"] = GRADOPS_COMPILER;
   info["cpu_targets"] = CompiledCpuTargets();
   info["cpu_targets_runnable"] = RunnableCpuTargets();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/tf/compat.h"
 #include "bindings/tf/status.h"
 #include "cpu/launch/huge_pages.h"
 #include "op/launch.h"
@@ -39,7 +40,7 @@ class Cpu {
     const ParallelFor parallel_for = [pool = pool_](int64_t count,
                                                     const std::function<void(int64_t)>& run_unit) {
       if (count == 0) return;
-      pool->ParallelFor(count, Pool::SchedulingParams::Fixed(1), [&](int64_t begin, int64_t end) {
+      pool->ParallelFor(count, GRADOPS_ONE_BY_ONE(Pool), [&](int64_t begin, int64_t end) {
         for (int64_t unit = begin; unit < end; ++unit) run_unit(unit);
       });
     };

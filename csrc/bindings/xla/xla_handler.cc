@@ -1,138 +1,163 @@
 // What the custom call of a compiled program runs: xla_kernels.cc writes it, XLA looks it up here.
+//
+// In terms of XLA's C interface, which every TensorFlow from 2.18 on has; its C++ wrapper is
+// missing from the headers of some.
 
-#include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
+#include "bindings/tf/compat.h"
+
+#if GRADOPS_XLA_CALLS
+
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "bindings/tf/op_names.h"
+#include "bindings/xla/c_interface.h"
+#include "bindings/xla/pool.h"
 #include "op/launch.h"
-#include "xla/ffi/api/ffi.h"
-
-namespace xla::ffi {
-// In TensorFlow's libraries. Its header, xla/ffi/ffi_api.h, needs others that are not installed.
-const XLA_FFI_Api* GetXlaFfiApi();
-}  // namespace xla::ffi
 
 namespace gradops::tf_ops {
 namespace {
 
-namespace ffi = ::xla::ffi;
-
-/// Units of work that are handed out one by one, to whoever has time.
-class SharedUnits {
- public:
-  SharedUnits(int64_t count, const std::function<void(int64_t)>* run_unit)
-      : count_(count), run_unit_(run_unit) {}
-
-  /// Runs units until there are none left. A helper that comes late finds none and touches nothing
-  /// of the caller's.
-  void Work() {
-    for (int64_t unit; (unit = next_.fetch_add(1)) < count_;) {
-      (*run_unit_)(unit);
-      if (done_.fetch_add(1) + 1 == count_) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        all_done_.notify_all();
-      }
-    }
-  }
-  void Wait() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    all_done_.wait(lock, [this] { return done_.load() == count_; });
-  }
-
- private:
-  const int64_t count_;
-  const std::function<void(int64_t)>* const run_unit_;
-  std::atomic<int64_t> next_{0}, done_{0};
-  std::mutex mutex_;
-  std::condition_variable all_done_;
-};
-
-/// XLA's pool, which is TensorFlow's. The calling thread may be one of its own: it works too, and
-/// waits for nobody but those who are at a unit, so that a busy pool cannot lock up.
-ParallelFor PoolParallelFor(const ffi::ThreadPool& pool) {
-  return [&pool](int64_t count, const std::function<void(int64_t)>& run_unit) {
-    if (count == 0) return;
-    const auto units = std::make_shared<SharedUnits>(count, &run_unit);
-    const int64_t helpers = std::min<int64_t>(count, pool.num_threads()) - 1;
-    for (int64_t i = 0; i < helpers; ++i) {
-      const_cast<ffi::ThreadPool&>(pool).Schedule([units] { units->Work(); });
-    }
-    units->Work();
-    units->Wait();
-  };
+XLA_FFI_Error* ErrorOf(const XLA_FFI_Api* api, const std::string& message) {
+  if (message.empty()) return nullptr;
+  GRADOPS_XLA_ARGUMENTS(XLA_FFI_Error_Create_Args, error);
+  error.message = message.c_str();
+  error.errc = message.rfind(cuda::kCudaError, 0) == 0 ? XLA_FFI_Error_Code_INTERNAL
+                                                       : XLA_FFI_Error_Code_INVALID_ARGUMENT;
+  return api->XLA_FFI_Error_Create(&error);
 }
 
-Buffer BufferOf(const ffi::AnyBuffer& buffer) {
-  const auto sizes = buffer.dimensions();
-  return {buffer.untyped_data(), {sizes.begin(), sizes.end()}};
+Buffer BufferOf(void* argument) {
+  const auto& buffer = *static_cast<XLA_FFI_Buffer*>(argument);
+  return {buffer.data, {buffer.dims, buffer.dims + buffer.rank}};
+}
+
+/// Reads an attribute that is a string; returns whether it is there.
+bool GetAttribute(const XLA_FFI_Attrs& attributes, std::string_view name, std::string* text) {
+  for (int64_t i = 0; i < attributes.size; ++i) {
+    const XLA_FFI_ByteSpan& found = *attributes.names[i];
+    if (std::string_view(found.ptr, found.len) != name ||
+        attributes.types[i] != XLA_FFI_AttrType_STRING) {
+      continue;
+    }
+    const auto& value = *static_cast<XLA_FFI_ByteSpan*>(attributes.attrs[i]);
+    text->assign(value.ptr, value.len);
+    return true;
+  }
+  return false;
 }
 
 /// Reads the call of an op whose shapes were checked when the program was compiled.
-std::string ReadCall(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
-                     const ffi::Dictionary& attributes, OpCall* call) {
-  const auto get = [&](const std::string& name, std::string* text) {
-    const auto value = attributes.get<std::string_view>(name);
-    if (value.has_value()) *text = std::string(*value);
-    return value.has_value();
+std::string ReadCall(const XLA_FFI_CallFrame& frame, OpCall* call) {
+  const auto get = [&frame](const std::string& name, std::string* text) {
+    return GetAttribute(frame.attrs, name, text);
   };
   std::string op, dtype;
   if (!get(kXlaOp, &op) || (call->op = FindOp(op)) == nullptr || !get(kXlaDtype, &dtype) ||
       !FindDtype(dtype, &call->dtype)) {
     return "the custom call gradops needs an op and a dtype, got '" + op + "' and '" + dtype + "'";
   }
-  for (size_t i = 0; i < args.size(); ++i) {
-    call->inputs.push_back(BufferOf(args.get<ffi::AnyBuffer>(i).value()));
-  }
-  for (size_t i = 0; i < rets.size(); ++i) {
-    call->outputs.push_back(BufferOf(*rets.get<ffi::AnyBuffer>(i).value()));
+  for (int64_t i = 0; i < frame.args.size; ++i)
+    call->inputs.push_back(BufferOf(frame.args.args[i]));
+  for (int64_t i = 0; i < frame.rets.size; ++i) {
+    call->outputs.push_back(BufferOf(frame.rets.rets[i]));
   }
   return call->op->ReadOptions(get, &call->options);
 }
 
-/// Calls launch(call) with the op that the attributes name.
-template <class Launch>
-ffi::Error Run(const ffi::RemainingArgs& args, const ffi::RemainingRets& rets,
-               const ffi::Dictionary& attributes, Launch&& launch) {
-  OpCall call{};
-  std::string message = ReadCall(args, rets, attributes, &call);
-  if (message.empty()) message = launch(call);
-  if (message.empty()) return ffi::Error::Success();
-  if (message.rfind(cuda::kCudaError, 0) == 0) return ffi::Error::Internal(message);
-  return ffi::Error::InvalidArgument(message);
+/// Whether XLA only asks what interface a handler was compiled for, and the answer.
+bool AnswersQuery(const XLA_FFI_CallFrame& frame) {
+  XLA_FFI_Extension_Base* const extension = frame.extension_start;
+  if (extension == nullptr || extension->type != XLA_FFI_Extension_Metadata) return false;
+  XLA_FFI_Metadata* const answer =
+      reinterpret_cast<XLA_FFI_Metadata_Extension*>(extension)->metadata;
+  answer->api_version = {};
+  answer->api_version.struct_size = XLA_FFI_Api_Version_STRUCT_SIZE;
+  answer->api_version.major_version = XLA_FFI_API_MAJOR;
+  answer->api_version.minor_version = XLA_FFI_API_MINOR;
+  answer->traits = 0;
+  return true;
 }
 
-ffi::Error HandleOnHost(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
-                        ffi::Dictionary attributes) {
-  return Run(args, rets, attributes,
-             [&](const OpCall& call) { return Launch(call, PoolParallelFor(pool)); });
+/// A handler: calls launch(call, frame) with the op that the attributes name.
+template <std::string (*launch)(const OpCall& call, const XLA_FFI_CallFrame& frame)>
+XLA_FFI_Error* Handle(XLA_FFI_CallFrame* frame) {
+  if (AnswersQuery(*frame)) return nullptr;
+  OpCall call{};
+  std::string message = ReadCall(*frame, &call);
+  if (message.empty()) message = launch(call, *frame);
+  return ErrorOf(frame->api, message);
 }
-XLA_FFI_DEFINE_HANDLER(
-    kHostHandler, HandleOnHost,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets().Attrs());
-XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "Host", kHostHandler);
+
+std::string LaunchOnHost(const OpCall& call, const XLA_FFI_CallFrame& frame) {
+  const Pool pool(frame);
+  return Launch(call, ParallelForOf(pool));
+}
 
 #ifdef GRADOPS_CUDA
-ffi::Error HandleOnCuda(void* stream, ffi::ScratchAllocator scratch, ffi::RemainingArgs args,
-                        ffi::RemainingRets rets, ffi::Dictionary attributes) {
-  constexpr size_t kAlignment = 16;  // the most that XLA allows
-  const cuda::Queue queue = {
-      stream, [&](size_t bytes) { return scratch.Allocate(bytes, kAlignment).value_or(nullptr); }};
-  return Run(args, rets, attributes, [&](const OpCall& call) { return Launch(call, queue); });
+/// On XLA's stream, with scratch memory of its allocator, which is given back when the handler
+/// returns and reused by what is enqueued on this stream later.
+class XlaQueue {
+ public:
+  explicit XlaQueue(const XLA_FFI_CallFrame& frame) : api_(frame.api), context_(frame.ctx) {}
+  ~XlaQueue() {
+    for (const auto& [data, bytes] : scratch_) {
+      GRADOPS_XLA_ARGUMENTS(XLA_FFI_DeviceMemory_Free_Args, freed);
+      freed.ctx = context_;
+      freed.size = bytes;
+      freed.data = data;
+      Succeeded(api_, api_->XLA_FFI_DeviceMemory_Free(&freed));
+    }
+  }
+
+  std::string Launch(const OpCall& call) {
+    GRADOPS_XLA_ARGUMENTS(XLA_FFI_Stream_Get_Args, asked);
+    asked.ctx = context_;
+    if (!Succeeded(api_, api_->XLA_FFI_Stream_Get(&asked))) {
+      return std::string(cuda::kCudaError) + "XLA has no stream";
+    }
+    return gradops::Launch(
+        call, cuda::Queue{asked.stream, [this](size_t bytes) { return Allocate(bytes); }});
+  }
+
+ private:
+  void* Allocate(size_t bytes) {
+    GRADOPS_XLA_ARGUMENTS(XLA_FFI_DeviceMemory_Allocate_Args, asked);
+    asked.ctx = context_;
+    asked.size = bytes;
+    asked.alignment = 16;  // the most that XLA allows
+    if (!Succeeded(api_, api_->XLA_FFI_DeviceMemory_Allocate(&asked))) return nullptr;
+    scratch_.emplace_back(asked.data, bytes);
+    return asked.data;
+  }
+
+  const XLA_FFI_Api* const api_;
+  XLA_FFI_ExecutionContext* const context_;
+  std::vector<std::pair<void*, size_t>> scratch_;
+};
+
+std::string LaunchOnCuda(const OpCall& call, const XLA_FFI_CallFrame& frame) {
+  return XlaQueue(frame).Launch(call);
 }
-XLA_FFI_DEFINE_HANDLER(kCudaHandler, HandleOnCuda,
-                       ffi::Ffi::Bind()
-                           .Ctx<ffi::PlatformStream<void*>>()
-                           .Ctx<ffi::ScratchAllocator>()
-                           .RemainingArgs()
-                           .RemainingRets()
-                           .Attrs());
-XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kXlaCall, "CUDA", kCudaHandler);
+#endif
+
+bool Register(std::string_view platform, XLA_FFI_Handler* handler) {
+  const XLA_FFI_Api* const api = ::xla::ffi::GetXlaFfiApi();
+  GRADOPS_XLA_ARGUMENTS(XLA_FFI_Handler_Register_Args, asked);
+  asked.name = {kXlaCall, std::string_view(kXlaCall).size()};
+  asked.platform = {platform.data(), platform.size()};
+  asked.bundle.execute = handler;
+  return Succeeded(api, api->XLA_FFI_Handler_Register(&asked));
+}
+
+[[maybe_unused]] const bool kIsOnHost = Register("Host", Handle<LaunchOnHost>);
+#ifdef GRADOPS_CUDA
+[[maybe_unused]] const bool kIsOnCuda = Register("CUDA", Handle<LaunchOnCuda>);
 #endif
 
 }  // namespace
 }  // namespace gradops::tf_ops
+
+#endif  // GRADOPS_XLA_CALLS

@@ -16,6 +16,7 @@ class LocalClient;
 }  // namespace xla
 
 #include "bindings/tf/attributes.h"
+#include "bindings/tf/compat.h"
 #include "bindings/tf/devices.h"
 #include "bindings/tf/op_names.h"
 #include "cpu/launch/cpu_target.h"
@@ -24,7 +25,8 @@ class LocalClient;
 #include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/public/version.h"
-#include "xla/hlo/builder/xla_builder.h"
+
+#include GRADOPS_XLA_BUILDER_H
 
 namespace gradops::tf_ops {
 namespace {
@@ -57,6 +59,11 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
  public:
   explicit XlaCallOp(OpKernelConstruction* context)
       : XlaOpKernel(context), op_(OpOf(context->def().op())) {
+    OP_REQUIRES(
+        context, GRADOPS_XLA_CALLS,
+        absl::UnimplementedError(
+            "gradops runs under XLA with TensorFlow 2.18 or later, got " GRADOPS_TF_BUILD_VERSION
+            ": call it with jit_compile=False"));
     LossOptions options;
     OP_REQUIRES_OK(context, ReadAttributes(op_, context, &options));
     OP_REQUIRES_OK(context, FromMessage(CheckCpuTarget()));

@@ -1,0 +1,228 @@
+"""Which adapter serves which TensorFlow, what is said where none does, and building one."""
+
+import os
+import stat
+
+import pytest
+import tensorflow as tf
+from subprocess_tools import run_command, run_python
+
+import gradops
+from gradops import _adapters, _build, _library
+
+MINOR = _adapters.minor_version(tf.__version__)
+# As a process sees it whose TensorFlow says that it is of another version.
+IMPORT = (
+    "import tensorflow as tf; tf.__version__ = {!r}; import gradops; print(gradops.build_info())"
+)
+
+
+def own_adapter():
+    return _adapters.require(_library.version())
+
+
+def last_line(result):
+    assert result.returncode == 1, result.stdout
+    return result.stderr.strip().splitlines()[-1]
+
+
+def test_an_adapter_says_what_it_was_compiled_for():
+    assert MINOR in _adapters.in_package() or "GRADOPS_CACHE" in os.environ
+    for minor, adapter in _adapters.in_package().items():
+        assert _adapters.minor_version(_adapters.version_of(adapter)) == minor
+        assert not _adapters.fault_of(adapter)
+    assert list(_adapters.in_package()) == gradops.build_info()["tensorflow_versions"]
+
+
+def test_adapters_are_ordered_as_versions_are(tmp_path, monkeypatch):
+    for name in ("2_9", "2_10", "3_0", "2_21", "nonsense"):
+        (tmp_path / f"libgradops_ops_{name}.so").touch()
+    monkeypatch.setattr(_adapters, "_PACKAGE", tmp_path)
+    assert list(_adapters.in_package()) == ["2.9", "2.10", "2.21", "3.0"]
+
+
+def test_one_that_was_built_here_comes_first(tmp_path, monkeypatch):
+    """It serves one version of gradops and one of TensorFlow, so upgrades of either leave it."""
+    monkeypatch.setenv("GRADOPS_CACHE", str(tmp_path))
+    assert _adapters.find("0.1", f"{MINOR}.7") == _adapters.in_package().get(MINOR)
+    path = _adapters.built_path("0.1", f"{MINOR}.7")
+    path.parent.mkdir()
+    path.touch()
+    assert path.is_relative_to(tmp_path) and _adapters.find("0.1", f"{MINOR}.7") == path
+    for others in (("0.2", f"{MINOR}.7"), ("0.1", f"{MINOR}.8")):
+        assert _adapters.find(*others) == _adapters.in_package().get(MINOR)
+    assert _adapters.find("0.1", "2.99.0") is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, os.path.expanduser("~/.cache/gradops")),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/gradops"),
+        ({"XDG_CACHE_HOME": "/xdg", "GRADOPS_CACHE": "/own"}, "/own"),
+    ],
+)
+def test_where_they_are_built(variables, expected, monkeypatch):
+    for name in ("XDG_CACHE_HOME", "GRADOPS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(_adapters.cache()) == expected
+
+
+@pytest.mark.parametrize("version", ["2.99.0", "3.0.0-dev20270101"])
+def test_no_adapter_for_this_tensorflow(version):
+    said = last_line(run_python(IMPORT.format(version), GRADOPS_BACKEND="fused"))
+    assert said.startswith(f"ImportError: gradops has no adapter for TensorFlow {version}")
+    assert "python -m gradops build" in said
+    newest = list(_adapters.in_package())[-1]
+    assert f"pip install '{next(iter(_adapters.installed_tensorflow()))}=={newest}.*'" in said
+
+
+def test_the_fallback_names_the_command():
+    result = run_python(IMPORT.format("2.99.0"), GRADOPS_BACKEND=None)
+    assert result.returncode == 0, result.stderr
+    assert "RuntimeWarning: gradops composes its losses" in result.stderr
+    assert "python -m gradops build" in result.stderr
+    assert "'backend': 'composite'" in result.stdout
+
+
+def test_a_tensorflow_that_is_too_old():
+    said = last_line(run_python(IMPORT.format("2.15.1"), GRADOPS_BACKEND="fused"))
+    assert said.startswith("ImportError: gradops needs TensorFlow 2.16 or later, got 2.15.1: pip ")
+
+
+def test_another_patch_version_is_fine():
+    result = run_python(IMPORT.format(f"{MINOR}.99"), GRADOPS_BACKEND="fused")
+    assert result.returncode == 0, result.stderr
+
+
+def damaged(kind):
+    whole = own_adapter().read_bytes()
+    if kind == "cut":
+        return whole[: len(whole) // 2]
+    if kind == "text":
+        return b"<html>not found</html>" * 9
+    if kind == "empty":
+        return b""
+    if kind == "other symbols":  # as of a TensorFlow of the same version that was built otherwise
+        return whole.replace(b"10tensorflow8OpKernel", b"10tensorflow8OpKernol")
+    return whole[:18] + b"\xb7\x00" + whole[20:]  # of an AArch64
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("cut", "damaged: its end is missing"),
+        ("text", "not a shared library, or damaged"),
+        ("empty", "not a shared library, or damaged"),
+        ("other symbols", "undefined symbol"),
+        ("other machine", "built for another kind of processor"),
+    ],
+)
+def test_an_adapter_that_is_damaged(kind, fault, tmp_path):
+    """A message, where the loader would end the process."""
+    path = tmp_path / _adapters.built_path(_library.version(), tf.__version__).relative_to(
+        _adapters.cache()
+    )
+    path.parent.mkdir()
+    path.write_bytes(damaged(kind))
+    environment = {"GRADOPS_BACKEND": "fused", "GRADOPS_CACHE": str(tmp_path)}
+    said = last_line(run_python("import gradops", **environment))
+    assert said.startswith(f"ImportError: gradops cannot load {path}: ")
+    assert fault in said and said.endswith("python -m gradops build")
+
+
+# A compiler that makes objects of nothing and, as a library, the adapter that is there. It fails
+# for sources of the name in BREAKS.
+COMPILER = """#!/bin/sh
+case "$*" in *"$BREAKS"*) echo "$BREAKS: error: no such header" >&2; exit 1;; esac
+echo "$*" >> "$LOG"
+while [ $# -gt 1 ]; do [ "$1" = -o ] && out=$2; shift; done
+cp "$ADAPTER" "$out"
+"""
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """Sets the fake compiler up; the commands that it was called with are in the file returned."""
+    program, log = tmp_path / "compiler", tmp_path / "commands"
+    program.write_text(COMPILER)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    variables = {
+        "CXX": f"{program} -m64",
+        "LOG": log,
+        "ADAPTER": own_adapter(),
+        "BREAKS": "nothing",
+    }
+    for name, value in {**variables, "GRADOPS_CACHE": tmp_path / "cache"}.items():
+        monkeypatch.setenv(name, str(value))
+    return log
+
+
+def test_building_calls_the_compiler(compiler, tmp_path):
+    adapter, is_with_xla = _build.build()
+    assert adapter == _adapters.built_path(_library.version(), tf.__version__)
+    assert is_with_xla and adapter.is_relative_to(tmp_path / "cache")
+    *objects, linked = compiler.read_text().splitlines()
+    assert {"ops.cc", "kernels.cc", "xla_kernels.cc"} <= {
+        word.rpartition("/")[2] for line in objects for word in line.split()
+    }
+    major, minor = map(int, MINOR.split("."))
+    for line in objects:
+        assert (
+            line.startswith("-m64 -std=c++17")
+            and f"-DGRADOPS_TENSORFLOW={1000 * major + minor}" in line
+        )
+        assert f"-isystem{tf.sysconfig.get_include()}" in line
+    assert "-shared" in linked and "libgradops_kernels.so" in linked
+    assert not [path for path in adapter.parent.iterdir() if path != adapter]
+
+
+def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsys):
+    monkeypatch.setenv("BREAKS", "xla_kernels.cc")
+    assert _build.main() == 0
+    assert "without XLA" in capsys.readouterr().out
+    assert "/xla_kernels.o" not in compiler.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"BREAKS": "tf/kernels.cc"}, "this TensorFlow is not served, kernels.cc fails:"),
+        ({"BREAKS": "-shared"}, "the linker fails:"),
+        ({"CXX": "/no/such/compiler -O1"}, "there is no C++ compiler (CXX=/no/such/compiler): "),
+        ({"GRADOPS_CACHE": "/proc/no"}, "GRADOPS_CACHE=FOLDER python -m gradops build"),
+        ({"ADAPTER": os.__file__}, "the adapter was compiled and does not work:"),
+    ],
+)
+def test_what_a_build_says(variables, message, compiler, monkeypatch, capsys):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert _build.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("gradops: ") and message in said
+    if "ADAPTER" in variables:
+        assert not _adapters.built_path(_library.version(), tf.__version__).exists()
+
+
+def test_a_tensorflow_without_headers(compiler, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(tf.sysconfig, "get_include", lambda: str(tmp_path))
+    assert _build.main() == 1
+    assert f"this TensorFlow has no headers in {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_real_build(tmp_path):
+    """By the compiler of this machine, in some half a minute; then it is what is loaded."""
+    variables = {"GRADOPS_CACHE": str(tmp_path), "GRADOPS_BACKEND": "fused"}
+    built = run_command("build", **variables)
+    assert built.returncode == 0, built.stderr
+    (adapter,) = tmp_path.glob("*/libgradops_ops.so")
+    assert str(adapter) in built.stdout
+    tried = run_python(
+        "from gradops import _adapters, _library, _self_test; _self_test.ops()\n"
+        "print(_adapters.require(_library.version()))",
+        **variables,
+    )
+    assert tried.returncode == 0, tried.stderr
+    assert "XLA on /device:CPU:0: " in tried.stdout and tried.stdout.endswith(f"{adapter}\n")
