@@ -13,7 +13,10 @@ from gradops import _kernels
 if ON_DEVICE:
     import cupy
 
-pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device"),
+]
 
 
 def on_device(rng, shape, dtype):

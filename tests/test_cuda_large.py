@@ -19,7 +19,10 @@ if ON_DEVICE:
 
     kernels = _kernels.cuda
 
-pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device"),
+]
 
 # Many examples, rows, columns, channels; all but the last two have odd rows.
 SHAPES = [
