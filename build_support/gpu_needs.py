@@ -1,20 +1,16 @@
-"""Names what a stage of `make gpu-check` lacks, and how to get it; exits with 1 if it lacks any.
+"""Names the first thing that a stage of `make gpu-check` lacks, and exits with 1 if there is any.
 
-gpu_needs.py FOLDER NEED...: of the build in FOLDER/site. A NEED is a program, a module of this
-Python, or
-
-    build        the package's pybind11 module
-    op-library   its library of TensorFlow's ops
-    gpu          a device that the module's CUDA kernels run on
-    GPU:0        a device of TensorFlow's, or another such as CPU:0
+gpu_needs.py FOLDER NEED...: of the build in FOLDER/site. A NEED is a program or a module of this
+Python; or `build` and `op-library`, its libraries; `gpu`, a device that its kernels run on; GPU:0
+or the like, a device of TensorFlow's.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 
 PROGRAMS = {
@@ -23,46 +19,37 @@ PROGRAMS = {
     "ncu": "install Nsight Compute",
     "nvcc": "install the CUDA toolkit",
 }
-MODULES = {"cupy": "cupy-cuda13x, or the CuPy of your CUDA,"}
+LIBRARIES = {
+    "build": [f"_kernels{suffix}" for suffix in EXTENSION_SUFFIXES],
+    "op-library": ["libgradops_ops.so"],
+}
+PACKAGES = {"cupy": "cupy-cuda13x, or the CuPy of your CUDA,"}
 
 
 def lack(need: str, package: Path) -> str:
     """Why `need` is not met; empty if it is."""
     if need in PROGRAMS:
-        return "" if shutil.which(need) else f"{PROGRAMS[need]}, or put {need} on PATH"
-    if need == "build":
-        built = any((package / f"_kernels{suffix}").exists() for suffix in EXTENSION_SUFFIXES)
-        return "" if built else f"{package} has none for this Python: make gpu-build, gpu-tf-build"
-    if need == "op-library":
-        built = (package / "libgradops_ops.so").exists()
-        return "" if built else f"there is none in {package}: make gpu-tf-build"
+        return "" if shutil.which(need) else f"{PROGRAMS[need]}, or put it on PATH"
+    if need in LIBRARIES:
+        found = any((package / name).exists() for name in LIBRARIES[need])
+        return "" if found else f"{package} has none for this Python: make gpu-build, gpu-tf-build"
     if need == "gpu":
         from gradops import _kernels
 
-        if not hasattr(_kernels, "cuda"):
-            return f"{package} was built without CUDA kernels: make gpu-build"
-        return _kernels.cuda.check_driver()
+        is_cuda = hasattr(_kernels, "cuda")
+        return _kernels.cuda.check_driver() if is_cuda else f"{package} was built without CUDA"
     if ":" in need:
-        import tensorflow
+        import tensorflow as tf
 
-        found = [device.name for device in tensorflow.config.list_logical_devices()]
-        return "" if f"/device:{need}" in found else f"TensorFlow finds {', '.join(found)} alone"
-    if importlib.util.find_spec(need) is None:
-        return f"install {MODULES.get(need, need)} for {sys.executable}, or set PYTHON"
-    return ""
-
-
-def main(folder: str, *needs: str) -> int:
-    """Prints the first that is lacking: those after it may take it."""
-    site = Path(folder).resolve() / "site"
-    sys.path.insert(0, str(site))
-    for need in needs:
-        why = lack(need, site / "gradops")
-        if why:
-            print(f"gpu-check needs {need}: {why}", file=sys.stderr)
-            return 1
-    return 0
+        found = any(need in device.name for device in tf.config.list_logical_devices())
+        return "" if found else "TensorFlow has no such device"
+    found = find_spec(need) is not None
+    return "" if found else f"install {PACKAGES.get(need, need)} for {sys.executable}"
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    site = Path(sys.argv[1]).resolve() / "site"
+    sys.path.insert(0, str(site))
+    for name in sys.argv[2:]:  # Those after the first that is lacking may take it.
+        if why := lack(name, site / "gradops"):
+            sys.exit(f"gpu-check needs {name}: {why}")
