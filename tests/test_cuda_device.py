@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: repeats, streams, graphs, refused calls, other libraries' arrays.
 
-Run by `make gpu-check`, with CuPy; what the kernels compute is tested in test_cuda_kernels.py.
+Run by `make gpu-tests`, with CuPy; what the kernels compute is tested in test_cuda_kernels.py.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: large images against the oracle, and beyond 2^31 numbers.
 
-Run by `make gpu-check`, with CuPy. What is too large for the oracle is compared with parts of
+Run by `make gpu-tests`, with CuPy. What is too large for the oracle is compared with parts of
 itself, computed as small images.
 """
 

@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: nothing but the outputs is written, and all of them, at any offset.
 
-Run by `make gpu-check`, with CuPy.
+Run by `make gpu-tests`, with CuPy.
 """
 
 import numpy as np
