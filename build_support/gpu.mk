@@ -48,7 +48,8 @@ NEEDS_sanitize := compute-sanitizer $(NEEDS_tests)
 NEEDS_counters := ncu build numpy cupy gpu
 NEEDS_bench := build numpy cupy gpu
 NEEDS_tf-build := $(NEEDS_build) tensorflow
-NEEDS_tf-run := build op-library pytest tensorflow $(DEVICE)
+NEEDS_tf-modes := build op-library tensorflow $(DEVICE)
+NEEDS_tf-tests := pytest $(NEEDS_tf-modes)
 $(patsubst NEEDS_%,gpu-needs-%,$(filter NEEDS_%,$(.VARIABLES))): gpu-needs-%:
 	@$(GPU_PYTHON) build_support/gpu_needs.py $(if $(filter tf-%,$*),$(GPU_TF),$(GPU)) $(NEEDS_$*)
 
@@ -124,11 +125,11 @@ gpu-tf-%: export XLA_FLAGS ?= $(patsubst %/bin/nvcc,--xla_gpu_cuda_data_dir=%,$(
 gpu-tf-build: gpu-needs-tf-build
 	$(call gpu_compile,$(GPU_TF),-DGRADOPS_TF=ON,$(if $(OP_LIBRARY),--target _kernels))
 gpu-tf-tests: $(TF_TESTS:%=gpu-tf-tests-%)
-gpu-tf-tests-%: gpu-needs-tf-run
+gpu-tf-tests-%: gpu-needs-tf-tests
 	$(STEP) $(GPU_TF) tests-$* 580 $(GPU_PYTEST) --device $(DEVICE) \
 		-m 'not extended$(if $(LIBRARIES),, and not cudnn)' \
 		--every $$(($(EVERY_$*) * $(or $(SPARING),1))) $(TF_$*:%=$(CURDIR)/tests/test_%.py)
-gpu-tf-modes: gpu-needs-tf-run
+gpu-tf-modes: gpu-needs-tf-modes
 	$(STEP) $(GPU_TF) modes 580 $(GPU_PYTHON) -m benchmarks --device $(DEVICE) --only modes \
 		$(if $(SHAPES),--shapes $(SHAPES)) $(TABLES)
 

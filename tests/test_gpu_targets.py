@@ -23,8 +23,8 @@ case "$*" in *$FAILS*) exit 3;; esac
 TESTS = ["device", "kernels", "large", "memory", "product", "sanitize"]
 ON_DEVICE = "TEST=device, TF=,, PATH=TMP/gpu/site:ROOT:given"
 TF = "TF=fused,true,--xla_gpu_cuda_data_dir=TMP PATH=TMP/gpu-tensorflow/site:ROOT:given"
-SANITIZE = "compute-sanitizer --tool {} .*pytest.* -m sanitize ROOT/tests/.* TEST=device,off "
-COUNT = "ncu .*python -m benchmarks.one {} TEST="
+TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
+COUNTED = ["64x512x512x3 float32", ".*x4 float32", ".*x1 float32", ".*x3 bfloat16"]
 # {target and variables: what the calls match that come after the one of gpu_needs.py}
 CALLS = {
     "gpu-tests": [
@@ -33,10 +33,13 @@ CALLS = {
         if name != "product"
     ],
     "gpu-tests FULL=1": [f"-m gpu ROOT/tests/test_cuda_{name}.py {ON_DEVICE}" for name in TESTS],
-    "gpu-sanitize": map(SANITIZE.format, ["memcheck", "racecheck", "initcheck", "synccheck"]),
-    "gpu-counters COUNTERS=ok": map(
-        COUNT.format, ["64x512x512x3 float32", ".*x4 float32", ".*x1 float32", ".*x3 bfloat16"]
-    ),
+    "gpu-sanitize": [
+        f"compute-sanitizer --tool {tool} --error-exitcode 9 .* -m sanitize .*TEST=device,off "
+        for tool in TOOLS
+    ],
+    "gpu-counters COUNTERS=ok": [
+        f"ncu .*python -m benchmarks.one {case} TEST=" for case in COUNTED
+    ],
     "gpu-bench CSV=a.csv": ["benchmarks --device cuda --csv ROOT/a.csv .*PATH=TMP/gpu/site:ROOT"],
     "gpu-variants VARIANTS=words": ["cuda --only bandwidth .*PATH=TMP/gpu-words/site:ROOT"],
     "gpu-tf-tests SPARING=2": [
