@@ -12,7 +12,7 @@ CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -n
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
 .PHONY: FORCE help build demo test test-extended mutants cuda-check bench bench-peers docs lint \
-	format wheel wheel-test gpu-site gpu-check gpu-check-tensorflow clean distclean gallery
+	format wheel wheel-test clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
@@ -26,9 +26,11 @@ help:
 	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
 	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
-	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow"
+	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow: gpu-build,"
+	@echo "                    gpu-tests, gpu-bench; besides gpu-sanitize, gpu-counters, gpu-variants"
 	@echo "make gpu-site       only build them, for a machine with another Python: PYTHON, ARCHS, VARIANTS"
-	@echo "make gpu-check-tensorflow   the ops under TensorFlow's GPU build: tests, times and memory"
+	@echo "make gpu-check-tensorflow   the ops under TensorFlow's GPU build: gpu-tf-build, gpu-tf-tests,"
+	@echo "                    gpu-tf-modes (times and memory)"
 	@echo "make clean, distclean"
 
 # What a build depends on besides files; rewritten only when it changes.
@@ -130,23 +132,7 @@ wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
 wheel-test: $(VENV)/.created
 	$(PY) build_support/try_wheel.py dist $(or $(TENSORFLOW),tensorflow-cpu)
 
-# What a machine with a GPU needs that has neither network nor compiler, for the Python there:
-#   make gpu-site PYTHON=python3.12 ARCHS=90-real VARIANTS=all
-gpu-site: GPU_VENV := build/gpu-venv
-gpu-site:
-	$(PYTHON) -m venv $(GPU_VENV)
-	$(GPU_VENV)/bin/python -m pip install --quiet numpy pybind11 cmake ninja
-	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(GPU_VENV)/bin/python build_support/gpu_check.py \
-		--build-only --archs "$(or $(ARCHS),native)" --variants "$(VARIANTS)"
-	cd build && tar -cJf gpu-site.tar.xz gpu-check*/site
-
-# On a machine with a GPU, and with PYTHON's NumPy, pytest, pybind11 and CuPy: no .venv, no network.
-gpu-check:
-	$(PYTHON) build_support/gpu_check.py $(GPU_CHECK_ARGS)
-
-# The same, with PYTHON's TensorFlow for GPUs instead of CuPy.
-gpu-check-tensorflow:
-	$(PYTHON) build_support/gpu_check_tensorflow.py $(GPU_CHECK_ARGS)
+include build_support/gpu.mk
 
 clean:
 	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built $(VENV)/.emulation .pytest_cache .ruff_cache .hypothesis

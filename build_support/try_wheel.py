@@ -55,13 +55,13 @@ def main(folder: str, tensorflow: str, *pytest_arguments: str) -> int:
         install = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*install, *wanted], check=True)
         shutil.copytree(TESTS, f"{temporary}/tests")
+        shutil.copy(TESTS.parent / "pyproject.toml", temporary)  # pytest's options
         status = subprocess.run([python, "tests/wheel_smoke.py"], cwd=temporary).returncode
         if status == 0:
             subprocess.run([*install, "pytest>=8", "hypothesis>=6.100"], check=True)
             chosen = [f"tests/{name}" for name in SUITE]
-            command = [python, "-m", "pytest", "-c", "/dev/null", "--rootdir", temporary, "-q"]
-            command += ["-W", "error::RuntimeWarning:gradops", "-m", "not extended"]
-            command += ["--every", "12", *chosen, *pytest_arguments]
+            command = [python, "-m", "pytest", "-q", "-m", "not extended", "--every", "12"]
+            command += [*chosen, *pytest_arguments]
             status = subprocess.run(command, cwd=temporary).returncode
     return status
 

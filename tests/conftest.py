@@ -1,6 +1,6 @@
 """What all tests share: a generator, the backend that computes, and a device for the tensors.
 
-With --device GPU:0 the tests run with their tensors there (on_device.py).
+With --device GPU:0 the tests run with their tensors there, but for those that are `cpu_only`.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import numpy as np
 import pytest
-from on_device import runs_on_device
 
 pytest.register_assert_rewrite(
     "cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools"
@@ -26,13 +25,6 @@ pytest.register_assert_rewrite(
 def pytest_addoption(parser):
     parser.addoption("--every", type=int, default=1, help="of a test's cases, one in so many")
     parser.addoption("--device", default="", help="where TensorFlow places the tests' tensors")
-    parser.addoption(
-        "--device-libraries", action="store_true", help="convolutions run on that device"
-    )
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "extended: part of the long sweep of make test-extended")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -44,8 +36,7 @@ def pytest_collection_modifyitems(config, items):
         drawn = zlib.crc32(item.nodeid.encode()) % config.getoption("every") == 0
         chosen = drawn or not seen[function]
         if config.getoption("device"):
-            libraries = config.getoption("device_libraries")
-            chosen = chosen and runs_on_device(item.module.__name__, item.originalname, libraries)
+            chosen = chosen and item.get_closest_marker("cpu_only") is None
             # The composition is TensorFlow's own code on a device.
             given = item.callspec.params if hasattr(item, "callspec") else {}
             chosen = chosen and given.get("backend") != "composite"

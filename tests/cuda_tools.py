@@ -1,7 +1,7 @@
 """The CUDA kernels as `gradops._kernels` offers those of the CPU: NumPy arrays in and out.
 
 They run as an emulation on the host or, with GRADOPS_TEST_CUDA=device, on the device (make
-gpu-check), by CuPy, of a build without TensorFlow. GRADOPS_TEST_CUDA_POOL=off gives each array
+gpu-tests), by CuPy, of a build without TensorFlow. GRADOPS_TEST_CUDA_POOL=off gives each array
 memory of its own, so that compute-sanitizer sees who reads or writes beyond.
 """
 

@@ -134,6 +134,7 @@ def test_many_threads_share_the_ops(rng):
     assert not failures
 
 
+@pytest.mark.cpu_only
 @pytest.mark.usefixtures("backend")
 def test_dataset_map(rng):
     y_true, y_pred = images(rng)
@@ -193,6 +194,7 @@ print(json.dumps([history.history["loss"], weights.tolist(), replicas]))
 """
 
 
+@pytest.mark.cpu_only  # the replicas are on the CPU
 @pytest.mark.extended
 def test_mirrored_strategy_trains_as_one_device_does():
     losses, weights, _ = json_of(TRAIN, "single")
@@ -203,6 +205,7 @@ def test_mirrored_strategy_trains_as_one_device_does():
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.cpu_only  # the replicas are on the CPU
 @pytest.mark.extended
 def test_mirrored_strategy_leaves_a_replica_without_images(rng):
     """The last batch has one image for two replicas."""
@@ -213,6 +216,7 @@ def test_mirrored_strategy_leaves_a_replica_without_images(rng):
     assert np.isfinite(losses).all() and np.isfinite(weights).all() and losses[-1] < losses[0]
 
 
+@pytest.mark.cpu_only
 @pytest.mark.extended
 def test_deterministic_training_ends_in_the_same_weights():
     assert json_of(TRAIN, "deterministic") == json_of(TRAIN, "deterministic")

@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: repeats, streams, graphs, refused calls, other libraries' arrays.
 
-Run by `make gpu-check`, with CuPy; what the kernels compute is tested in test_cuda_kernels.py.
+Run by `make gpu-tests`, with CuPy; what the kernels compute is tested in test_cuda_kernels.py.
 """
 
 import numpy as np
@@ -13,7 +13,10 @@ from gradops import _kernels
 if ON_DEVICE:
     import cupy
 
-pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device"),
+]
 
 
 def on_device(rng, shape, dtype):

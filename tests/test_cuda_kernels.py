@@ -29,7 +29,7 @@ from family_tools import (
 
 from gradops import _kernels
 
-pytestmark = pytest.mark.usefixtures("cuda_kernels")
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cuda_kernels")]
 
 CPU = family_tools.MODULES
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)

@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: large images against the oracle, and beyond 2^31 numbers.
 
-Run by `make gpu-check`, with CuPy. What is too large for the oracle is compared with parts of
+Run by `make gpu-tests`, with CuPy. What is too large for the oracle is compared with parts of
 itself, computed as small images.
 """
 
@@ -19,7 +19,10 @@ if ON_DEVICE:
 
     kernels = _kernels.cuda
 
-pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device"),
+]
 
 # Many examples, rows, columns, channels; all but the last two have odd rows.
 SHAPES = [

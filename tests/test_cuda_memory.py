@@ -1,6 +1,6 @@
 """The CUDA kernels on a device: nothing but the outputs is written, and all of them, at any offset.
 
-Run by `make gpu-check`, with CuPy.
+Run by `make gpu-tests`, with CuPy.
 """
 
 import numpy as np
@@ -20,7 +20,10 @@ from family_tools import (
 if ON_DEVICE:
     import cupy
 
-pytestmark = pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not ON_DEVICE, reason="needs a CUDA device"),
+]
 
 GUARD = 64  # Numbers at either side of an array.
 SHAPES = [(2, 9, 350, 3), (2, 67, 8, 4), (1, 9, 4, 130), (3, 1, 5, 1)]

@@ -32,7 +32,7 @@ SHAPES = [(2, 5, 6, 3), (1, 3, 8, 4), (2, 9, 4, 1)]
 # A device's own functions (log, power, roots) may differ from the host's by some roundings.
 FACTOR = 8
 
-pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("cuda_kernels")]
+pytestmark = [pytest.mark.gpu, pytest.mark.extended, pytest.mark.usefixtures("cuda_kernels")]
 
 
 def maps_of(rng, shape, has_maps):

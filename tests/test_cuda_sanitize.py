@@ -1,4 +1,4 @@
-"""One small launch of each kind of CUDA kernel: what `make gpu-check` runs under compute-sanitizer.
+"""One small launch of each kind of CUDA kernel, for compute-sanitizer (`make gpu-sanitize`).
 
 Blocks of several strips, tiles and chunks, with maps and without, and the order of the work that a
 sweep has: so few and small that a tool which slows kernels down a hundred times is done in a
@@ -22,7 +22,11 @@ from family_tools import (
     run,
 )
 
-pytestmark = pytest.mark.usefixtures("cuda_kernels")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.sanitize,
+    pytest.mark.usefixtures("cuda_kernels"),
+]
 
 CPU = family_tools.MODULES
 PROGRAMS = [

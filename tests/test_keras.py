@@ -85,6 +85,7 @@ def test_weights_of_pixels_that_do_not_fit_are_refused(rng):
         gradops.SobelLoss()(*batch(rng), sample_weight=np.ones((BATCH, HEIGHT, WIDTH + 1)))
 
 
+@pytest.mark.cudnn
 @pytest.mark.parametrize(
     ("layout", "jit_compile"),
     [
@@ -109,6 +110,7 @@ def with_holes(rng, y_true, value):
     return np.where(mask, y_true, value).astype(y_true.dtype), mask
 
 
+@pytest.mark.cudnn
 @pytest.mark.parametrize(
     ("hole", "jit_compile"),
     [
@@ -168,6 +170,7 @@ def test_images_of_16_bits_are_not_cast_and_the_value_has_32(rng, dtype, monkeyp
     assert seen[1].y_true.dtype == seen[1].y_pred.dtype == tf.float32
 
 
+@pytest.mark.cudnn
 @pytest.mark.parametrize(
     ("policy", "jit_compile"),
     [
@@ -198,6 +201,7 @@ def test_mixed_precision(rng, policy, jit_compile):
     np.testing.assert_allclose(narrow, wide, rtol=0, atol=0.03 * np.abs(wide).max())
 
 
+@pytest.mark.cudnn
 def test_two_outputs_with_loss_weights(rng):
     x, y = batch(rng)
     inputs = keras.Input(SHAPE[1:])
@@ -231,6 +235,7 @@ def test_metrics_are_means_of_the_losses_of_all_examples(rng, layout):
     assert metric.result() == 0
 
 
+@pytest.mark.cudnn
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=EXTENDED)])
 def test_metrics_in_fit_and_in_a_saved_model(rng, jit_compile, tmp_path):
     """With a rate of 0 every epoch's metric is that of the model as it is."""

@@ -139,6 +139,7 @@ def check_sample_weights(rng, reduction, shape):
     np.testing.assert_allclose(loss, total / divisor, rtol=1e-5)
 
 
+@pytest.mark.cudnn
 def test_fit_on_videos(rng):
     x, y = rng.random((2, 4, 3, 6, 5, 2), "float32")
     model = keras.Sequential([keras.Input((3, 6, 5, 2)), keras.layers.Conv3D(2, 3, padding="same")])

@@ -133,6 +133,7 @@ def spied(monkeypatch):
     return seen
 
 
+@pytest.mark.cpu_only  # a GPU copies the memo
 @pytest.mark.parametrize(
     ("weight", "reduction", "dtype"),
     [
@@ -246,6 +247,7 @@ FITS = [
 ]
 
 
+@pytest.mark.cudnn
 @each(FITS, FITS[1:])
 @pytest.mark.parametrize("run_eagerly", [False, pytest.param(True, marks=pytest.mark.extended)])
 def test_fit_follows_the_composition(rng, options, run_eagerly):
@@ -265,6 +267,7 @@ def test_fit_follows_the_composition(rng, options, run_eagerly):
     assert histories[0][-1] < histories[0][0]
 
 
+@pytest.mark.cudnn
 def test_a_saved_model_brings_its_options_back(rng, tmp_path):
     x = rng.uniform(size=(4, 8, 8, 3)).astype("float32")
     model = small_model()

@@ -140,6 +140,7 @@ def test_two_losses_that_differ_in_weights_or_mask(rng):
 # What runs
 
 
+@pytest.mark.cpu_only  # a GPU copies the memo
 def test_the_expected_upstream_gives_back_the_memo_itself(rng):
     """No copy: the returned gradient is the buffer that the forward pass wrote."""
     inputs, _ = convert.inputs(*images(rng, (4, 5, 6, 3), "float32"))

@@ -165,3 +165,10 @@ def test_every_member_of_the_family(backend, case):
     height, width = (int(least + rng.integers(0, 12)) for _ in "hw")
     shape = (int(rng.integers(1, 4)), height, width, int(rng.choice([1, 2, 3, 5, 17])))
     Problem(rng, case, shape).check(floor=1e-2, factor=20)
+
+
+def test_a_loss_is_computed_where_its_images_are(pytestconfig):
+    device = pytestconfig.getoption("device") or "CPU:0"
+    with tf.device(device):
+        images = tf.random.uniform([2, 8, 8, 1])
+    assert gradops.gradient_loss(None, images).device.endswith(device)
