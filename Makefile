@@ -11,21 +11,22 @@ SOURCES := $(shell find csrc cmake -type f) CMakeLists.txt VERSION setup.py pypr
 CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh')
 PYTHON_DIRS := gradops tests benchmarks examples build_support cmake setup.py
 
-.PHONY: FORCE help build demo test test-extended mutants cuda-check bench bench-peers docs lint \
-	format wheel wheel-test clean distclean gallery
+.PHONY: FORCE help build demo test test-extended test-oldest mutants cuda-check bench bench-peers docs lint \
+	format wheel wheel-test matrix clean distclean gallery
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo           train a network that restores depth maps, with the fused loss and without"
 	@echo "make build          compile; GRADOPS_DEV=1: for this machine's instruction set alone"
 	@echo "make test           the test suite           make test-extended  the long sweep too"
+	@echo "make test-oldest    the public functions under the oldest TensorFlow"
 	@echo "make mutants        what the tests catch: hours"
 	@echo "make cuda-check     compile the CUDA kernels and look at them, without a GPU"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
 	@echo "make docs           the site, in build/site         make gallery    its pictures, again"
 	@echo "make lint, format   style"
 	@echo "make wheel          a wheel in dist/         make wheel CUDA=1 [ARCHS='80;90']"
-	@echo "make wheel-test     try it elsewhere         make wheel-test TENSORFLOW=tensorflow"
+	@echo "make wheel-test     try it elsewhere         make matrix    under all Pythons and TensorFlows"
 	@echo "make gpu-check      build, check and time the CUDA kernels, without TensorFlow: gpu-build,"
 	@echo "                    gpu-tests, gpu-bench; besides gpu-sanitize, gpu-counters, gpu-variants"
 	@echo "make gpu-site       only build them, for a machine with another Python: PYTHON, ARCHS, VARIANTS"
@@ -85,6 +86,15 @@ test: $(TEST_NEEDS)
 test-extended: $(TEST_NEEDS) $(if $(PEERS),$(VENV)/.requirements-peers)
 	$(PYTEST) $(PYTEST_ARGS)
 
+# The public functions under the oldest TensorFlow, by an adapter that is compiled for it.
+OLDEST := build/venv-oldest
+test-oldest: $(VENV)/.built
+	$(MAKE) --no-print-directory VENV=$(OLDEST) $(OLDEST)/.requirements-oldest
+	PYTHONPATH=. GRADOPS_CACHE=build/adapters $(OLDEST)/bin/python -m gradops build
+	PYTHONPATH=. GRADOPS_CACHE=build/adapters $(OLDEST)/bin/python -m pytest -n 2 \
+		-m "not extended" --every 3 $(PYTEST_ARGS) tests/test_ops*.py tests/test_losses.py \
+		tests/test_keras.py tests/test_memo.py tests/test_scales.py tests/test_saved.py
+
 # Small faults, one at a time, each of which must fail the suite: tests/mutants/.
 mutants: $(TEST_NEEDS)
 	$(PY) tests/mutants/run.py $(MUTANT_ARGS)
@@ -121,16 +131,25 @@ format: $(VENV)/.requirements-lint
 	ruff format $(PYTHON_DIRS)
 	@clang-format -i $(CXX_FILES)
 
-# CUDA=1: with CUDA kernels, for all architectures or for those of ARCHS.
+# With adapters for all versions of TensorFlow or those of GRADOPS_TF_VERSION. CUDA=1: with CUDA
+# kernels, for all architectures or for those of ARCHS.
 wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
 	rm -rf build/wheel
 	GRADOPS_CUDA=$(if $(CUDA),ON,OFF) GRADOPS_CUDA_ARCHS='$(ARCHS)' \
+		GRADOPS_TF_VERSION='$(or $(GRADOPS_TF_VERSION),all)' \
 		$(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
 	$(PY) build_support/repair_wheel.py build/wheel/*.whl dist
 
-# The newest wheel of dist/ in a new environment; TENSORFLOW=tensorflow: under the package for GPUs.
+# The newest wheel of dist/ in a new environment; TENSORFLOW="tensorflow==2.21.*": under another.
 wheel-test: $(VENV)/.created
-	$(PY) build_support/try_wheel.py dist $(or $(TENSORFLOW),tensorflow-cpu)
+	$(PY) build_support/wheel_matrix.py dist $(if $(TENSORFLOW),--tensorflow "$(TENSORFLOW)")
+
+# Wheels of all Pythons under all TensorFlows, which takes hours; python3.10 and so on are on PATH.
+MATRIX_PYTHONS ?= 3.10 3.11 3.12 3.13
+matrix:
+	for version in $(MATRIX_PYTHONS); do \
+		$(MAKE) wheel PYTHON=python$$version VENV=build/venv-$$version || exit 1; done
+	$(PY) build_support/wheel_matrix.py dist --python all --tensorflow all --write
 
 include build_support/gpu.mk
 

@@ -85,8 +85,8 @@ class CMakeBuild(build_ext):
         else:
             tensorflow = "-".join(backend.tensorflow_versions())
             packages = tensorflow_packages.download(backend.tensorflow_versions())
-        python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-        tree = ROOT / "build" / f"{python_tag}-tensorflow-{tensorflow}"
+        # For every Python the same: what does not depend on it is compiled once.
+        tree = ROOT / "build" / f"tensorflow-{tensorflow}"
         toolkit = backend.cuda_toolkit()
         if toolkit:
             tree = tree.with_name(f"{tree.name}-cuda-{toolkit}")

@@ -21,7 +21,7 @@ PROGRAMS = {
 }
 LIBRARIES = {
     "build": [f"_kernels{suffix}" for suffix in EXTENSION_SUFFIXES],
-    "op-library": ["libgradops_ops.so"],
+    "op-library": ["libgradops_ops_*.so"],
 }
 PACKAGES = {"cupy": "cupy-cuda13x, or the CuPy of your CUDA,"}
 
@@ -31,7 +31,7 @@ def lack(need: str, package: Path) -> str:
     if need in PROGRAMS:
         return "" if shutil.which(need) else f"{PROGRAMS[need]}, or put it on PATH"
     if need in LIBRARIES:
-        found = any((package / name).exists() for name in LIBRARIES[need])
+        found = any(file for name in LIBRARIES[need] for file in package.glob(name))
         return "" if found else f"{package} has none for this Python: make gpu-build, gpu-tf-build"
     if need == "gpu":
         from gradops import _kernels

@@ -115,6 +115,12 @@ def _pin() -> str:
     return f">={oldest},<{major}.{minor + 1}"
 
 
+def _oldest() -> str:
+    """The oldest TensorFlow with an adapter that pip has for this Python."""
+    version = TF_VERSIONS[0] if sys.version_info < (3, 13) else "2.20"
+    return f"tensorflow-cpu=={version}.*"
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
@@ -139,6 +145,7 @@ def extras() -> dict[str, list[str]]:
             f"nvidia-cuda-nvdisasm>=13; {small}",
         ],
         "bench": ["matplotlib>=3.8"],
+        "oldest": [_oldest(), "pytest>=8.1", "pytest-xdist>=3.5", "hypothesis>=6.100"],
         "peers": [  # heavy; what is compared with them is skipped where they are not
             "torch==2.13.0",
             "kornia==0.9.*",

@@ -9,7 +9,7 @@ import importlib
 import sys
 
 import gradops
-from gradops import _self_test
+from gradops._commands import self_test
 
 
 def main(argv: list[str]) -> int:
@@ -20,9 +20,9 @@ def main(argv: list[str]) -> int:
             print(f"{key:26} {shown}")
         return 0
     if argv in (["build"], ["doctor"]):
-        return importlib.import_module(f"gradops._{argv[0]}").main()
+        return importlib.import_module(f"gradops._commands.{argv[0]}").main()
     if argv in (["self-test", "kernels"], ["self-test", "ops"]):
-        return _self_test.main(argv[1])
+        return self_test.main(argv[1])
     if argv[0] in ("demo", "optimize"):
         info = gradops.build_info()
         if info["backend"] != "fused":

@@ -2,7 +2,7 @@
 
 TensorFlow's C++ interface changes with every minor version, and a library for another one fails to
 load. A wheel brings an adapter for each of several versions, and ``python -m gradops build`` makes
-one for any other (_build.py), in a folder of the user.
+one for any other (_commands/build.py), in a folder of the user.
 """
 
 from __future__ import annotations

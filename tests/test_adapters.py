@@ -8,7 +8,8 @@ import tensorflow as tf
 from subprocess_tools import run_command, run_python
 
 import gradops
-from gradops import _adapters, _build, _library
+from gradops import _adapters, _library
+from gradops._commands import build
 
 MINOR = _adapters.minor_version(tf.__version__)
 # As a process sees it whose TensorFlow says that it is of another version.
@@ -161,7 +162,7 @@ def compiler(tmp_path, monkeypatch):
 
 
 def test_building_calls_the_compiler(compiler, tmp_path):
-    adapter, is_with_xla = _build.build()
+    adapter, is_with_xla = build.build()
     assert adapter == _adapters.built_path(_library.version(), tf.__version__)
     assert is_with_xla and adapter.is_relative_to(tmp_path / "cache")
     *objects, linked = compiler.read_text().splitlines()
@@ -181,7 +182,7 @@ def test_building_calls_the_compiler(compiler, tmp_path):
 
 def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsys):
     monkeypatch.setenv("BREAKS", "xla_kernels.cc")
-    assert _build.main() == 0
+    assert build.main() == 0
     assert "without XLA" in capsys.readouterr().out
     assert "/xla_kernels.o" not in compiler.read_text().splitlines()[-1]
 
@@ -199,7 +200,7 @@ def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsy
 def test_what_a_build_says(variables, message, compiler, monkeypatch, capsys):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert _build.main() == 1
+    assert build.main() == 1
     said = capsys.readouterr().err
     assert said.startswith("gradops: ") and message in said
     if "ADAPTER" in variables:
@@ -208,7 +209,7 @@ def test_what_a_build_says(variables, message, compiler, monkeypatch, capsys):
 
 def test_a_tensorflow_without_headers(compiler, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(tf.sysconfig, "get_include", lambda: str(tmp_path))
-    assert _build.main() == 1
+    assert build.main() == 1
     assert f"this TensorFlow has no headers in {tmp_path}" in capsys.readouterr().err
 
 
@@ -220,7 +221,8 @@ def test_a_real_build(tmp_path):
     (adapter,) = tmp_path.glob("*/libgradops_ops.so")
     assert str(adapter) in built.stdout
     tried = run_python(
-        "from gradops import _adapters, _library, _self_test; _self_test.ops()\n"
+        "from gradops import _adapters, _library\n"
+        "from gradops._commands import self_test; self_test.ops()\n"
         "print(_adapters.require(_library.version()))",
         **variables,
     )

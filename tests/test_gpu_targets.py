@@ -98,10 +98,11 @@ def test_the_kernels_and_their_variants_are_built(make, tmp_path):
 
 
 def test_a_build_for_tensorflow_with_ops_of_elsewhere(make, tmp_path):
-    (tmp_path / "ops.so").write_text("of elsewhere")
-    status, calls, said = make("gpu-tf-build", f"OP_LIBRARY={tmp_path / 'ops.so'}")
+    adapter = tmp_path / "libgradops_ops_2_21.so"
+    adapter.write_text("of elsewhere")
+    status, calls, said = make("gpu-tf-build", f"OP_LIBRARY={adapter}")
     assert status == 0 and "-DGRADOPS_TF=ON" in calls[1] and "--target _kernels" in calls[2], said
-    assert (tmp_path / "gpu-tensorflow/site/gradops/libgradops_ops.so").exists()
+    assert (tmp_path / "gpu-tensorflow/site/gradops" / adapter.name).exists()
 
 
 def test_a_step_that_fails_does_not_hide_those_after_it(make):

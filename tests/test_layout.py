@@ -26,11 +26,13 @@ EMULATION = "csrc/bindings/python/emulation_module.cc"
 
 # Package -> what its modules may import of ours, when they are loaded.
 MAY_IMPORT = {
-    "_library": [],
+    "_adapters": [],
+    "_library": ["_adapters"],
     "_inputs": ["_library"],
     "_fused": ["_library", "_inputs"],
     "_composite": ["_inputs"],
-    "_backend": ["_library"],
+    "_backend": ["_adapters", "_library"],
+    "_commands": ["_adapters", "_backend", "_library", "reference"],
     "_scales": ["_backend", "_inputs"],
     "_keras": ["_inputs"],
     "reference": [],

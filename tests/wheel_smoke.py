@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import gradops
+from gradops._commands import self_test
 
 
 def check_where():
@@ -18,40 +19,6 @@ def check_where():
         print(f"{key:26} {value}")
     assert info["backend"] == "fused", info["backend_reason"]
     print(f"{'devices':26} {[device.name for device in tf.config.list_physical_devices()]}")
-
-
-def problem(dtype):
-    """Images, the loss and the gradient that the oracle finds for them."""
-    rng = np.random.default_rng(7)
-    y_true, y_pred = rng.normal(size=(2, 3, 33, 21, 3)).astype(dtype)
-    loss = gradops.reference.gradient_loss(y_true, y_pred, penalty="l1")
-    _, gradient = gradops.reference.loss_gradients(y_true, y_pred, penalty="l1")
-    return y_true, y_pred, loss, gradient
-
-
-def value_and_gradient(y_true, y_pred):
-    with tf.GradientTape() as tape:
-        tape.watch(y_pred)
-        loss = gradops.gradient_loss(y_true, y_pred, penalty="l1")
-    return loss, tape.gradient(loss, y_pred)
-
-
-def check_numbers():
-    """Eager, in a graph and under XLA, against the oracle in NumPy."""
-    ways = {
-        "eager": value_and_gradient,
-        "tf.function": tf.function(value_and_gradient),
-        "XLA": tf.function(value_and_gradient, jit_compile=True),
-    }
-    for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
-        y_true, y_pred, loss, gradient = problem(dtype)
-        for name, way in ways.items():
-            got_loss, got_gradient = way(tf.constant(y_true), tf.constant(y_pred))
-            np.testing.assert_allclose(got_loss, loss, rtol=tolerance, err_msg=name)
-            np.testing.assert_allclose(
-                got_gradient, gradient, rtol=tolerance, atol=tolerance * 1e-3, err_msg=name
-            )
-            print(f"{name}, {np.dtype(dtype)}: as the oracle")
 
 
 def check_keras():
@@ -69,6 +36,7 @@ def check_keras():
 
 if __name__ == "__main__":
     check_where()
-    check_numbers()
+    self_test.kernels()
+    self_test.ops()
     check_keras()
     print("gradops: the wheel works")

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gradops import _adapters, _backend, _build, _library
+from gradops import _adapters, _backend, _library
+from gradops._commands import build
 
 _PACKAGES = ("gradops", "numpy", "keras", "tf_keras", "ml-dtypes")
 _VARIABLES = (
@@ -63,7 +64,7 @@ def facts() -> dict[str, str]:
             found[package] = "not installed"
     for package, version in _adapters.installed_tensorflow().items():
         found[package] = version
-    found["gradops is in"] = str(Path(__file__).parent)
+    found["gradops is in"] = str(Path(__file__).parents[1])
     found["adapters"] = ", ".join(_adapters.in_package()) or "none"
     found["adapters built here"] = (
         ", ".join(sorted(map(str, _adapters.cache().glob("*/*")))) or "none"
@@ -117,7 +118,7 @@ def check_adapter() -> Iterator[Finding]:
         return
     adapter = _adapters.find(_library.version(), said.last)
     if adapter is None:
-        compiler = _build.missing_compiler()
+        compiler = build.missing_compiler()
         fix = f"{compiler}; {_adapters.BUILD}" if compiler else _adapters.BUILD
         yield Finding(f"there is no adapter for TensorFlow {said.last}", fix)
         return
@@ -171,10 +172,10 @@ def check_gpu() -> Iterator[Finding]:
     what = f"CUDA kernels by toolkit {info['cuda_toolkit']} for {architectures}"
     why_not = functions.check_driver()
     yield Finding(f"{what}: {why_not or cards}", "update NVIDIA's driver" if why_not else "")
-    code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')), 'GPUs')"
+    code = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
     said = run(["-c", code])
     fix = "pip install 'tensorflow[and-cuda]', in the version that is installed"
-    yield Finding(f"TensorFlow sees {said.last}", fix if said.last == "0 GPUs" else "")
+    yield Finding(f"TensorFlow sees {said.last}", fix if said.last == "GPUs: 0" else "")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

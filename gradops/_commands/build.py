@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gradops import _adapters, _library
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 # Where a wheel has the sources, and a checkout.
 _SOURCES = (_PACKAGE / "csrc", _PACKAGE.parent / "csrc")
 _FLAGS = ["-std=c++17", "-O2", "-fPIC", "-DNDEBUG"]
