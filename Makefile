@@ -148,7 +148,7 @@ wheel-test: $(VENV)/.created
 MATRIX_PYTHONS ?= 3.10 3.11 3.12 3.13
 matrix:
 	for version in $(MATRIX_PYTHONS); do \
-		$(MAKE) wheel PYTHON=python$$version VENV=build/venv-$$version || exit 1; done
+		$(MAKE) wheel GRADOPS_TF_VERSION=all PYTHON=python$$version VENV=build/venv-$$version || exit 1; done
 	$(PY) build_support/wheel_matrix.py dist --python all --tensorflow all --write
 
 include build_support/gpu.mk

@@ -71,7 +71,9 @@ def test_where_they_are_built(variables, expected, monkeypatch):
     assert str(_adapters.cache()) == expected
 
 
-@pytest.mark.parametrize("version", ["2.99.0", "3.0.0-dev20270101"])
+@pytest.mark.parametrize(
+    "version", ["2.99.0", pytest.param("3.0.0-dev20270101", marks=pytest.mark.extended)]
+)
 def test_no_adapter_for_this_tensorflow(version):
     said = last_line(run_python(IMPORT.format(version), GRADOPS_BACKEND="fused"))
     assert said.startswith(f"ImportError: gradops has no adapter for TensorFlow {version}")
@@ -93,6 +95,7 @@ def test_a_tensorflow_that_is_too_old():
     assert said.startswith("ImportError: gradops needs TensorFlow 2.16 or later, got 2.15.1: pip ")
 
 
+@pytest.mark.extended
 def test_another_patch_version_is_fine():
     result = run_python(IMPORT.format(f"{MINOR}.99"), GRADOPS_BACKEND="fused")
     assert result.returncode == 0, result.stderr
@@ -111,26 +114,47 @@ def damaged(kind):
     return whole[:18] + b"\xb7\x00" + whole[20:]  # of an AArch64
 
 
+@pytest.fixture
+def adapter_of(tmp_path, monkeypatch):
+    """Puts a damaged adapter where one that was built here would be; returns its path."""
+    monkeypatch.setenv("GRADOPS_CACHE", str(tmp_path))
+    path = _adapters.built_path(_library.version(), tf.__version__)
+
+    def put(kind):
+        whole = damaged(kind)
+        path.parent.mkdir()
+        path.write_bytes(whole)
+        return path
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
         ("cut", "damaged: its end is missing"),
         ("text", "not a shared library, or damaged"),
         ("empty", "not a shared library, or damaged"),
-        ("other symbols", "undefined symbol"),
         ("other machine", "built for another kind of processor"),
     ],
 )
-def test_an_adapter_that_is_damaged(kind, fault, tmp_path):
+def test_an_adapter_that_is_damaged(kind, fault, adapter_of):
+    path = adapter_of(kind)
+    with pytest.raises(ImportError) as raised:
+        _adapters.require(_library.version())
+    said = str(raised.value)
+    assert said.startswith(f"gradops cannot load {path}: it ")
+    assert fault in said and said.endswith("python -m gradops build")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("cut", "its end is missing"), ("other symbols", "undefined symbol")]
+)
+def test_importing_with_such_an_adapter(kind, fault, adapter_of):
     """A message, where the loader would end the process."""
-    path = tmp_path / _adapters.built_path(_library.version(), tf.__version__).relative_to(
-        _adapters.cache()
-    )
-    path.parent.mkdir()
-    path.write_bytes(damaged(kind))
-    environment = {"GRADOPS_BACKEND": "fused", "GRADOPS_CACHE": str(tmp_path)}
-    said = last_line(run_python("import gradops", **environment))
-    assert said.startswith(f"ImportError: gradops cannot load {path}: ")
+    adapter_of(kind)
+    said = last_line(run_python("import gradops", GRADOPS_BACKEND="fused"))
+    assert said.startswith("ImportError: gradops cannot load ")
     assert fault in said and said.endswith("python -m gradops build")
 
 

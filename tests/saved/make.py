@@ -48,15 +48,25 @@ def images():
     return np.random.default_rng(4).standard_normal((2, 3, 9, 8, 3)).astype("float32")
 
 
-def values(functions, model):
+def tensors():
+    """Targets, predictions and what a model is given."""
+    return map(tf.constant, images()[:, None].repeat(2, 1)[[0, 1, 0], [0, 0, 1]])
+
+
+def values_of_functions(functions):
     """{what: array}, of loaded or of new ones."""
-    y_true, y_pred, given = map(tf.constant, images()[:, None].repeat(2, 1)[[0, 1, 0], [0, 0, 1]])
-    found = {}
-    for name in ("loss_and_gradients", "others"):
-        for number, output in enumerate(getattr(functions, name)(y_true, y_pred)):
-            found[f"{name} {number}"] = output.numpy()
-    found["model"] = np.float32(model.evaluate(given, y_true, verbose=0))
-    return found
+    y_true, y_pred, _ = tensors()
+    return {
+        f"{name} {number}": output.numpy()
+        for name in ("loss_and_gradients", "others")
+        for number, output in enumerate(getattr(functions, name)(y_true, y_pred))
+    }
+
+
+def value_of_model(model):
+    """Loss and metrics, of a loaded or of a new one."""
+    y_true, _, given = tensors()
+    return np.float32(model.evaluate(given, y_true, verbose=0))
 
 
 def main():
@@ -73,7 +83,8 @@ def main():
     functions = Functions()
     model.save(FOLDER / "model.keras")
     tf.saved_model.save(functions, str(FOLDER / "functions"))
-    np.savez_compressed(FOLDER / "expected.npz", **values(functions, model))
+    found = {**values_of_functions(functions), "model": value_of_model(model)}
+    np.savez_compressed(FOLDER / "expected.npz", **found)
 
 
 if __name__ == "__main__":
