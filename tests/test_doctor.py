@@ -53,6 +53,13 @@ def test_without_tensorflow_it_runs_all_the_same(tmp_path):
     assert "      mend it: pip install 'tensorflow" in result.stdout
 
 
+def test_an_instruction_set_that_is_not_there():
+    result = run_command("doctor", GRADOPS_CPU_TARGET="sse9")
+    assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
+    assert "GRADOPS_CPU_TARGET must name an instruction set" in result.stdout
+    assert "      mend it: unset GRADOPS_CPU_TARGET" in result.stdout
+
+
 def test_packages_of_tensorflow(python, monkeypatch):
     installed = {}
     monkeypatch.setattr(_adapters, "installed_tensorflow", lambda: installed)

@@ -114,8 +114,8 @@ def check_tensorflow() -> Iterator[Finding]:
 def check_adapter() -> Iterator[Finding]:
     """An adapter for the installed TensorFlow, which computes what it should."""
     said = run(["-c", "import tensorflow as tf; print(tf.__version__)"])
-    if not said.is_well or not _library.is_built() or _adapters.is_too_old(said.last):
-        return
+    if not said.is_well or not _has_kernels() or _adapters.is_too_old(said.last):
+        return  # which other checks say
     adapter = _adapters.find(_library.version(), said.last)
     if adapter is None:
         compiler = build.missing_compiler()
@@ -135,7 +135,9 @@ def check_adapter() -> Iterator[Finding]:
 
 
 def check_keras() -> Iterator[Finding]:
-    """Keras 3 on TensorFlow."""
+    """Keras 3 on TensorFlow, which brings it."""
+    if not _adapters.installed_tensorflow():
+        return
     said = run(["-c", "import keras; print(keras.__version__, keras.config.backend())"])
     if not said.is_well:
         yield Finding(
@@ -161,7 +163,7 @@ def check_gpu() -> Iterator[Finding]:
     if not cards:
         yield Finding("no GPU: nvidia-smi finds none")
         return
-    if not _library.is_built():
+    if not _has_kernels():
         return
     if not _library.has_cuda():
         fix = "install a wheel with CUDA kernels, or build one (docs/wheels.md): make wheel CUDA=1"
@@ -219,6 +221,13 @@ def run(arguments: list[str], **environment: str) -> Said:
     )
     text = done.stdout if done.returncode == 0 else done.stderr
     return Said(done.returncode, text.strip().splitlines())
+
+
+def _has_kernels() -> bool:
+    try:
+        return _library.is_built()
+    except ImportError:  # by a wish that cannot be granted
+        return False
 
 
 def _fix_of_kernels(error: str) -> str:
