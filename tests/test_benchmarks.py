@@ -21,6 +21,7 @@ sys.path.append(str(ROOT))  # Last, so that it brings `benchmarks` and no other 
 
 from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import report, summary  # noqa: E402
+from benchmarks.tf import sections  # noqa: E402
 
 MODES = ("forward", "loss+gradient", "training step")
 STEP_PROVIDERS = ("op-eager", "op-function", "op-xla", "tf-eager", "tf-function", "tf-xla")
@@ -45,7 +46,7 @@ def test_a_quick_run_of_all_sections(tmp_path):
     comments, columns, rows = read_csv(path)
     assert "date" in comments[0] and columns[:3] == ["section", "provider", "mode"]
     assert all(None not in row and None not in row.values() for row in rows)
-    assert {row["section"] for row in rows} == set(command.SECTIONS) - {"peers"}
+    assert {row["section"] for row in rows} == set(sections.SECTIONS) - {"peers"}
     check_figures(rows)
     judged = [row for row in rows if row["floor"]]
     met = sum(row["met"] != "no" for row in judged)
@@ -68,21 +69,21 @@ def check_figures(rows):
     medians = {}
     for row in rows:
         name = row["mode"]
-        if row["provider"] != "yardstick":
+        if row["provider"] != "baseline":
             name = f"{row['provider']} {name}, {row['dtype']} {row['options']}"
         medians[row["section"], row["shape"], name] = row["median_ms"]
     for row in rows:
         if row["floor"]:
-            measured = float(row["ratio_to_yardstick"] or row["beyond_outputs_kib"])
+            measured = float(row["ratio_to_baseline"] or row["beyond_outputs_kib"])
             reached = row["aim"] and measured <= float(row["aim"])
             kept = measured <= float(row["floor"])
             assert row["met"] == ("aim" if reached else "yes" if kept else "no")
-        if row["section"] == "memory" or not row["yardstick"]:
+        if row["section"] == "memory" or not row["baseline"]:
             continue
         median = float(row["median_ms"])
         assert 0 < float(row["p20_ms"]) <= median <= float(row["p80_ms"])
-        against = float(medians[row["section"], row["shape"], row["yardstick"]])
-        assert float(row["ratio_to_yardstick"]) == pytest.approx(median / against, rel=1e-4)
+        against = float(medians[row["section"], row["shape"], row["baseline"]])
+        assert float(row["ratio_to_baseline"]) == pytest.approx(median / against, rel=1e-4)
         itemsize = tf.as_dtype(row["dtype"]).size
         image = itemsize * np.prod([int(size) for size in row["shape"].split("x")])
         traffic = (2 if row["mode"] == "forward" else 3) * image
@@ -97,7 +98,7 @@ def test_sections_penalties_and_shapes_can_be_chosen(tmp_path, capsys):
     rows = read_csv(path)[2]
     cases_of_rows = {(row["shape"], row["dtype"], row["options"]) for row in rows}
     assert cases_of_rows == {("1x7x9x2", "float64", "sobel/component/l2")}
-    assert {row["provider"] for row in rows} == {"kernel", "op-eager", "yardstick"}
+    assert {row["provider"] for row in rows} == {"kernel", "op-eager", "baseline"}
     assert not any(row["floor"] for row in rows)  # They are float32 l1's.
 
 
@@ -114,11 +115,12 @@ def test_bad_arguments_are_named(arguments, capsys):
 
 def test_readme_shows_the_results(tmp_path):
     """Which are read as they were written."""
-    rows, about = report.read_csv(summary.CSV)
+    table = summary.TABLES["cpu"]
+    rows, about = report.read_csv(table.csv)
     report.write_csv(tmp_path / "again.csv", rows, about)
     assert report.read_csv(tmp_path / "again.csv") == (rows, about)
     page = summary.PAGE.read_text(encoding="utf-8")
-    assert f"{summary.BEGIN}\n{summary.table(rows)}\n{summary.END}" in page
+    assert f"{table.begin}\n{summary.markdown(rows, table)}\n{summary.END}" in page
     subtraction = summary.subtraction(rows)
     assert f"takes {summary.number(subtraction.median_ms)} ms" in page
     assert about["cpu"] in page and f"{about['threads']} cores" in page

@@ -1,0 +1,325 @@
+"""A GPU by the few functions of CuPy that are used, and the kernels: tests hand in others."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks import about, device
+from benchmarks.cuda import buffers, providers
+from benchmarks.device import ROOT, AnyCall, Section
+from benchmarks.problems import Problem
+from gradops import _library
+
+_EMPTY_KERNEL = 'extern "C" __global__ void nothing() {}'
+_NOTES = """\
+Medians by events of the device, of calls taken in turn on buffers that rotate through many times
+its L2. ratio: time over that of the ceiling or library named under "against". floor: what the ratio
+must not exceed; aim: what it is hoped to reach. GB/s: of the least possible traffic, 2 image reads,
+and 1 write where there is a gradient. small: by the host's clock over many calls in a row, and as a
+CUDA graph of many calls. Every library computes the losses [B] of sobel/component/l1, and the
+gradient of their mean (float16: times 32768), of images on the device; PyTorch's by autograd."""
+_MEMORY_NOTES = """\
+Peak of one call, as the allocators of CUDA, CuPy and PyTorch count it. beyond inputs: with the
+losses and the gradient, also where the caller gives them buffers (gradops). beyond outputs: without
+them."""
+_PACKAGES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "torch": ("torch",)}
+_PACKAGES |= {"triton": ("triton",), "numpy": ("numpy",)}
+# The other work before a call: images of which three are 192 MiB, and its seconds, at least and at
+# most.
+_BLOCK, _QUICK_BLOCK = (64, 512, 512, 1), (1, 64, 64, 1)
+_LEAST_BUSY, _MOST_BUSY = 0.4e-3, 20e-3
+_WARMUP = 2
+_ENOUGH_SECONDS = 0.3
+
+
+class Cuda(device.Device):
+    """A GPU by CuPy, and the module of the kernels.
+
+    Args:
+        cupy: The module.
+        kernels: `gradops._kernels.cuda`.
+        quick: Whether images are few and small.
+    """
+
+    shapes, quick_shapes = buffers.SHAPES, buffers.QUICK_SHAPES
+    dtypes = default_dtypes = buffers.DTYPES
+    choosable = tuple(providers.PEERS)
+    rounds, slow_rounds = 50, 5
+    seconds_for_all = 240
+    csv = ROOT / "benchmarks" / "results" / "gpu.csv"
+    chart = ROOT / "docs" / "images" / "performance-gpu.png"
+    charted = ("bandwidth", "small", "peers")
+    notes, memory_notes = _NOTES, _MEMORY_NOTES
+    providers, baselines = providers.PROVIDERS, providers.BASELINES
+
+    def __init__(self, cupy: Any, kernels: Any, quick: bool = False) -> None:
+        self.cupy = cupy
+        self.kernels = kernels
+        self._runtime = cupy.cuda.runtime
+        self._working_set = 0 if quick else buffers.WORKING_SET
+        self._block = _QUICK_BLOCK if quick else _BLOCK
+
+    @property
+    def sections(self) -> Mapping[str, Section]:  # type: ignore[override]
+        """By name, in the order in which they run: what is ours first."""
+        from benchmarks.cuda.sections import SECTIONS  # They use this class.
+
+        return SECTIONS
+
+    def facts(self) -> dict[str, str]:
+        """What the figures depend on besides the code; what is not installed is "n/a"."""
+        properties = self._runtime.getDeviceProperties(0)
+        name, info = properties["name"], _library.kernels().build_info()
+        return {
+            "gpu": name.decode() if isinstance(name, bytes) else str(name),
+            "multiprocessors": str(properties["multiProcessorCount"]),
+            "l2_mib": f"{properties['l2CacheSize'] / 2**20:.0f}",
+            "memory_mib": f"{properties['totalGlobalMem'] / 2**20:.0f}",
+            "driver": about.driver() + f", CUDA {_version(self._runtime.driverGetVersion())}",
+            "cuda_toolkit": info["cuda_toolkit"],
+            "architectures": " ".join(info["cuda_architectures"]),
+            "python": platform.python_version(),
+            **{name: about.version(*packages) for name, packages in _PACKAGES.items()},
+        }
+
+    def prepare(self, problem: Problem, rotate: bool = True) -> buffers.Buffers:
+        """Images and outputs on the device, in several sets that serve the calls in turn."""
+        return buffers.make_buffers(self, problem, self._working_set if rotate else 0)
+
+    def expect(self, inputs: buffers.Buffers) -> None:
+        """The next call is given the images of the problem, and outputs that are NaN."""
+        inputs.rewind()
+        for output in inputs.outputs:
+            self.fill(output, 255)
+
+    def read(self, array: Any) -> np.ndarray:
+        """An array of CuPy or a tensor of PyTorch on the host; a narrow one as float32."""
+        if hasattr(array, "detach"):
+            return array.detach().float().cpu().numpy()
+        return buffers.decode(self.get(array))
+
+    def gives_results(self, provider: str) -> bool:
+        """The kernels write to the caller's buffers."""
+        return provider == providers.OURS
+
+    def peak(self, call: AnyCall) -> int:
+        """Bytes that the kernels' pool, CuPy and PyTorch hand out at the peak of a call."""
+        by_pool, by_cupy = self._pool_peak(call), self._cupy_peak(call)
+        return by_pool + by_cupy + _torch_peak(call)
+
+    def give_back(self) -> None:
+        """Memory that CuPy and PyTorch keep but do not use."""
+        self.wait()
+        self.cupy.get_default_memory_pool().free_all_blocks()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def interleave(
+        self, calls: Mapping[Any, AnyCall], rounds: int, slow_rounds: int
+    ) -> dict[Any, list[float]]:
+        """Time every call once a round, in order, by events of the device.
+
+        Other work comes before each, so that a call is enqueued before it begins: what the host
+        takes for that is not timed. `slow_rounds` samples suffice of a call once they took
+        `_ENOUGH_SECONDS`.
+        """
+        enqueuing = {}
+        for name, call in calls.items():
+            for _ in range(_WARMUP):
+                self.wait()
+                start = self.seconds()
+                call()
+                enqueuing[name] = self.seconds() - start
+        self.wait()
+        samples: dict[Any, list[float]] = {name: [] for name in calls}
+        for _ in range(rounds):
+            for name, call in calls.items():
+                if len(samples[name]) >= slow_rounds and sum(samples[name]) > _ENOUGH_SECONDS:
+                    continue
+                self._occupy(2 * enqueuing[name])
+                start = self.mark()
+                call()
+                samples[name].append(self.between(start, self.mark()))
+        return samples
+
+    def _occupy(self, seconds: float) -> None:
+        """Enqueues about as much other work as takes so long.
+
+        The work is a triad on buffers of its own: the caches are as other work of the kind leaves
+        them, with lines that are still to be written.
+        """
+        one, its_seconds = self._other_work
+        for _ in range(math.ceil(min(max(seconds, _LEAST_BUSY), _MOST_BUSY) / its_seconds)):
+            one()
+
+    @functools.cached_property
+    def _other_work(self) -> tuple[AnyCall, float]:
+        """One triad, and the seconds that it takes."""
+        images = [self.empty(self._block, "float32") for _ in range(3)]
+        for image in images:
+            self.fill(image, 63)  # 0.7
+
+        def one() -> None:
+            self.kernels.triad(*images, stream=self.stream)
+
+        times = []
+        for _ in range(5):
+            start = self.mark()
+            one()
+            times.append(self.between(start, self.mark()))
+        return one, max(sorted(times)[2], 1e-5)
+
+    @property
+    def stream(self) -> int:
+        """The current stream, as the kernels take it; 0 is the default one."""
+        return int(self.cupy.cuda.get_current_stream().ptr)
+
+    def seconds(self) -> float:
+        """The seconds of a clock of the host."""
+        return time.perf_counter()
+
+    def mark(self) -> Any:
+        """An event, recorded on the current stream."""
+        event = self.cupy.cuda.Event()
+        event.record()
+        return event
+
+    def between(self, start: Any, stop: Any) -> float:
+        """Seconds of the device from one event to another; waits for it."""
+        stop.synchronize()
+        return float(self.cupy.cuda.get_elapsed_time(start, stop)) / 1e3
+
+    def wait(self) -> None:
+        """Until all work is done."""
+        self._runtime.deviceSynchronize()
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy on the device."""
+        return self.cupy.asarray(array)
+
+    def get(self, array: Any) -> np.ndarray:
+        """A copy on the host."""
+        return self.cupy.asnumpy(array)
+
+    def empty(self, shape: Sequence[int], dtype: str) -> Any:
+        """An array of anything."""
+        return self.cupy.empty(tuple(shape), dtype)
+
+    def fill(self, array: Any, byte: int) -> None:
+        """Sets every byte; 255 makes NaN of every dtype. Enqueued."""
+        self._runtime.memsetAsync(array.data.ptr, byte, array.nbytes, self.stream)
+
+    def copy(self, source: Any, target: Any, size: int = -1, at: int = 0, to: int = 0) -> None:
+        """Copies bytes, all or `size` from `at` of the source to `to` of the target. Enqueued."""
+        size = source.nbytes if size < 0 else size
+        kind = self._runtime.memcpyDeviceToDevice
+        pointers = target.data.ptr + to, source.data.ptr + at
+        self._runtime.memcpyAsync(*pointers, size, kind, self.stream)
+
+    def empty_kernel(self) -> Callable[[], None]:
+        """A call that launches a kernel that does nothing, on the current stream."""
+        kernel = self.cupy.RawKernel(_EMPTY_KERNEL, "nothing")
+        return lambda: kernel((1,), (1,), ())
+
+    @contextlib.contextmanager
+    def other_stream(self) -> Iterator[Any]:
+        """A stream that can be captured, current within the block."""
+        self.wait()
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            yield stream
+        self.wait()
+
+    def capture(self, calls: AnyCall) -> Callable[[], None]:
+        """What `calls` enqueues on the current stream, as a graph; a call launches it there."""
+        stream = self.cupy.cuda.get_current_stream()
+        stream.begin_capture()
+        try:
+            calls()
+        finally:
+            graph = stream.end_capture()
+        return lambda: graph.launch(stream)
+
+    def _pool_peak(self, call: AnyCall) -> int:
+        """Bytes that the kernels take of the device's memory pool at the peak of a call."""
+        runtime = self._runtime
+        pool = runtime.deviceGetDefaultMemPool(0)
+        high, current = runtime.cudaMemPoolAttrUsedMemHigh, runtime.cudaMemPoolAttrUsedMemCurrent
+        self.wait()
+        runtime.memPoolSetAttribute(pool, high, 0)
+        before = int(runtime.memPoolGetAttribute(pool, current))
+        call()
+        self.wait()
+        return int(runtime.memPoolGetAttribute(pool, high)) - before
+
+    def _cupy_peak(self, call: AnyCall) -> int:
+        """Bytes that CuPy's pool hands out at the peak of a call."""
+        used = peak = 0
+
+        class Hook(self.cupy.cuda.MemoryHook):  # type: ignore[name-defined, misc]
+            name = "peak"
+
+            def malloc_postprocess(self, **now: Any) -> None:
+                nonlocal used, peak
+                used += now["mem_size"]
+                peak = max(peak, used)
+
+            def free_postprocess(self, **now: Any) -> None:
+                nonlocal used
+                used -= now["mem_size"]
+
+        self.wait()
+        with Hook():
+            call()
+            self.wait()
+        return peak
+
+
+def open_device(quick: bool = False) -> Cuda:
+    """The device of this process.
+
+    Raises:
+        SystemExit: Something it needs is not there; the message says what.
+    """
+    from gradops import _kernels
+
+    if not hasattr(_kernels, "cuda"):
+        raise SystemExit(
+            "--device cuda: this gradops has no module gradops._kernels.cuda, which a build with "
+            "CUDA and without TensorFlow has: run make gpu-check"
+        )
+    try:
+        import cupy
+    except ImportError as error:
+        raise SystemExit(f"--device cuda: needs CuPy, and {error}") from error
+    why_not = _kernels.cuda.check_driver()
+    if why_not:
+        raise SystemExit(f"--device cuda: {why_not}")
+    return Cuda(cupy, _kernels.cuda, quick)
+
+
+def _torch_peak(call: AnyCall) -> int:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return 0
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    call()
+    torch.cuda.synchronize()
+    return int(torch.cuda.max_memory_allocated()) - before
+
+
+def _version(number: int) -> str:
+    """Such as 13.0 of 13000."""
+    return f"{number // 1000}.{number % 1000 // 10}"
