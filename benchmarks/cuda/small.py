@@ -38,11 +38,14 @@ class ByGraph(Cuda):
     """A GPU whose calls are timed as graphs of many of them."""
 
     calls = _CALLS
+    _buffers: Buffers
 
     def prepare(self, problem: Problem, rotate: bool = True) -> Buffers:
-        """As other devices do."""
-        self._buffers = super().prepare(problem, rotate)
-        return self._buffers
+        """Keeps those of the calls that will be timed, not of small checks."""
+        made = super().prepare(problem, rotate)
+        if rotate:
+            self._buffers = made
+        return made
 
     def interleave(
         self, calls: Mapping[Any, AnyCall], rounds: int, slow_rounds: int
