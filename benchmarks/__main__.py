@@ -16,8 +16,8 @@ from pathlib import Path
 
 from benchmarks import about, chart, choices, report, verify
 from benchmarks.attempts import attempt
+from benchmarks.cases import Settings
 from benchmarks.device import Device
-from benchmarks.measure import Settings
 from gradops import reference
 
 OURS = "gradops"
@@ -130,8 +130,7 @@ def main(arguments: list[str] | None = None, device: Device | None = None) -> in
         print(f"\nbenchmarks: {error}", file=sys.stderr)
         return 1
     print(report.format_tables(rows, device.notes, device.memory_notes))
-    for part in (report.format_floors(rows), report.format_headline(rows)):
-        print(f"\n{part}" if part else "", end="\n" if part else "")
+    print(report.format_floors(rows))
     _write(options, device, rows, facts)
     return int(any(row.note for row in rows if row.provider == OURS))
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 _NOTE = 240  # Characters.
 T = TypeVar("T")
@@ -41,23 +41,6 @@ def attempt(
         note = note_of(error)
         print(f"{what}: {note}", file=sys.stderr, flush=True)
         return None, note
-
-
-class Guarded:
-    """A call that is not made again once it has failed; `note` says why."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call, self.note = call, ""
-
-    def __call__(self) -> Any:
-        """What the call returns."""
-        if self.note:
-            return None
-        try:
-            return self._call()
-        except Exception as error:
-            self.note = note_of(error)
-            return None
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from benchmarks.modes import Baseline, Builder
 from benchmarks.problems import Problem, Shape
 
 if TYPE_CHECKING:
-    from benchmarks.measure import Settings
+    from benchmarks.cases import Settings
     from benchmarks.report import Row
 
 ROOT = Path(__file__).resolve().parents[1]

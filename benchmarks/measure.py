@@ -6,95 +6,17 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from benchmarks import report, verify
-from benchmarks.attempts import Guarded, attempt
+from benchmarks.attempts import attempt
+from benchmarks.cases import Entry, Settings, Timed
 from benchmarks.device import Device
-from benchmarks.modes import Baseline, has_gradient, image_traffic
-from benchmarks.problems import NAMED, Problem, Shape, make_problem
-from gradops import _measure
+from benchmarks.modes import has_gradient, image_traffic
+from benchmarks.problems import Problem
 
 WHOLE, LAST, SMALL = "every example", "the last example", "a small shape"
-T = TypeVar("T")
-_PATIENCE = 90  # Seconds that a provider may take to be made ready and checked.
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What a section is to do, and on what."""
-
-    device: Device
-    shapes: Sequence[Shape]
-    providers: Sequence[str]
-    dtypes: Sequence[str]
-    penalties: Sequence[str]
-    rounds: int
-    slow_rounds: int
-    threads: int = 0
-    sparing: bool = True  # The slowest providers at the first shape alone.
-    quick: bool = False
-    ends: float | None = None  # By time.monotonic(); what has not begun by then is left out.
-
-    def problem(self, shape: Shape, dtype: str = "float32", penalty: str = "l1") -> Problem:
-        """Of the default options but for the penalty."""
-        return make_problem(shape, dtype, {**NAMED, "penalty": penalty}, threads=self.threads)
-
-    def attempt(
-        self, what: str, make: Callable[[], T], in_time: bool = False
-    ) -> tuple[T | None, str]:
-        """What `make` returns, or None and why not; but what fails ends a run that does not go on.
-
-        Args:
-            what: For standard error.
-            make: Anything.
-            in_time: Whether it is not begun after `ends`, and interrupted if it takes long.
-        """
-        if not self.device.goes_on:
-            return make(), ""
-        return attempt(what, make, self._patience if in_time else None)
-
-    def _patience(self) -> int:
-        if self.ends is None:
-            return 0
-        left = self.ends - time.monotonic()
-        if left < 0:
-            raise TimeoutError("no time was left (--seconds)")
-        return max(1, min(_PATIENCE, int(left)))
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What a time is compared with: the fastest of these, each a baseline or a `Timed.name`."""
-
-    names: Sequence[str]
-    floor: float | None = None
-    aim: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Timed:
-    """One call to time, and what it is compared with."""
-
-    provider: str
-    mode: str
-    problem: Problem
-    targets: Sequence[Target] = ()
-    is_checked: bool = True  # Here, and not by the section.
-
-    @property
-    def name(self) -> str:
-        """Unique in a group."""
-        return f"{self.provider} {self.mode}, {self.problem.dtype} {self.problem.label}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Ready:
-    """A call that was made once, in `first_s` seconds with making it, and found right."""
-
-    call: Callable[[], Any]
-    first_s: float
 
 
 def measure(
@@ -122,168 +44,133 @@ def measure(
     Raises:
         VerificationError: A loss or a gradient is wrong, and the device's runs do not go on.
     """
-    problem, device = group[0].problem, settings.device
+    problem = group[0].problem
     with progress(f"{section} {list(problem.shape)} {problem.dtype}"):
         inputs: dict[Problem, Any] = {}
-        ready, notes = prepare(group, settings, checked, inputs)
-        baselines = _baselines(group, also, settings, inputs)
-        calls = {name: one.call for name, one in [*ready.items(), *baselines.items()]}
-        if device.goes_on:
-            calls = {name: Guarded(call) for name, call in calls.items()}
-        samples, note = settings.attempt(
-            f"{section}: timing",
-            lambda: device.interleave(calls, settings.rounds, settings.slow_rounds),
-        )
-        notes |= {n: note or getattr(call, "note", "") for n, call in calls.items()}
-        notes = {name: note for name, note in notes.items() if note}
-        samples = {name: times for name, times in (samples or {}).items() if name not in notes}
-        rows = _rows(section, group, ready, notes, baselines, samples)
+        entries = prepare(section, group, settings, checked, inputs)
+        baselines = _baselines(section, group, also, settings, inputs)
+        take_samples([*entries, *baselines], settings)
+        rows = _compared(group, entries, baselines)
+        rows += [entry.with_figures() for entry in baselines if entry.samples]
         if with_memory:
-            done = [timed for timed in group if timed.name in samples]
-            rows += [row for timed in done for row in _memory(timed, ready[timed.name], device)]
+            timed = [(t, entry) for t, entry in zip(group, entries, strict=True) if entry.samples]
+            rows += [row for t, entry in timed for row in _memory(t, entry, settings.device)]
     return rows
 
 
 def prepare(
-    group: Sequence[Timed], settings: Settings, checked: str, inputs: dict[Problem, Any]
-) -> tuple[dict[str, Ready], dict[str, str]]:
-    """The calls by `Timed.name`, found right, and notes why others are not there; see `measure`.
+    section: str,
+    group: Sequence[Timed],
+    settings: Settings,
+    checked: str,
+    inputs: dict[Problem, Any],
+) -> list[Entry]:
+    """Makes every call of a group once, and checks what it returns; see `measure`.
 
-    Args:
-        group: What to prepare.
-        settings: The device.
-        checked: What is checked.
-        inputs: What the device made of problems; those of the group are added.
-
-    Raises:
-        VerificationError: A loss or a gradient is wrong, and the device's runs do not go on.
+    What the device makes of the group's problems is added to `inputs`.
     """
     device = settings.device
     oracles: dict[Problem, verify.Oracle] = {}
 
-    def make(timed: Timed) -> Ready:
+    def make(timed: Timed, entry: Entry) -> None:
         provider, mode, problem = timed.provider, timed.mode, timed.problem
         if timed.is_checked:
             device.check_small(provider, mode, problem)
         if problem not in inputs:
             inputs[problem] = device.prepare(problem)
         start = time.perf_counter()
-        call = device.providers[provider][mode](inputs[problem])
+        entry.call = device.providers[provider][mode](inputs[problem])
         device.expect(inputs[problem])
-        result = call()
-        first_s = time.perf_counter() - start
+        result = entry.call()
+        entry.first_s = time.perf_counter() - start
         if timed.is_checked and checked != SMALL:
             if problem not in oracles:
                 oracles[problem] = verify.Oracle(problem, whole=checked == WHOLE)
             oracles[problem].check(provider, mode, result, device.read)
-        return Ready(call, first_s)
 
-    ready: dict[str, Ready] = {}
-    notes: dict[str, str] = {}
+    entries = []
     for timed in group:
-        made, note = settings.attempt(timed.name, lambda: make(timed), in_time=True)  # noqa: B023
-        if made is None:
-            notes[timed.name] = note
-        else:
-            ready[timed.name] = made
-    return ready, notes
+        row = _empty_row(section, timed.provider, timed.mode, timed.problem)
+        entry = Entry(timed.name, row, image_traffic(timed.mode) * timed.problem.nbytes)
+        _, entry.note = settings.attempt(entry.name, lambda: make(timed, entry), in_time=True)  # noqa: B023
+        entries.append(entry)
+    return entries
 
 
 def _baselines(
-    group: Sequence[Timed], also: Sequence[str], settings: Settings, inputs: Mapping[Problem, Any]
-) -> dict[str, Baseline]:
-    """Those of the group by name, each called once."""
-    device = settings.device
-    baselines: dict[str, Baseline] = {}
-    named = [(name, t.problem) for t in group for target in t.targets for name in target.names]
-    for name, problem in [*((name, group[0].problem) for name in also), *named]:
-        if name in device.baselines and name not in baselines and problem in inputs:
-            made, _ = settings.attempt(
-                name,
-                lambda: _called(device.baselines[name](inputs[problem])),  # noqa: B023
-            )
-            if made:
-                baselines[name] = made
-    return baselines
-
-
-def _called(baseline: Baseline) -> Baseline:
-    baseline.call()
-    return baseline
-
-
-def timed_row(
-    section: str,
-    provider: str,
-    mode: str,
-    problem: Problem,
-    samples: Sequence[float],
-    size: float | None = None,
-    first_s: float | None = None,
-) -> report.Row:
-    """A row of samples in seconds and of the bytes that a call moves."""
-    median, p20, p80 = _measure.median_and_percentiles(samples)
-    return dataclasses.replace(
-        empty_row(section, provider, mode, problem),
-        median_ms=1e3 * median,
-        p20_ms=1e3 * p20,
-        p80_ms=1e3 * p80,
-        first_s=first_s,
-        gb_per_s=None if size is None else size / median / 1e9,
-    )
-
-
-def empty_row(section: str, provider: str, mode: str, problem: Problem) -> report.Row:
-    """A row without figures."""
-    return report.Row(section, provider, mode, problem.shape, problem.dtype, problem.label)
-
-
-def _rows(
     section: str,
     group: Sequence[Timed],
-    ready: Mapping[str, Ready],
-    notes: Mapping[str, str],
-    baselines: Mapping[str, Baseline],
-    samples: Mapping[str, list[float]],
-) -> list[report.Row]:
-    medians = {name: _measure.median_and_percentiles(times)[0] for name, times in samples.items()}
-    rows = []
+    also: Sequence[str],
+    settings: Settings,
+    inputs: Mapping[Problem, Any],
+) -> list[Entry]:
+    """Those of a group, each called once; without those that fail."""
+    makers = settings.device.baselines
+    problems = dict.fromkeys(also, group[0].problem)
     for timed in group:
-        name, provider, mode, problem = timed.name, timed.provider, timed.mode, timed.problem
-        if name in notes:
-            floor = timed.targets[0].floor if timed.targets else None
-            row = empty_row(section, provider, mode, problem)
-            rows.append(dataclasses.replace(row, floor=floor, note=notes[name]))
-            continue
-        size = image_traffic(mode) * problem.nbytes
-        first_s = ready[name].first_s
-        alone = timed_row(section, provider, mode, problem, samples[name], size, first_s)
-        compared = []
+        for name in (name for target in timed.targets for name in target.names):
+            problems.setdefault(name, timed.problem)
+
+    def make(name: str, problem: Problem) -> Entry:
+        baseline = makers[name](inputs[problem])
+        baseline.call()
+        row = _empty_row(section, report.BASELINE, name, group[0].problem)
+        return Entry(name, row, baseline.bytes, baseline.call)
+
+    made = [
+        settings.attempt(name, lambda: make(name, problem))[0]  # noqa: B023
+        for name, problem in problems.items()
+        if name in makers and problem in inputs
+    ]
+    return [entry for entry in made if entry is not None]
+
+
+def take_samples(entries: Sequence[Entry], settings: Settings) -> None:
+    """Times those that are ready, in the same rounds."""
+    device = settings.device
+    ready = [entry for entry in entries if not entry.note]
+    calls = {e.name: e.make_call if device.goes_on else e.call for e in ready}
+    samples, note = settings.attempt(
+        "timing", lambda: device.interleave(calls, settings.rounds, settings.slow_rounds)
+    )
+    for entry in ready:
+        entry.note = entry.note or note
+        entry.samples = () if samples is None or entry.note else samples[entry.name]
+
+
+def _compared(
+    group: Sequence[Timed], entries: Sequence[Entry], baselines: Sequence[Entry]
+) -> list[report.Row]:
+    medians = {e.name: e.median for e in [*entries, *baselines] if e.samples}
+    rows = []
+    for timed, entry in zip(group, entries, strict=True):
+        row, compared = entry.with_figures(), []
         for target in timed.targets:
-            against = min(filter(medians.get, target.names), key=medians.__getitem__, default=None)
-            if against is not None:
-                ratio = medians[name] / medians[against]
-                compared.append(alone.against(against, ratio, target.floor, target.aim))
-        rows += compared or [alone]
-    for name, baseline in baselines.items():
-        if name in samples:
-            problem, times = group[0].problem, samples[name]
-            size = baseline.bytes or None
-            rows.append(timed_row(section, report.BASELINE, name, problem, times, size))
+            names = [name for name in target.names if name in medians]
+            if entry.samples and names:
+                against = min(names, key=medians.__getitem__)
+                ratio = entry.median / medians[against]
+                compared.append(row.against(against, ratio, target.floor, target.aim))
+        if entry.note and timed.targets:
+            row = dataclasses.replace(row, floor=timed.targets[0].floor)
+        rows += compared or [row]
     return rows
 
 
-def _memory(timed: Timed, ready: Ready, device: Device) -> list[report.Row]:
+def _empty_row(section: str, provider: str, mode: str, problem: Problem) -> report.Row:
+    return report.Row(section, provider, mode, problem.shape, problem.dtype, problem.label)
+
+
+def _memory(timed: Timed, entry: Entry, device: Device) -> list[report.Row]:
     """Bytes at the peak of a call: beyond the images, and beyond the results too."""
-    row = empty_row("memory", timed.provider, timed.mode, timed.problem)
-    peak, note = attempt(f"memory of {timed.name}", lambda: device.peak(ready.call))
-    if note:
-        return [report.with_memory(dataclasses.replace(row, note=note), None, 0)]
-    if peak is None:
+    peak, note = attempt(f"memory of {timed.name}", lambda: device.peak(entry.call))
+    if peak is None and not note:
         return []
     outputs = 4 * timed.problem.shape[0] + has_gradient(timed.mode) * timed.problem.nbytes
-    given = outputs if device.gives_results(timed.provider) else 0
-    return [report.with_memory(row, peak + given, outputs)]
+    if peak is not None and device.gives_results(timed.provider):
+        peak += outputs
+    row = dataclasses.replace(entry.row, section="memory", note=note)
+    return [report.with_memory(row, peak, outputs)]
 
 
 @contextlib.contextmanager

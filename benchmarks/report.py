@@ -143,29 +143,7 @@ def format_floors(rows: Sequence[Row]) -> str:
     if not judged:
         return ""
     met = sum(row.met != "no" for row in judged)
-    return _block(f"floors: {met} of {len(judged)} met", judged, _FLOOR_COLUMNS)
-
-
-def format_headline(rows: Sequence[Row]) -> str:
-    """The first training step of the op in a tf.function and what it is faster than."""
-    steps = [row for row in rows if (row.provider, row.mode) == ("op-function", "training step")]
-    if not steps:
-        return ""
-    step = steps[0]
-    gains = {
-        row.provider: f"{row.ratio_to_baseline:.1f}x {row.provider}"
-        for row in rows
-        if row.shape == step.shape and row.ratio_to_baseline and not row.provider.startswith("op-")
-        if row.mode == step.mode and row.baseline.startswith("op-function training step")
-    }
-    lines = [
-        f"Training step in a tf.function at {list(step.shape)} {step.dtype}: "
-        f"{_digits(step.median_ms)} ms"
-    ]
-    if step.ratio_to_baseline is not None:
-        lines.append(f"Ratio to {step.baseline}: {step.ratio_to_baseline:.2f}")
-    lines.append(f"Times faster than: {', '.join(gains.values()) or NOT_AVAILABLE}")
-    return "\n".join(lines)
+    return "\n" + _block(f"floors: {met} of {len(judged)} met", judged, _FLOOR_COLUMNS)
 
 
 def _what(row: Row) -> str:

@@ -113,7 +113,22 @@ sys.modules["gradops"] = gradops
 sys.path[:0] = sys.argv[1:]
 import gradops._kernels
 gradops.build_info = gradops._kernels.build_info
-import benchmarks.summary, benchmarks.one, test_benchmarks_gpu as t
+import test_benchmarks_gpu as t
+"""
+
+
+def run_without_tensorflow(code, **environment):
+    """What a process prints."""
+    folders = [ROOT, ROOT / "tests", Path(cupy_stand_in.cuda_emulation.__file__).parent]
+    arguments = [sys.executable, "-c", WITHOUT_TENSORFLOW + code, *map(str, folders)]
+    environment = {**os.environ, **environment}
+    made = subprocess.run(arguments, capture_output=True, text=True, env=environment)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+EVERY_SECTION = """
+import benchmarks.summary, benchmarks.one
 arguments = ["--device", "cuda", "--quick", "--shapes", "1x8x8x1", "--peers", "cupy slices"]
 assert t.command.main(arguments, t.stand_in()) == 0
 """
@@ -121,10 +136,7 @@ assert t.command.main(arguments, t.stand_in()) == 0
 
 @pytest.mark.extended
 def test_nothing_imports_tensorflow():
-    folders = [ROOT, ROOT / "tests", Path(cupy_stand_in.cuda_emulation.__file__).parent]
-    arguments = [sys.executable, "-c", WITHOUT_TENSORFLOW, *map(str, folders)]
-    made = subprocess.run(arguments, capture_output=True, text=True)
-    assert made.returncode == 0 and "bandwidth, [1, 8, 8, 1]" in made.stdout, made.stderr
+    assert "bandwidth, [1, 8, 8, 1]" in run_without_tensorflow(EVERY_SECTION)
 
 
 def test_bad_arguments_are_named():
@@ -329,9 +341,6 @@ def test_formulas_of_peers(name, dtype):
 
 
 TRITON = """
-import sys
-sys.path += sys.argv[1:]
-import test_benchmarks_gpu as t
 from benchmarks.cuda.triton_peer import Config, with_config
 for shape in ((1, 2, 2, 1), (2, 9, 13, 3), (1, 6, 5, 20)):
     for dtype in t.buffers.DTYPES:
@@ -343,11 +352,5 @@ print("checked")
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 @pytest.mark.extended
 def test_the_triton_kernel_by_its_interpreter():
-    folders = [ROOT / "tests", ROOT, Path(cupy_stand_in.cuda_emulation.__file__).parent]
-    made = subprocess.run(
-        [sys.executable, "-c", TRITON, *map(str, folders)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-    )
-    assert made.stdout.endswith("checked\n"), made.stderr
+    """Without TensorFlow, beside which some versions of Triton crash."""
+    assert run_without_tensorflow(TRITON, TRITON_INTERPRET="1").endswith("checked\n")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # Last, so that it brings `benchmarks` and no other gradops.
 
 from benchmarks import report  # noqa: E402
-from benchmarks.measure import Settings  # noqa: E402
+from benchmarks.cases import Settings  # noqa: E402
 from benchmarks.problems import make_problem  # noqa: E402
 from benchmarks.tf import devices, every_mode, isolated  # noqa: E402
 from benchmarks.tf.every_mode import GRADOPS, SLICES  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import about, device
-from benchmarks.cuda import buffers, providers
+from benchmarks.cuda import buffers, memory, providers
 from benchmarks.device import ROOT, AnyCall, Section
 from benchmarks.problems import Problem
 from gradops import _library
@@ -113,8 +113,7 @@ class Cuda(device.Device):
 
     def peak(self, call: AnyCall) -> int:
         """Bytes that the kernels' pool, CuPy and PyTorch hand out at the peak of a call."""
-        by_pool, by_cupy = self._pool_peak(call), self._cupy_peak(call)
-        return by_pool + by_cupy + _torch_peak(call)
+        return memory.peak(self.cupy, call)
 
     def give_back(self) -> None:
         """Memory that CuPy and PyTorch keep but do not use."""
@@ -250,40 +249,6 @@ class Cuda(device.Device):
             graph = stream.end_capture()
         return lambda: graph.launch(stream)
 
-    def _pool_peak(self, call: AnyCall) -> int:
-        """Bytes that the kernels take of the device's memory pool at the peak of a call."""
-        runtime = self._runtime
-        pool = runtime.deviceGetDefaultMemPool(0)
-        high, current = runtime.cudaMemPoolAttrUsedMemHigh, runtime.cudaMemPoolAttrUsedMemCurrent
-        self.wait()
-        runtime.memPoolSetAttribute(pool, high, 0)
-        before = int(runtime.memPoolGetAttribute(pool, current))
-        call()
-        self.wait()
-        return int(runtime.memPoolGetAttribute(pool, high)) - before
-
-    def _cupy_peak(self, call: AnyCall) -> int:
-        """Bytes that CuPy's pool hands out at the peak of a call."""
-        used = peak = 0
-
-        class Hook(self.cupy.cuda.MemoryHook):  # type: ignore[name-defined, misc]
-            name = "peak"
-
-            def malloc_postprocess(self, **now: Any) -> None:
-                nonlocal used, peak
-                used += now["mem_size"]
-                peak = max(peak, used)
-
-            def free_postprocess(self, **now: Any) -> None:
-                nonlocal used
-                used -= now["mem_size"]
-
-        self.wait()
-        with Hook():
-            call()
-            self.wait()
-        return peak
-
 
 def open_device(quick: bool = False) -> Cuda:
     """The device of this process.
@@ -306,18 +271,6 @@ def open_device(quick: bool = False) -> Cuda:
     if why_not:
         raise SystemExit(f"--device cuda: {why_not}")
     return Cuda(cupy, _kernels.cuda, quick)
-
-
-def _torch_peak(call: AnyCall) -> int:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return 0
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    call()
-    torch.cuda.synchronize()
-    return int(torch.cuda.max_memory_allocated()) - before
 
 
 def _version(number: int) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from benchmarks.cases import Settings, Target, Timed
 from benchmarks.cuda import small
 from benchmarks.cuda.buffers import problem_of
 from benchmarks.cuda.providers import COPY, FLOORS, OURS, READ, TRIAD
 from benchmarks.device import Section
-from benchmarks.measure import LAST, Settings, Target, Timed, measure
+from benchmarks.measure import LAST, measure
 from benchmarks.modes import FORWARD, LOSS_AND_GRADIENT
 from benchmarks.report import Row
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import Settings, Target, Timed
 from benchmarks.cuda.buffers import Buffers, problem_of
 from benchmarks.cuda.device import Cuda
 from benchmarks.cuda.providers import EMPTY, NOTHING, OURS
 from benchmarks.device import AnyCall, Device
-from benchmarks.measure import LAST, Settings, Target, Timed, measure
+from benchmarks.measure import LAST, measure
 from benchmarks.modes import FORWARD, LOSS_AND_GRADIENT
 from benchmarks.problems import Problem, Shape
 from benchmarks.report import Row

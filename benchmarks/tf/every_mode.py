@@ -20,8 +20,9 @@ import tensorflow as tf
 
 import gradops
 from benchmarks import slices, verify
+from benchmarks.cases import Settings, Target, Timed
 from benchmarks.device import Device
-from benchmarks.measure import Settings, Target, Timed, measure
+from benchmarks.measure import measure
 from benchmarks.modes import FIT, MIXED, TRAINING_STEP, Builder, Call, Result
 from benchmarks.problems import Problem, make_problem
 from benchmarks.report import Row

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.measure import LAST, SMALL, Settings, Target, Timed, measure, prepare, progress
+from benchmarks.cases import Settings, Target, Timed
+from benchmarks.measure import LAST, SMALL, measure, prepare, progress, take_samples
 from benchmarks.modes import FORWARD, LOSS_AND_GRADIENT
 from benchmarks.problems import NAMED, Problem
 from benchmarks.report import Row
-from gradops import _measure
 from gradops._inputs import checks
 
 _FLOOR = 2.5
@@ -69,11 +70,11 @@ def product(settings: Settings) -> Iterator[list[Row]]:
     plain = settings.problem(_QUICK_PRODUCT_SHAPE if settings.quick else _PRODUCT_SHAPE)
     for mode in _MODES:
         group = _group(plain, mode, _everything())
+        few = dataclasses.replace(settings, rounds=_SCREENING_ROUNDS)
         with progress(f"all combinations, {mode}"):
-            ready, _ = prepare(group, settings, SMALL, {})
-            calls = {name: one.call for name, one in ready.items()}
-            samples = settings.device.interleave(calls, _SCREENING_ROUNDS, _SCREENING_ROUNDS)
-        median = {name: _measure.median_and_percentiles(s)[0] for name, s in samples.items()}
+            entries = prepare("product", group, few, SMALL, {})
+            take_samples(entries, few)
+        median = {entry.name: entry.median for entry in entries}
         slowest = sorted(group[1:], key=lambda timed: -median[timed.name])[:_FINALISTS]
         rows = measure("product", [group[0], *slowest], settings, LAST)
         yield [rows[0], max(rows[1:], key=lambda row: row.measured or 0)]

@@ -21,7 +21,8 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks import about, report
-from benchmarks.measure import Settings, progress
+from benchmarks.cases import Settings
+from benchmarks.measure import progress
 from benchmarks.modes import LOSS_AND_GRADIENT, SECOND_ORDER, TRAINING_STEP
 from benchmarks.problems import NAMED, Shape, label, make_problem
 from benchmarks.tf import peers

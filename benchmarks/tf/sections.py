@@ -6,8 +6,9 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 
+from benchmarks.cases import Settings, Target, Timed
 from benchmarks.device import Section
-from benchmarks.measure import LAST, SMALL, WHOLE, Settings, Target, Timed, measure
+from benchmarks.measure import LAST, SMALL, WHOLE, measure
 from benchmarks.modes import (
     FORWARD,
     FUNCTION_STEP,

@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 import gradops
-from benchmarks.measure import SMALL, Settings, Target, Timed, measure
+from benchmarks.cases import Settings, Target, Timed
+from benchmarks.measure import SMALL, measure
 from benchmarks.modes import TRAINING_STEP, Builder, Call
 from benchmarks.problems import Problem
 from benchmarks.report import Row
