@@ -26,6 +26,7 @@ from benchmarks.modes import (
     WEIGHTED_STEP,
     Builder,
     Call,
+    Result,
     sample_weights,
     upstream,
 )
@@ -38,33 +39,27 @@ _FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP)
 _kernels = _library.kernels()
 
 
-def _kernel_options(problem: Problem) -> dict[str, Any]:
-    checked = checks.options(**problem.options)
-    given = {name: value for name, value in checked.items() if value != ""}
-    return {**given, **problem.maps, "threads": problem.threads}
+def _kernel(mode: str) -> Builder:
+    """Without TensorFlow, on threads that it starts at every call."""
 
+    def build(problem: Problem) -> Call:
+        t, p = problem.y_true, problem.y_pred
+        checked = checks.options(**problem.options)
+        options = {name: value for name, value in checked.items() if value != ""}
+        options |= {**problem.maps, "threads": problem.threads}
+        scale = upstream(mode, problem).astype(p.dtype)
 
-def _kernel_forward(problem: Problem) -> Call:
-    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
-    return lambda: (_kernels.loss(*images, **options), None)
+        def second_order() -> Result:
+            _by_true, by_pred, by_scale = _kernels.loss_grad_grad(t, p, t, scale, **options)
+            return by_scale, by_pred
 
+        return {
+            FORWARD: lambda: (_kernels.loss(t, p, **options), None),
+            LOSS_AND_GRADIENT: lambda: _kernels.loss_memo(t, p, scale, memo=problem.out, **options),
+            SECOND_ORDER: second_order,
+        }[mode]
 
-def _kernel_loss_and_gradient(problem: Problem) -> Call:
-    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
-    scale = upstream(LOSS_AND_GRADIENT, problem).astype(problem.y_pred.dtype)
-    return lambda: _kernels.loss_memo(*images, scale, memo=problem.out, **options)
-
-
-def _kernel_second_order(problem: Problem) -> Call:
-    images, options = (problem.y_true, problem.y_pred), _kernel_options(problem)
-    scale = upstream(SECOND_ORDER, problem).astype(problem.y_pred.dtype)
-    vector = problem.y_true
-
-    def call() -> tuple[Any, Any]:
-        _by_true, by_pred, by_upstream = _kernels.loss_grad_grad(*images, vector, scale, **options)
-        return by_upstream, by_pred
-
-    return call
+    return build
 
 
 def _losses(library: Any, problem: Problem) -> Callable[..., tf.Tensor]:
@@ -164,7 +159,7 @@ def tensorflow_modes(library: Any, wrap: Callable[[Callable], Callable]) -> dict
 
 
 def _read_loss(function: Callable[..., tuple[tf.Tensor, tf.Tensor]], problem: Problem) -> Call:
-    def call() -> tuple[Any, Any]:
+    def call() -> Result:
         loss, gradient = function(*problem.tensors)
         return loss.numpy(), gradient
 
@@ -184,11 +179,7 @@ WRAPS: dict[str, Callable[[Callable], Callable]] = {
 
 # Provider -> mode -> builder.
 PROVIDERS: dict[str, dict[str, Builder]] = {
-    "kernel": {
-        FORWARD: _kernel_forward,
-        LOSS_AND_GRADIENT: _kernel_loss_and_gradient,
-        SECOND_ORDER: _kernel_second_order,
-    },
+    "kernel": {mode: _kernel(mode) for mode in (FORWARD, LOSS_AND_GRADIENT, SECOND_ORDER)},
     **{f"op-{mode}": tensorflow_modes(gradops, wrap) for mode, wrap in WRAPS.items()},
     **{f"tf-{mode}": tensorflow_modes(gradops.composite, wrap) for mode, wrap in WRAPS.items()},
 }

@@ -6,6 +6,7 @@ loss a level, a mean of absolute differences. A small step is compared with the 
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,9 +16,10 @@ import tensorflow as tf
 import gradops
 from benchmarks.cases import Settings, Target, Timed
 from benchmarks.measure import SMALL, measure
-from benchmarks.modes import TRAINING_STEP, Builder, Call
-from benchmarks.problems import Problem
+from benchmarks.modes import FUNCTION_STEP, TRAINING_STEP, Builder
+from benchmarks.problems import make_problem
 from benchmarks.report import Row
+from benchmarks.tf.providers import tensorflow_modes
 from benchmarks.verify import check_equal
 from gradops import composite, reference
 
@@ -26,8 +28,8 @@ Losses = Callable[..., tf.Tensor]
 
 def terms(settings: Settings) -> Iterator[list[Row]]:
     """Every case at every shape."""
-    for losses, options, has_pixels in CASES.values():
-        check(losses, options, has_pixels)
+    for name in CASES:
+        check(name)
     for shape in settings.shapes:
         problem = settings.problem(shape)
         one = Timed(ONE, TRAINING_STEP, problem, is_checked=False)
@@ -66,51 +68,37 @@ CASES: dict[str, tuple[Losses, dict[str, Any], bool]] = {
 }
 
 
-def step_of(losses: Losses, options: dict[str, Any]) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """(y_true, y_pred) -> the mean loss and its gradient, as a tf.function."""
-
-    @tf.function
-    def step(y_true: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(y_pred)
-            loss = tf.reduce_mean(losses(y_true, y_pred, **options))
-        return loss, tape.gradient(loss, y_pred)
-
-    return step
-
-
-def check(losses: Losses, options: dict[str, Any], has_pixels: bool) -> None:
-    """Compares loss and gradient of a small step with the oracle's.
+def check(name: str) -> None:
+    """Compares loss and gradient of a small step of a case with the oracle's.
 
     Raises:
         VerificationError: They differ.
     """
-    rng = np.random.default_rng(0)
-    images = [rng.normal(size=(2, 150, 41, 3)) for _ in range(2)]
-    loss, gradient = step_of(losses, options)(*map(tf.constant, images))
+    _, options, has_pixels = CASES[name]
+    problem = make_problem((2, 150, 41, 3), "float64")
+    images = problem.y_true, problem.y_pred
+    loss, gradient = PROVIDERS[name][TRAINING_STEP](problem)()
     wanted = reference.multi_scale_loss(*images, **options)
     slopes = reference.multi_scale_gradients(*images, [0.5, 0.5], **options)[1]
     if has_pixels:
         difference = images[1] - images[0]
         wanted += np.abs(difference).mean(axis=(1, 2, 3))
         slopes += np.sign(difference) / difference.size
-    check_equal("terms: loss", loss, wanted.mean(), 1e-11)
-    check_equal("terms: gradient", gradient, slopes, 1e-9)
+    check_equal(f"{name}: loss", loss, wanted.mean(), 1e-11)
+    check_equal(f"{name}: gradient", gradient, slopes, 1e-12)
 
 
 def _builder(losses: Losses, options: dict[str, Any]) -> Builder:
-    def build(problem: Problem) -> Call:
-        step, images = step_of(losses, options), problem.tensors[:2]
+    """A step in a tf.function."""
 
-        def call() -> tuple[Any, Any]:
-            loss, gradient = step(*images)
-            return loss.numpy(), gradient
+    def gradient_loss(y_true: tf.Tensor, y_pred: tf.Tensor, **_default: Any) -> tf.Tensor:
+        return losses(y_true, y_pred, **options)
 
-        return call
-
-    return build
+    library = types.SimpleNamespace(gradient_loss=gradient_loss)
+    return tensorflow_modes(library, tf.function)[FUNCTION_STEP]
 
 
+# Provider -> mode -> builder.
 PROVIDERS = {
     name: {TRAINING_STEP: _builder(losses, options)} for name, (losses, options, _) in CASES.items()
 }
