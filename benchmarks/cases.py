@@ -34,7 +34,7 @@ class Settings:
     ends: float | None = None  # By time.monotonic(); what has not begun by then is left out.
 
     def problem(self, shape: Shape, dtype: str = "float32", penalty: str = "l1") -> Problem:
-        """Of the default options but for the penalty."""
+        """Images and the default options, except for the penalty."""
         return make_problem(shape, dtype, {**NAMED, "penalty": penalty}, threads=self.threads)
 
     def attempt(
@@ -93,7 +93,7 @@ class Entry:
     row: report.Row  # Without figures.
     size: int = 0  # Bytes that it reads and writes, at least.
     call: Callable[[], Any] | None = None
-    first_s: float | None = None  # Of the first call, with making it.
+    first_s: float | None = None  # Building the call and making it once.
     note: str = ""
     samples: Sequence[float] = ()  # Seconds.
 
@@ -108,7 +108,7 @@ class Entry:
 
     @property
     def median(self) -> float:
-        """Of the samples."""
+        """The median of the samples."""
         return _measure.median_and_percentiles(self.samples)[0]
 
     def with_figures(self) -> report.Row:

@@ -104,7 +104,7 @@ def _baselines(
     settings: Settings,
     inputs: Mapping[Problem, Any],
 ) -> list[Entry]:
-    """Those of a group, each called once; without those that fail."""
+    """The baselines of a group, each called once; those that fail are left out."""
     makers = settings.device.baselines
     problems = dict.fromkeys(also, group[0].problem)
     for timed in group:

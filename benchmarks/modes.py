@@ -23,7 +23,7 @@ WEIGHTED_STEP = "training step, sample weights"
 LOSS_SCALED_STEP = "training step, loss x 32768"
 LOSS_SCALED_FUNCTION_STEP = "training step, function, loss x 32768"
 SECOND_ORDER = "second order"
-FIT, MIXED = "fit", "mixed_float16"  # Of Keras, which shows no gradient.
+FIT, MIXED = "fit", "mixed_float16"  # Steps of Keras, which returns no gradient.
 
 FACTORS = {
     SCALED_STEP: 0.1,

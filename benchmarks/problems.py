@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def loss_scale(self) -> float:
-        """As mixed precision scales the loss, without which narrowed gradients would vanish."""
+        """What the loss is multiplied by: without it gradients in float16 would vanish."""
         return LOSS_SCALE if self.narrowed_to == "float16" else 1.0
 
     @property

@@ -21,12 +21,11 @@ from benchmarks.problems import Shape
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "README.md"
 END = "<!-- end -->"
-SUBTRACT = "tf.function(p - t)"
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Of which rows a table is made, and how."""
+    """The rows that make a table of README.md, and how it reads."""
 
     block: str  # What its place in README.md is named by.
     csv: Path
@@ -97,12 +96,6 @@ def find(rows: Sequence[report.Row], table: Table, section: str, provider: str) 
         if (row.section, row.provider, row.mode, row.shape, row.dtype) == wanted and not row.note:
             return row
     raise LookupError(f"no {table.mode} of {provider} in section {section} at {table.shape}")
-
-
-def subtraction(rows: Sequence[report.Row]) -> report.Row:
-    """The baseline that the fused op is held against, timed in the same rounds."""
-    table = dataclasses.replace(TABLES["cpu"], mode=SUBTRACT)
-    return find(rows, table, "steps", report.BASELINE)
 
 
 def number(value: float, digits: int = 1) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 import subprocess
@@ -79,6 +80,7 @@ def test_readme_shows_the_results(tmp_path):
     assert report.read_csv(tmp_path / "again.csv") == (rows, about)
     page = summary.PAGE.read_text(encoding="utf-8")
     assert f"{table.begin}\n{summary.markdown(rows, table)}\n{summary.END}" in page
-    subtraction = summary.subtraction(rows)
+    table = dataclasses.replace(table, mode="tf.function(p - t)")
+    subtraction = summary.find(rows, table, "steps", "baseline")
     assert f"takes {summary.number(subtraction.median_ms)} ms" in page
     assert about["cpu"] in page and f"{about['threads']} cores" in page

@@ -1,25 +1,24 @@
-"""A GPU by the few functions of CuPy that are used, and the kernels: tests hand in others."""
+"""A GPU: how calls are prepared, timed and looked at there."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import gc
 import math
 import platform
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from benchmarks import about, device
 from benchmarks.cuda import buffers, memory, providers
+from benchmarks.cuda.runtime import Runtime
 from benchmarks.device import ROOT, AnyCall, Section
 from benchmarks.problems import Problem
 from gradops import _library
 
-_EMPTY_KERNEL = 'extern "C" __global__ void nothing() {}'
 _NOTES = """\
 Medians by events of the device, of calls taken in turn on buffers that rotate through many times
 its L2. ratio: time over that of the ceiling or library named under "against". floor: what the ratio
@@ -41,8 +40,8 @@ _WARMUP = 2
 _ENOUGH_SECONDS = 0.3
 
 
-class Cuda(device.Device):
-    """A GPU by CuPy, and the module of the kernels.
+class Cuda(Runtime, device.Device):
+    """A GPU: arrays of CuPy, events that time calls, and the module of the kernels.
 
     Args:
         cupy: The module.
@@ -62,15 +61,14 @@ class Cuda(device.Device):
     providers, baselines = providers.PROVIDERS, providers.BASELINES
 
     def __init__(self, cupy: Any, kernels: Any, quick: bool = False) -> None:
-        self.cupy = cupy
+        super().__init__(cupy)
         self.kernels = kernels
-        self._runtime = cupy.cuda.runtime
         self._working_set = 0 if quick else buffers.WORKING_SET
         self._block = _QUICK_BLOCK if quick else _BLOCK
 
     @property
     def sections(self) -> Mapping[str, Section]:  # type: ignore[override]
-        """By name, in the order in which they run: what is ours first."""
+        """The sections by name, in the order in which they run: what is ours first."""
         from benchmarks.cuda.sections import SECTIONS  # They use this class.
 
         return SECTIONS
@@ -117,6 +115,7 @@ class Cuda(device.Device):
 
     def give_back(self) -> None:
         """Memory that CuPy and PyTorch keep but do not use."""
+        gc.collect()
         self.wait()
         self.cupy.get_default_memory_pool().free_all_blocks()
         torch = sys.modules.get("torch")
@@ -177,77 +176,6 @@ class Cuda(device.Device):
             one()
             times.append(self.between(start, self.mark()))
         return one, max(sorted(times)[2], 1e-5)
-
-    @property
-    def stream(self) -> int:
-        """The current stream, as the kernels take it; 0 is the default one."""
-        return int(self.cupy.cuda.get_current_stream().ptr)
-
-    def seconds(self) -> float:
-        """The seconds of a clock of the host."""
-        return time.perf_counter()
-
-    def mark(self) -> Any:
-        """An event, recorded on the current stream."""
-        event = self.cupy.cuda.Event()
-        event.record()
-        return event
-
-    def between(self, start: Any, stop: Any) -> float:
-        """Seconds of the device from one event to another; waits for it."""
-        stop.synchronize()
-        return float(self.cupy.cuda.get_elapsed_time(start, stop)) / 1e3
-
-    def wait(self) -> None:
-        """Until all work is done."""
-        self._runtime.deviceSynchronize()
-
-    def put(self, array: np.ndarray) -> Any:
-        """A copy on the device."""
-        return self.cupy.asarray(array)
-
-    def get(self, array: Any) -> np.ndarray:
-        """A copy on the host."""
-        return self.cupy.asnumpy(array)
-
-    def empty(self, shape: Sequence[int], dtype: str) -> Any:
-        """An array of anything."""
-        return self.cupy.empty(tuple(shape), dtype)
-
-    def fill(self, array: Any, byte: int) -> None:
-        """Sets every byte; 255 makes NaN of every dtype. Enqueued."""
-        self._runtime.memsetAsync(array.data.ptr, byte, array.nbytes, self.stream)
-
-    def copy(self, source: Any, target: Any, size: int = -1, at: int = 0, to: int = 0) -> None:
-        """Copies bytes, all or `size` from `at` of the source to `to` of the target. Enqueued."""
-        size = source.nbytes if size < 0 else size
-        kind = self._runtime.memcpyDeviceToDevice
-        pointers = target.data.ptr + to, source.data.ptr + at
-        self._runtime.memcpyAsync(*pointers, size, kind, self.stream)
-
-    def empty_kernel(self) -> Callable[[], None]:
-        """A call that launches a kernel that does nothing, on the current stream."""
-        kernel = self.cupy.RawKernel(_EMPTY_KERNEL, "nothing")
-        return lambda: kernel((1,), (1,), ())
-
-    @contextlib.contextmanager
-    def other_stream(self) -> Iterator[Any]:
-        """A stream that can be captured, current within the block."""
-        self.wait()
-        stream = self.cupy.cuda.Stream(non_blocking=True)
-        with stream:
-            yield stream
-        self.wait()
-
-    def capture(self, calls: AnyCall) -> Callable[[], None]:
-        """What `calls` enqueues on the current stream, as a graph; a call launches it there."""
-        stream = self.cupy.cuda.get_current_stream()
-        stream.begin_capture()
-        try:
-            calls()
-        finally:
-            graph = stream.end_capture()
-        return lambda: graph.launch(stream)
 
 
 def open_device(quick: bool = False) -> Cuda:

@@ -65,7 +65,7 @@ PROVIDERS: dict[str, dict[str, Builder]] = {
 
 
 def _copy(buffers: Buffers) -> Baseline:
-    """By the driver; the others are kernels of gradops."""
+    """A copy by the driver; the other baselines are kernels of gradops."""
 
     def call() -> None:
         source, _, target = buffers.sets[buffers.turn()]

@@ -24,7 +24,7 @@ from benchmarks.report import Row
 from benchmarks.verify import VerificationError
 
 _SHAPES: tuple[Shape, ...] = ((1, 32, 32, 1), (4, 64, 64, 3))
-_CALLS, _QUICK_CALLS = 200, 3  # Of a graph.
+_CALLS, _QUICK_CALLS = 200, 3  # Calls in a graph.
 _ROUNDS = 20
 
 

@@ -131,7 +131,7 @@ class TensorFlow(device.Device):
             self._said = isolated.check_all(names, self._name)
 
     def peak(self, call: AnyCall) -> int | None:
-        """On a GPU, as TensorFlow's allocator counts it."""
+        """What TensorFlow's allocator counts, on a GPU."""
         if not self._is_gpu:
             return None
         seen = "GPU:0"  # The only one that is.

@@ -62,7 +62,10 @@ def names(chosen: Sequence[str]) -> list[tuple[str, str]]:
 def sobel_l1(t: tf.Tensor, p: tf.Tensor, **_options: Any) -> tf.Tensor:
     """The losses [B] of sobel/component/l1 by slices, with no convolution."""
     wide = tf.float64 if p.dtype == tf.float64 else tf.float32
-    total = lambda values: tf.reduce_sum(tf.cast(values, wide), [1, 2, 3])  # noqa: E731
+
+    def total(values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.cast(values, wide), [1, 2, 3])
+
     return slices.sobel_l1(p - tf.cast(t, p.dtype), tf.concat, total=total)
 
 
@@ -126,7 +129,7 @@ def _policy(mode: str) -> Iterator[None]:
 
 
 def compiled_model(provider: str, mode: str, shape: tuple[int, ...]) -> keras.Model:
-    """With SGD of rate 1, so that a step takes the gradient off the bias; jit_compile="auto"."""
+    """A model whose SGD has the rate 1, so that a step takes the gradient off the bias."""
     library = _LIBRARIES[provider]
 
     def composed(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:

@@ -40,7 +40,7 @@ _kernels = _library.kernels()
 
 
 def _kernel(mode: str) -> Builder:
-    """Without TensorFlow, on threads that it starts at every call."""
+    """A kernel without TensorFlow, on threads that it starts at every call."""
 
     def build(problem: Problem) -> Call:
         t, p = problem.y_true, problem.y_pred
