@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from benchmarks import report
-from benchmarks.attempts import attempt, note_of
+from benchmarks.attempts import NotedError, attempt, note_of
 from benchmarks.device import Device
 from benchmarks.problems import NAMED, Problem, Shape, make_problem
 from gradops import _measure
@@ -81,25 +81,31 @@ class Timed:
 
     @property
     def name(self) -> str:
-        """Unique in a group."""
+        """Unique in a group, where it is what targets name; that of a baseline is its mode."""
+        if self.provider == report.BASELINE:
+            return self.mode
         return f"{self.provider} {self.mode}, {self.problem.dtype} {self.problem.label}"
+
+
+def _not_made() -> None:
+    raise NotedError("the call was not made")
 
 
 @dataclasses.dataclass
 class Entry:
     """What became of a call of a group: it has samples, or a note why it has none."""
 
-    name: str
-    row: report.Row  # Without figures.
-    size: int = 0  # Bytes that it reads and writes, at least.
-    call: Callable[[], Any] | None = None
+    section: str
+    timed: Timed
+    size: int  # Bytes that it reads and writes, at least.
+    call: Callable[[], Any] = _not_made
     first_s: float | None = None  # Building the call and making it once.
     note: str = ""
     samples: Sequence[float] = ()  # Seconds.
 
     def make_call(self) -> None:
         """Makes the call, unless it has failed before."""
-        if self.note or self.call is None:
+        if self.note:
             return
         try:
             self.call()
@@ -111,13 +117,22 @@ class Entry:
         """The median of the samples."""
         return _measure.median_and_percentiles(self.samples)[0]
 
-    def with_figures(self) -> report.Row:
+    def empty_row(self) -> report.Row:
+        """The row without figures."""
+        timed, problem = self.timed, self.timed.problem
+        what = problem.shape, problem.dtype, problem.label
+        return report.Row(self.section, timed.provider, timed.mode, *what, note=self.note)
+
+    def row(self) -> report.Row:
         """The row, complete but for what it is compared with."""
         if not self.samples:
-            return dataclasses.replace(self.row, note=self.note)
+            targets = self.timed.targets
+            return dataclasses.replace(
+                self.empty_row(), floor=targets[0].floor if targets else None
+            )
         median, p20, p80 = _measure.median_and_percentiles(self.samples)
         return dataclasses.replace(
-            self.row,
+            self.empty_row(),
             median_ms=1e3 * median,
             p20_ms=1e3 * p20,
             p80_ms=1e3 * p80,

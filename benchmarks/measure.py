@@ -48,13 +48,12 @@ def measure(
     with progress(f"{section} {list(problem.shape)} {problem.dtype}"):
         inputs: dict[Problem, Any] = {}
         entries = prepare(section, group, settings, checked, inputs)
-        baselines = _baselines(section, group, also, settings, inputs)
-        take_samples([*entries, *baselines], settings)
-        rows = _compared(group, entries, baselines)
-        rows += [entry.with_figures() for entry in baselines if entry.samples]
+        entries += _baselines(section, group, also, settings, inputs)
+        take_samples(entries, settings)
+        rows = _rows(entries)
         if with_memory:
-            timed = [(t, entry) for t, entry in zip(group, entries, strict=True) if entry.samples]
-            rows += [row for t, entry in timed for row in _memory(t, entry, settings.device)]
+            timed = [e for e in entries if e.samples and e.timed.provider != report.BASELINE]
+            rows += [row for entry in timed for row in _memory(entry, settings.device)]
     return rows
 
 
@@ -72,7 +71,8 @@ def prepare(
     device = settings.device
     oracles: dict[Problem, verify.Oracle] = {}
 
-    def make(timed: Timed, entry: Entry) -> None:
+    def make(entry: Entry) -> None:
+        timed = entry.timed
         provider, mode, problem = timed.provider, timed.mode, timed.problem
         if timed.is_checked:
             device.check_small(provider, mode, problem)
@@ -90,9 +90,8 @@ def prepare(
 
     entries = []
     for timed in group:
-        row = _empty_row(section, timed.provider, timed.mode, timed.problem)
-        entry = Entry(timed.name, row, image_traffic(timed.mode) * timed.problem.nbytes)
-        _, entry.note = settings.attempt(entry.name, lambda: make(timed, entry), in_time=True)  # noqa: B023
+        entry = Entry(section, timed, image_traffic(timed.mode) * timed.problem.nbytes)
+        _, entry.note = settings.attempt(timed.name, lambda: make(entry), in_time=True)  # noqa: B023
         entries.append(entry)
     return entries
 
@@ -114,8 +113,8 @@ def _baselines(
     def make(name: str, problem: Problem) -> Entry:
         baseline = makers[name](inputs[problem])
         baseline.call()
-        row = _empty_row(section, report.BASELINE, name, group[0].problem)
-        return Entry(name, row, baseline.bytes, baseline.call)
+        timed = Timed(report.BASELINE, name, group[0].problem)
+        return Entry(section, timed, baseline.bytes, baseline.call)
 
     made = [
         settings.attempt(name, lambda: make(name, problem))[0]  # noqa: B023
@@ -129,47 +128,42 @@ def take_samples(entries: Sequence[Entry], settings: Settings) -> None:
     """Times those that are ready, in the same rounds."""
     device = settings.device
     ready = [entry for entry in entries if not entry.note]
-    calls = {e.name: e.make_call if device.goes_on else e.call for e in ready}
+    calls = {e.timed.name: e.make_call if device.goes_on else e.call for e in ready}
     samples, note = settings.attempt(
         "timing", lambda: device.interleave(calls, settings.rounds, settings.slow_rounds)
     )
     for entry in ready:
         entry.note = entry.note or note
-        entry.samples = () if samples is None or entry.note else samples[entry.name]
+        entry.samples = () if samples is None or entry.note else samples[entry.timed.name]
 
 
-def _compared(
-    group: Sequence[Timed], entries: Sequence[Entry], baselines: Sequence[Entry]
-) -> list[report.Row]:
-    medians = {e.name: e.median for e in [*entries, *baselines] if e.samples}
+def _rows(entries: Sequence[Entry]) -> list[report.Row]:
+    """A row for each entry and what it is compared with; one for an entry that has nothing."""
+    medians = {entry.timed.name: entry.median for entry in entries if entry.samples}
     rows = []
-    for timed, entry in zip(group, entries, strict=True):
-        row, compared = entry.with_figures(), []
-        for target in timed.targets:
+    for entry in entries:
+        compared = []
+        for target in entry.timed.targets if entry.samples else ():
             names = [name for name in target.names if name in medians]
-            if entry.samples and names:
+            if names:
                 against = min(names, key=medians.__getitem__)
                 ratio = entry.median / medians[against]
-                compared.append(row.against(against, ratio, target.floor, target.aim))
-        if entry.note and timed.targets:
-            row = dataclasses.replace(row, floor=timed.targets[0].floor)
-        rows += compared or [row]
+                compared.append(entry.row().against(against, ratio, target.floor, target.aim))
+        if entry.samples or entry.timed.provider != report.BASELINE:
+            rows += compared or [entry.row()]
     return rows
 
 
-def _empty_row(section: str, provider: str, mode: str, problem: Problem) -> report.Row:
-    return report.Row(section, provider, mode, problem.shape, problem.dtype, problem.label)
-
-
-def _memory(timed: Timed, entry: Entry, device: Device) -> list[report.Row]:
+def _memory(entry: Entry, device: Device) -> list[report.Row]:
     """Bytes at the peak of a call: beyond the images, and beyond the results too."""
+    timed = entry.timed
     peak, note = attempt(f"memory of {timed.name}", lambda: device.peak(entry.call))
     if peak is None and not note:
         return []
     outputs = 4 * timed.problem.shape[0] + has_gradient(timed.mode) * timed.problem.nbytes
     if peak is not None and device.gives_results(timed.provider):
         peak += outputs
-    row = dataclasses.replace(entry.row, section="memory", note=note)
+    row = dataclasses.replace(entry.empty_row(), section="memory", note=note)
     return [report.with_memory(row, peak, outputs)]
 
 

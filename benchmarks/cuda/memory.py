@@ -13,7 +13,8 @@ def peak(cupy: Any, call: AnyCall) -> int:
 
     A call takes them of one of these.
     """
-    runtime, torch = cupy.cuda.runtime, sys.modules.get("torch")
+    runtime = cupy.cuda.runtime
+    torch: Any = sys.modules.get("torch")
     has_torch = torch is not None and torch.cuda.is_available()
     pool = runtime.deviceGetDefaultMemPool(0)
     runtime.deviceSynchronize()

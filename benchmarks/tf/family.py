@@ -74,7 +74,7 @@ def product(settings: Settings) -> Iterator[list[Row]]:
         with progress(f"all combinations, {mode}"):
             entries = prepare("product", group, few, SMALL, {})
             take_samples(entries, few)
-        median = {entry.name: entry.median for entry in entries}
+        median = {entry.timed.name: entry.median for entry in entries}
         slowest = sorted(group[1:], key=lambda timed: -median[timed.name])[:_FINALISTS]
         rows = measure("product", [group[0], *slowest], settings, LAST)
         yield [rows[0], max(rows[1:], key=lambda row: row.measured or 0)]
