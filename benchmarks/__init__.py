@@ -1,4 +1,8 @@
-"""Benchmarks of gradops: run `python -m benchmarks` from the repository's root."""
+"""Benchmarks of gradops: run `python -m benchmarks` from the repository's root.
+
+What is here serves every device and imports no TensorFlow. `cuda/` times the CUDA kernels on arrays
+of CuPy; `tf/` times the kernels and ops of the CPU, and TensorFlow's modes on any of its devices.
+"""
 
 import os
 

@@ -1,126 +1,165 @@
-"""Times the fused ops against pure TensorFlow, its peers and what memory allows."""
+"""Times gradops on a device against what its memory allows, its peers and what it replaces.
+
+    python -m benchmarks                                kernels and ops of the CPU
+    python -m benchmarks --device cuda                  CUDA kernels, in a build without TensorFlow
+    python -m benchmarks --device GPU:0 --only modes    TensorFlow's modes on one of its devices
+
+Every call is checked against gradops.reference before it is timed.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
 
-import tensorflow as tf
-
-from benchmarks import about, chart, choices, memory, report, sections, verify
+from benchmarks import about, chart, choices, report, verify
+from benchmarks.attempts import attempt
 from benchmarks.cases import Settings
-from benchmarks.providers import PROVIDERS
-from gradops import composite
+from benchmarks.device import Device
+from gradops import reference
 
-_SHAPES = "16x512x512x3,4x2048x2048x3,64x512x512x1"
-_QUICK_SHAPES = "2x32x32x3,1x24x20x1"
-_ROOT = Path(__file__).parents[1]
-_CSV = _ROOT / "benchmarks" / "results" / "cpu.csv"
-_CHART = _ROOT / "docs" / "images" / "performance.png"
-_STEP_PROVIDERS = tuple(name for name in PROVIDERS if name != "kernel")
-_PEERS = "peers"
-SECTIONS: dict[str, Callable[[Settings], list[report.Row]]] = {
-    "memory": memory.memory,
-    **sections.SECTIONS,
-    chart.SECTION: chart.sweep,
-}
+OURS = "gradops"
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", help=f"sections: {','.join(SECTIONS)} (default: all)")
-    parser.add_argument("--shapes", help=f"BxHxWxC,... of most sections (default: {_SHAPES})")
-    parser.add_argument("--dtypes", default="float32", help="of kernels, steps and upstream")
-    parser.add_argument("--penalties", default="l1", help="of kernels, steps and upstream")
-    parser.add_argument(
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--device", default="cpu", help="cpu, cuda, or such as GPU:0 (default: %(default)s)")
+    add("--only", help="sections, such as kernels,steps (default: all)")
+    add("--shapes", help="BxHxWxC,... of most sections")
+    add("--dtypes", help="on the CPU of kernels, steps and upstream")
+    add("--penalties", default="l1", help="of kernels, steps and upstream")
+    add(
         "--providers",
-        help=f"of steps: {','.join(_STEP_PROVIDERS)} (default: all; pure TensorFlow in other modes "
-        "than tf.function's training step only at the first shape and small ones)",
+        help="of steps (default: all; pure TensorFlow in other modes than "
+        "tf.function's training step only at the first shape and small ones)",
     )
-    parser.add_argument("--rounds", type=int, help="samples of each call (default: 20)")
-    parser.add_argument(
-        "--slow-rounds", type=int, default=3, help="of calls of over half a second (default: 3)"
-    )
-    parser.add_argument("--threads", type=int, default=0, help="default: one per core")
-    parser.add_argument("--csv", type=Path, help=f"default: {_CSV.relative_to(_ROOT)}")
-    parser.add_argument("--chart", type=Path, help=f"default: {_CHART.relative_to(_ROOT)}")
-    parser.add_argument(
+    add("--peers", "--modes", dest="providers", help="the same: other libraries (cuda), or modes")
+    add("--rounds", "--repeats", type=int, help="samples of each call")
+    add("--slow-rounds", type=int, help="samples that suffice of a slow call")
+    add("--threads", type=int, default=0, help="of the CPU (default: one per core)")
+    add("--seconds", type=float, help="nothing is begun later (cuda: 240)")
+    add("--isolate", action="store_true", help="small checks of modes in a process of their own")
+    add("--csv", type=Path, help="default of a run of all sections: in benchmarks/results")
+    add("--chart", type=Path, help="default of such a run: in docs/images")
+    add(
         "--quick",
         action="store_true",
-        help="tiny shapes, 3 rounds; no peers, CSV or chart unless asked for",
+        help="tiny shapes, 3 rounds; no peers of the CPU, CSV or chart unless asked for",
     )
-    options = parser.parse_args(arguments)
-    only = options.only
-    options.only = choices.split(only or ",".join(SECTIONS), "--only", tuple(SECTIONS))
-    if options.quick and not only:
-        options.only.remove(_PEERS)
-    options.settings = _settings(options)
-    # A run of some sections makes no table to keep.
-    if not options.quick and not only:
-        options.csv = options.csv or _CSV
-    if not options.quick:
-        options.chart = options.chart or _CHART
-    return options
+    return parser.parse_args(arguments)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    dtypes = choices.split(options.dtypes, "--dtypes", ("float32", "float64"))
-    penalties = choices.split(options.penalties, "--penalties", tuple(composite.PENALTIES))
-    if options.rounds is None:
-        options.rounds = 3 if options.quick else 20
-    if min(options.rounds, options.slow_rounds) < 1:
-        raise SystemExit("--rounds and --slow-rounds: expected at least 1")
-    return Settings(
-        shapes=choices.shapes(options.shapes or (_QUICK_SHAPES if options.quick else _SHAPES)),
-        providers=choices.split(
-            options.providers or ",".join(_STEP_PROVIDERS), "--providers", _STEP_PROVIDERS
-        ),
-        variants=[(dtype, penalty) for penalty in penalties for dtype in dtypes],
-        rounds=options.rounds,
-        slow_rounds=options.slow_rounds,
+def _open(options: argparse.Namespace) -> Device:
+    """The device that was asked for; only cuda does without TensorFlow."""
+    if options.device == "cuda":
+        from benchmarks.cuda.device import open_device
+
+        return open_device(options.quick)
+    import tensorflow as tf
+
+    from benchmarks.tf import devices
+
+    tf.get_logger().setLevel("ERROR")  # It takes the many small functions for one that retraces.
+    if options.device == "cpu":
+        return devices.Cpu(options.threads)
+    return devices.TensorFlow(options.device, options.isolate)
+
+
+def _complete(options: argparse.Namespace, device: Device) -> None:
+    """Sections, and what is written, of a device."""
+    names, is_whole = tuple(device.sections), not options.only
+    options.only = choices.split(options.only, "--only", names)
+    if options.quick:
+        if is_whole:
+            options.only = [name for name in names if name not in device.optional_sections]
+        return
+    if is_whole:  # A run of some sections makes no table to keep.
+        options.csv = options.csv or device.csv
+    if set(device.charted) <= set(options.only):
+        options.chart = options.chart or device.chart
+
+
+def _settings(options: argparse.Namespace, device: Device) -> Settings:
+    shapes = device.quick_shapes if options.quick else device.shapes
+    rounds = 3 if options.quick else device.rounds
+    seconds = device.seconds_for_all if options.seconds is None else options.seconds
+    settings = Settings(
+        device=device,
+        shapes=choices.shapes(options.shapes) if options.shapes else shapes,
+        providers=choices.split(options.providers, "--providers", device.choosable),
+        dtypes=choices.split(options.dtypes, "--dtypes", device.dtypes, device.default_dtypes),
+        penalties=choices.split(options.penalties, "--penalties", tuple(reference.PENALTIES)),
+        rounds=rounds if options.rounds is None else options.rounds,
+        slow_rounds=device.slow_rounds if options.slow_rounds is None else options.slow_rounds,
         threads=options.threads,
         sparing=options.providers is None,
         quick=options.quick,
+        ends=None if seconds is None else time.monotonic() + seconds,
     )
+    if min(settings.rounds, settings.slow_rounds) < 1:
+        raise SystemExit("--rounds and --slow-rounds: expected at least 1")
+    return settings
 
 
-def _write(options: argparse.Namespace, rows: list[report.Row], facts: dict[str, str]) -> None:
-    if options.csv:
-        report.write_csv(options.csv, rows, facts)
-        print(f"\nWritten: {options.csv}")
-    if options.chart and chart.SECTION in options.only:
-        if importlib.util.find_spec("matplotlib") is None:
-            print("\nNo chart: it needs matplotlib (the extra bench)")
-            return
-        chart.draw(rows, facts, options.chart)
-        print(f"\nWritten: {options.chart}")
+def main(arguments: list[str] | None = None, device: Device | None = None) -> int:
+    """Run the command line and return its exit status: 1 if a figure of gradops is missing.
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
+    Args:
+        arguments: Of the command line; None for those of the process.
+        device: None for the one that the command line names.
+    """
     options = _parse(arguments)
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    device = device or _open(options)
+    _complete(options, device)
+    settings, facts = _settings(options, device), about.metadata(device.facts())
+    print("\n".join(f"{key}: {value}" for key, value in facts.items()), end="\n\n", flush=True)
     rows: list[report.Row] = []
     try:
         for name in options.only:
-            rows += SECTIONS[name](options.settings)
+            _, note = settings.attempt(name, lambda: _run(name, settings, options, rows, facts))  # noqa: B023
+            if note:
+                rows.append(report.Row(name, OURS, "", settings.shapes[0], "", "", note=note))
     except verify.VerificationError as error:
         print(f"\nbenchmarks: {error}", file=sys.stderr)
         return 1
-    facts = about.metadata(options.threads)
-    print("\n".join(f"{key}: {value}" for key, value in facts.items()), end="\n\n")
-    print(report.format_tables(rows))
-    for part in (report.format_floors(rows), report.format_headline(rows)):
-        print(f"\n{part}" if part else "", end="\n" if part else "")
-    _write(options, rows, facts)
-    return 0
+    print(report.format_tables(rows, device.notes, device.memory_notes))
+    print(report.format_floors(rows))
+    _write(options, device, rows, facts)
+    return int(any(row.note for row in rows if row.provider == OURS))
+
+
+def _run(
+    name: str,
+    settings: Settings,
+    options: argparse.Namespace,
+    rows: list[report.Row],
+    facts: dict[str, str],
+) -> None:
+    """Adds the rows of a section; a run that is stopped leaves what it had, if it is to go on."""
+    for made in settings.device.sections[name](settings):
+        rows += made
+        if options.csv and settings.device.goes_on:
+            report.write_csv(options.csv, rows, facts)
+        attempt("memory given back", settings.device.give_back)
+
+
+def _write(
+    options: argparse.Namespace, device: Device, rows: list[report.Row], facts: dict[str, str]
+) -> None:
+    if options.csv:
+        report.write_csv(options.csv, rows, facts)
+        print(f"\nWritten: {options.csv}")
+    if options.chart:
+        _, note = attempt("chart", lambda: chart.draw(rows, facts, options.chart))
+        print(f"\nNo chart: {note}" if note else f"\nWritten: {options.chart}")
 
 
 if __name__ == "__main__":
-    tf.config.set_visible_devices([], "GPU")
-    tf.get_logger().setLevel("ERROR")  # It takes the many small functions for one that retraces.
     sys.exit(main())

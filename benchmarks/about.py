@@ -1,4 +1,4 @@
-"""What the numbers depend on besides the code."""
+"""What the numbers depend on besides the code and the device."""
 
 from __future__ import annotations
 
@@ -7,32 +7,25 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-import gradops
 from benchmarks.report import NOT_AVAILABLE
+from gradops import _library
 
 #: The variable that names the commit of a copy of the sources without their history.
 COMMIT_VARIABLE = "GRADOPS_COMMIT"
 UNKNOWN = "unknown"
 
-_PEERS = ("torch", "kornia", "jax", "opencv-python-headless")
 
-
-def metadata(threads: int) -> dict[str, str]:
-    """Date, machine, versions; peers that are not installed are "n/a"."""
-    import tensorflow as tf
-
-    info = gradops.build_info()
+def metadata(of_device: Mapping[str, str]) -> dict[str, str]:
+    """Date, machine and versions, with what a device says of itself."""
     return {
-        "date": now(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "cpu": cpu_model(),
-        "threads": str(threads or cores()),
-        "cpu_target": info["cpu_target"],
-        "tensorflow": tf.__version__,
-        "gradops": info["version"],
+        **of_device,
+        "gradops": _library.kernels().build_info()["version"],
         "commit": commit(),
-        "peers": ", ".join(f"{name} {version(name)}" for name in _PEERS),
     }
 
 
@@ -44,17 +37,14 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def now() -> str:
-    """Of UTC."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-
-
-def version(distribution: str) -> str:
-    """The version of an installed package, or "n/a"."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return NOT_AVAILABLE
+def version(*distributions: str) -> str:
+    """The version of the first of these packages that is installed, or "n/a"."""
+    for distribution in distributions:
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return NOT_AVAILABLE
 
 
 def cpu_model() -> str:
@@ -67,13 +57,24 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def driver() -> str:
+    """The release of NVIDIA's driver, such as 580.65; "unknown" where nvidia-smi does not say."""
+    said = _output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+    return (said.split() or [UNKNOWN])[0]
+
+
 def commit() -> str:
     """The commit of the sources, by COMMIT_VARIABLE or by git; "unknown" where neither says."""
-    if os.environ.get(COMMIT_VARIABLE):
-        return os.environ[COMMIT_VARIABLE]
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    return os.environ.get(COMMIT_VARIABLE) or _output_of(git).strip() or UNKNOWN
+
+
+def _output_of(command: list[str]) -> str:
+    """What a command prints; nothing where it cannot run."""
     try:
-        git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return UNKNOWN
-    return git.stdout.strip() or UNKNOWN
+        made = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return made.stdout

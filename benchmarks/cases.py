@@ -1,40 +1,68 @@
-"""Verifying and timing a group of calls, in the same rounds."""
+"""What is to be measured, and what became of it."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from benchmarks import peers, report, timing, verify
-from benchmarks.modes import Builder, image_traffic
-from benchmarks.problems import Problem, Shape
-from benchmarks.providers import PROVIDERS
-from benchmarks.yardsticks import YARDSTICKS, Yardstick
+from benchmarks import report
+from benchmarks.attempts import NotedError, attempt, note_of
+from benchmarks.device import Device
+from benchmarks.problems import NAMED, Problem, Shape, make_problem
 from gradops import _measure
 
-WHOLE, LAST, SMALL = "every example", "the last example", "a small shape"
+T = TypeVar("T")
+_PATIENCE = 90  # Seconds that a provider may take to be made ready and checked.
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a section is to do."""
+    """What a section is to do, and on what."""
 
+    device: Device
     shapes: Sequence[Shape]
     providers: Sequence[str]
-    variants: Sequence[tuple[str, str]]  # (dtype, penalty) of the sections that have no own.
+    dtypes: Sequence[str]
+    penalties: Sequence[str]
     rounds: int
     slow_rounds: int
     threads: int = 0
     sparing: bool = True  # The slowest providers at the first shape alone.
     quick: bool = False
+    ends: float | None = None  # By time.monotonic(); what has not begun by then is left out.
+
+    def problem(self, shape: Shape, dtype: str = "float32", penalty: str = "l1") -> Problem:
+        """Images and the default options, except for the penalty."""
+        return make_problem(shape, dtype, {**NAMED, "penalty": penalty}, threads=self.threads)
+
+    def attempt(
+        self, what: str, make: Callable[[], T], in_time: bool = False
+    ) -> tuple[T | None, str]:
+        """What `make` returns, or None and why not; but what fails ends a run that does not go on.
+
+        Args:
+            what: For standard error.
+            make: Anything.
+            in_time: Whether it is not begun after `ends`, and interrupted if it takes long.
+        """
+        if not self.device.goes_on:
+            return make(), ""
+        return attempt(what, make, self._patience if in_time else None)
+
+    def _patience(self) -> int:
+        if self.ends is None:
+            return 0
+        left = self.ends - time.monotonic()
+        if left < 0:
+            raise TimeoutError("no time was left (--seconds)")
+        return max(1, min(_PATIENCE, int(left)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What a time is compared with: the fastest of these, each a yardstick or a `Timed.name`."""
+    """What a time is compared with: the fastest of these, each a baseline or a `Timed.name`."""
 
     names: Sequence[str]
     floor: float | None = None
@@ -49,127 +77,65 @@ class Timed:
     mode: str
     problem: Problem
     targets: Sequence[Target] = ()
+    is_checked: bool = True  # Here, and not by the section.
 
     @property
     def name(self) -> str:
-        """Unique in a group."""
+        """Unique in a group, where it is what targets name; that of a baseline is its mode."""
+        if self.provider == report.BASELINE:
+            return self.mode
         return f"{self.provider} {self.mode}, {self.problem.dtype} {self.problem.label}"
 
+
+def _not_made() -> None:
+    raise NotedError("the call was not made")
+
+
+@dataclasses.dataclass
+class Entry:
+    """What became of a call of a group: it has samples, or a note why it has none."""
+
+    section: str
+    timed: Timed
+    size: int  # Bytes that it reads and writes, at least.
+    call: Callable[[], Any] = _not_made
+    first_s: float | None = None  # Building the call and making it once.
+    note: str = ""
+    samples: Sequence[float] = ()  # Seconds.
+
+    def make_call(self) -> None:
+        """Makes the call, unless it has failed before."""
+        if self.note:
+            return
+        try:
+            self.call()
+        except Exception as error:
+            self.note = note_of(error)
+
     @property
-    def builder(self) -> Builder:
-        """What makes the call."""
-        return {**PROVIDERS, **peers.PEERS}[self.provider][self.mode]
+    def median(self) -> float:
+        """The median of the samples."""
+        return _measure.median_and_percentiles(self.samples)[0]
 
+    def empty_row(self) -> report.Row:
+        """The row without figures."""
+        timed, problem = self.timed, self.timed.problem
+        what = problem.shape, problem.dtype, problem.label
+        return report.Row(self.section, timed.provider, timed.mode, *what, note=self.note)
 
-def measure(
-    section: str, group: Sequence[Timed], settings: Settings, checked: str = WHOLE
-) -> list[report.Row]:
-    """Check every call against the oracle, then time them and the yardsticks in the same rounds.
-
-    Args:
-        section: Of the rows.
-        group: What to time.
-        settings: Rounds.
-        checked: What is checked at this shape, besides everything at a small one: `WHOLE`, `LAST`
-            or, nothing, `SMALL`.
-
-    Returns:
-        A row for each call and target, then the yardsticks' own.
-
-    Raises:
-        VerificationError: A loss or a gradient is wrong; nothing was timed.
-    """
-    problem = group[0].problem
-    with progress(f"{section} {list(problem.shape)}"):
-        calls = checked_calls(group, checked)
-        sticks = _yardsticks(group)
-        for name, stick in sticks.items():
-            stick.call()
-            calls[name] = stick.call
-        samples = timing.interleave(calls, settings.rounds, settings.slow_rounds)
-    return _rows(section, group, sticks, samples)
-
-
-def checked_calls(group: Sequence[Timed], checked: str) -> dict[str, timing.Call]:
-    """The calls by `Timed.name`, each called once and found right; see `measure`.
-
-    Raises:
-        VerificationError: A loss or a gradient is wrong.
-    """
-    oracles: dict[Problem, verify.Oracle] = {}
-    calls: dict[str, timing.Call] = {}
-    for timed in group:
-        provider, mode, problem = timed.provider, timed.mode, timed.problem
-        verify.check_small(provider, mode, timed.builder, problem)
-        call = timed.builder(problem)
-        result = call()
-        if checked != SMALL:
-            if problem not in oracles:
-                oracles[problem] = verify.Oracle(problem, whole=checked == WHOLE)
-            oracles[problem].check(provider, mode, result)
-        calls[timed.name] = call
-    return calls
-
-
-def _yardsticks(group: Sequence[Timed]) -> dict[str, Yardstick]:
-    sticks: dict[str, Yardstick] = {}
-    for timed in group:
-        for target in timed.targets:
-            for name in target.names:
-                if name in YARDSTICKS and name not in sticks:
-                    sticks[name] = YARDSTICKS[name](timed.problem)
-    return sticks
-
-
-def _rows(
-    section: str,
-    group: Sequence[Timed],
-    sticks: Mapping[str, Yardstick],
-    samples: Mapping[str, list[float]],
-) -> list[report.Row]:
-    times = {name: _measure.median_and_percentiles(values) for name, values in samples.items()}
-    medians = {name: median for name, (median, _, _) in times.items()}
-
-    def row(provider: str, mode: str, problem: Problem, name: str, size: int) -> report.Row:
-        median, p20, p80 = (1e3 * seconds for seconds in times[name])
-        return report.Row(
-            section,
-            provider,
-            mode,
-            problem.shape,
-            problem.dtype,
-            problem.label,
-            median_ms=median,
-            p20_ms=p20,
-            p80_ms=p80,
-            gb_per_s=size / medians[name] / 1e9,
-        )
-
-    rows = []
-    for timed in group:
-        size = image_traffic(timed.mode) * timed.problem.y_pred.nbytes
-        alone = row(timed.provider, timed.mode, timed.problem, timed.name, size)
-        for target in timed.targets:
-            against = min(target.names, key=medians.__getitem__)
-            compared = dataclasses.replace(
-                alone,
-                ratio_to_yardstick=medians[timed.name] / medians[against],
-                yardstick=against,
-                floor=target.floor,
-                aim=target.aim,
+    def row(self) -> report.Row:
+        """The row, complete but for what it is compared with."""
+        if not self.samples:
+            targets = self.timed.targets
+            return dataclasses.replace(
+                self.empty_row(), floor=targets[0].floor if targets else None
             )
-            rows.append(compared)
-        if not timed.targets:
-            rows.append(alone)
-    for name, stick in sticks.items():
-        rows.append(row(report.YARDSTICK, name, group[0].problem, name, stick.bytes))
-    return rows
-
-
-@contextlib.contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Says on standard error what is being done, and how long it took."""
-    print(f"{what} ...", end=" ", file=sys.stderr, flush=True)
-    start = time.monotonic()
-    yield
-    print(f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        median, p20, p80 = _measure.median_and_percentiles(self.samples)
+        return dataclasses.replace(
+            self.empty_row(),
+            median_ms=1e3 * median,
+            p20_ms=1e3 * p20,
+            p80_ms=1e3 * p80,
+            first_s=self.first_s,
+            gb_per_s=self.size / median / 1e9 if self.size else None,
+        )

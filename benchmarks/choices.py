@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.problems import Shape
 
 
-def split(text: str, argument: str, allowed: tuple[str, ...]) -> list[str]:
-    """Names separated by commas.
+def split(
+    text: str | None, argument: str, allowed: Sequence[str], default: Sequence[str] | None = None
+) -> list[str]:
+    """Names separated by commas; of no text the default, or all that are allowed.
 
     Raises:
         SystemExit: One of them is not allowed.
     """
+    if text is None:
+        return list(allowed if default is None else default)
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in allowed:

@@ -19,6 +19,7 @@ Tensors = tuple["tf.Tensor", "tf.Tensor", "tf.Tensor | None", "tf.Tensor | None"
 
 #: The options that a problem's label always names, with their defaults.
 NAMED = MappingProxyType({"stencil": "sobel", "response": "component", "penalty": "l1"})
+LOSS_SCALE = 32768.0  # The one that Keras' mixed precision begins with.
 _ALIGNMENT = 64  # Bytes, a cache line; TensorFlow's own.
 _LEVELS = 256
 _VALID = 0.95  # The share of valid pixels in a mask; drawn one by one, the hardest kind to predict.
@@ -35,6 +36,8 @@ class Problem:
     weights: np.ndarray | None = None
     mask: np.ndarray | None = None
     threads: int = 0  # For the kernels without TensorFlow; 0 means one per core.
+    #: What a call computes in, if its arrays hold the same numbers in a narrower dtype.
+    narrowed_to: str = ""
     seeded: bool = False  # Whether the arrays are those of `make_problem`.
 
     @property
@@ -51,7 +54,17 @@ class Problem:
     @property
     def dtype(self) -> str:
         """Such as "float32"."""
-        return self.y_pred.dtype.name
+        return self.narrowed_to or self.y_pred.dtype.name
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of one image tensor in that dtype."""
+        return math.prod(self.shape) * (2 if self.narrowed_to else self.y_pred.itemsize)
+
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by: without it gradients in float16 would vanish."""
+        return LOSS_SCALE if self.narrowed_to == "float16" else 1.0
 
     @property
     def label(self) -> str:
@@ -78,6 +91,13 @@ class Problem:
         out = _aligned_empty(self.y_pred.shape, self.y_pred.dtype)
         out.fill(0)
         return out
+
+    def at(self, shape: Shape) -> Problem:
+        """The like of this one at another shape."""
+        has_weights, has_mask = self.weights is not None, self.mask is not None
+        dtype = self.y_pred.dtype.name
+        problem = make_problem(shape, dtype, self.options, weights=has_weights, mask=has_mask)
+        return dataclasses.replace(problem, narrowed_to=self.narrowed_to)
 
     def with_options(self, **options: Any) -> Problem:
         """The same arrays, also the gradient's buffer, with these options on top of `NAMED`."""

@@ -10,52 +10,46 @@ from typing import Any
 
 from benchmarks.problems import Shape, format_shape
 
-YARDSTICK = "yardstick"  # The provider of the yardsticks' own rows.
+BASELINE = "baseline"  # The provider of the baselines' own rows.
 NOT_AVAILABLE = "n/a"
-_NOTES = """\
-Every figure of a block was timed in the same rounds. ratio: time over that of the row or yardstick
-named under "against"; where that is the fused op, it says how many times faster the fused op is.
-floor: what the ratio must not exceed; aim: what it is hoped to reach. GB/s: of the least possible
-traffic, 2 image reads, and 1 write where there is a gradient, without weights and mask.
-tf.function(p - t) allocates its result as every op does: where TensorFlow gives freed memory back
-to the system (oneDNN off), most of its time at large shapes is for touching new memory. kernel:
-without TensorFlow, on threads that it starts at every call, as do the triads and the read floor.
-Peers: slices in torch.compile and jax.jit; kornia's spatial_gradient, whose border is replicate;
-cv2.Sobel of p - t, forward only."""
-_MEMORY_NOTES = """\
-Peak memory of one call, in a process of its own. beyond inputs: with the results; the kernel writes
-its gradient to a buffer of the caller. beyond outputs: without them. limit: 256 KiB for each thread
-and 16 bytes for each unit of work. The kernel's threads, the caller among them, are new, so all of
-their buffers count; of TensorFlow's pool those stay from call to call, and do not count again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One call at one shape against one yardstick, or its memory. Field names are CSV columns."""
+    """One call at one shape against one baseline, or its memory. Field names are CSV columns."""
 
     section: str
     provider: str
-    mode: str  # In a yardstick's own row, its name.
+    mode: str  # In a baseline's own row, its name.
     shape: Shape
     dtype: str
     options: str
     median_ms: float | None = None
     p20_ms: float | None = None
     p80_ms: float | None = None
+    first_s: float | None = None  # The first call, with what made it: tracing, compiling, loading.
     gb_per_s: float | None = None  # 10^9 bytes.
-    ratio_to_yardstick: float | None = None
-    yardstick: str = ""
+    ratio_to_baseline: float | None = None
+    baseline: str = ""
     peak_extra_mib: float | str | None = None  # "n/a" where it cannot be measured.
     beyond_outputs_kib: float | str | None = None
     floor: float | None = None  # The ratio, or the KiB beyond the outputs, must not exceed it.
     aim: float | None = None
     note: str = ""  # Why there is no figure.
 
+    def against(
+        self, baseline: str, ratio: float, floor: float | None = None, aim: float | None = None
+    ) -> Row:
+        """The row with its time over that of a baseline."""
+        return dataclasses.replace(
+            self, ratio_to_baseline=ratio, baseline=baseline, floor=floor, aim=aim
+        )
+
     @property
     def measured(self) -> float | None:
         """What has a floor."""
-        if self.ratio_to_yardstick is not None:
-            return self.ratio_to_yardstick
+        if self.ratio_to_baseline is not None:
+            return self.ratio_to_baseline
         kib = self.beyond_outputs_kib
         return None if isinstance(kib, str) else kib
 
@@ -70,6 +64,16 @@ class Row:
         if self.aim is not None and self.measured <= self.aim:
             return "aim"
         return "yes" if self.measured <= self.floor else "no"
+
+
+def with_memory(row: Row, peak: int | None, outputs: int) -> Row:
+    """The row with the bytes at the peak of a call beyond its inputs, and beyond its outputs."""
+    if peak is None:
+        return dataclasses.replace(
+            row, peak_extra_mib=NOT_AVAILABLE, beyond_outputs_kib=NOT_AVAILABLE
+        )
+    kib = max(0, peak - outputs) / 2**10
+    return dataclasses.replace(row, peak_extra_mib=peak / 2**20, beyond_outputs_kib=kib)
 
 
 COLUMNS = (*(field.name for field in dataclasses.fields(Row)), "met")
@@ -118,8 +122,8 @@ def _csv_cell(value: float | str | None) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def format_tables(rows: Sequence[Row], notes: str = _NOTES, memory: str = _MEMORY_NOTES) -> str:
-    """A block for each section and shape, and what the columns mean: of times and of memory."""
+def format_tables(rows: Sequence[Row], notes: str, memory: str) -> str:
+    """A block for each section and shape, and what columns of times and of memory mean."""
     blocks = []
     for section in dict.fromkeys(row.section for row in rows):
         members = [row for row in rows if row.section == section]
@@ -139,29 +143,7 @@ def format_floors(rows: Sequence[Row]) -> str:
     if not judged:
         return ""
     met = sum(row.met != "no" for row in judged)
-    return _block(f"floors: {met} of {len(judged)} met", judged, _FLOOR_COLUMNS)
-
-
-def format_headline(rows: Sequence[Row]) -> str:
-    """The first training step of the op in a tf.function and what it is faster than."""
-    steps = [row for row in rows if (row.provider, row.mode) == ("op-function", "training step")]
-    if not steps:
-        return ""
-    step = steps[0]
-    gains = {
-        row.provider: f"{row.ratio_to_yardstick:.1f}x {row.provider}"
-        for row in rows
-        if row.shape == step.shape and row.ratio_to_yardstick and not row.provider.startswith("op-")
-        if row.mode == step.mode and row.yardstick.startswith("op-function training step")
-    }
-    lines = [
-        f"Training step in a tf.function at {list(step.shape)} {step.dtype}: "
-        f"{_digits(step.median_ms)} ms"
-    ]
-    if step.ratio_to_yardstick is not None:
-        lines.append(f"Ratio to {step.yardstick}: {step.ratio_to_yardstick:.2f}")
-    lines.append(f"Times faster than: {', '.join(gains.values()) or NOT_AVAILABLE}")
-    return "\n".join(lines)
+    return "\n" + _block(f"floors: {met} of {len(judged)} met", judged, _FLOOR_COLUMNS)
 
 
 def _what(row: Row) -> str:
@@ -187,10 +169,10 @@ _TIME_COLUMNS = {
     "provider": lambda row: row.provider,
     "mode": lambda row: row.mode,
     "what": _what,
-    "against": lambda row: row.yardstick,
+    "against": lambda row: row.baseline,
     "median ms (p20-p80)": _times,
     "GB/s": lambda row: _number(row.gb_per_s),
-    "ratio": lambda row: _number(row.ratio_to_yardstick),
+    "ratio": lambda row: _number(row.ratio_to_baseline),
     **_JUDGEMENT,
     "note": lambda row: row.note,
 }
@@ -211,7 +193,7 @@ _FLOOR_COLUMNS = {
     "mode": lambda row: row.mode,
     "shape": lambda row: format_shape(row.shape),
     "what": _what,
-    "against": lambda row: row.yardstick or "KiB beyond outputs",
+    "against": lambda row: row.baseline or "KiB beyond outputs",
     "measured": lambda row: _number(row.measured),
     **_JUDGEMENT,
 }

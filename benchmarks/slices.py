@@ -1,7 +1,8 @@
-"""Sobel gradients by slices, as one writes them with arrays of any library."""
+"""The loss of the default options by slices, as one writes it with arrays of any library."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,3 +20,19 @@ def sobel(d: Any, concatenate: Callable[..., Any]) -> tuple[Any, Any]:
     gx = smooth_y[:, :, 2:] - smooth_y[:, :, :-2]
     gy = smooth_x[:, 2:] - smooth_x[:, :-2]
     return gy, gx
+
+
+def sum_of_example(values: Any) -> Any:
+    """[B] sums of [B, H, W, C] values."""
+    return values.sum((1, 2, 3))
+
+
+def sobel_l1(
+    d: Any,
+    concatenate: Callable[..., Any],
+    absolute: Callable[[Any], Any] = abs,
+    total: Callable[[Any], Any] = sum_of_example,
+) -> Any:
+    """The losses [B] of sobel/component/l1 of the differences d, [B, H, W, C]."""
+    gy, gx = sobel(d, concatenate)
+    return (total(absolute(gy)) + total(absolute(gx))) / (2 * math.prod(d.shape[1:]))

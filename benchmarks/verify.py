@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.modes import FORWARD, Builder, upstream
-from benchmarks.problems import Problem, make_problem
+from benchmarks.modes import Builder, Result, has_gradient, upstream
+from benchmarks.problems import Problem
 from gradops import reference
+
+if TYPE_CHECKING:
+    from benchmarks.device import Device
 
 # Errors of gradients, relative to the largest expected value.
 TOLERANCES = {"bfloat16": 1e-2, "float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
@@ -19,6 +23,9 @@ LOSS_TOLERANCES_AT_SIZE = dict.fromkeys(TOLERANCES, 1e-3) | {"float64": 1e-10}
 _BAND = 12  # Pixels.
 _REACH = 2  # Pixels: how far a gradient sees.
 
+SMALL = (2, 37, 41)  # Batch, height and width that every number is checked at.
+
+Read = Callable[[Any], np.ndarray]
 Window = tuple[int, slice, slice]
 _passed: set[tuple[Any, ...]] = set()
 _totals: dict[tuple[Any, ...], tuple[float, float]] = {}
@@ -28,10 +35,11 @@ class VerificationError(Exception):
     """A provider's numbers are wrong, so its times mean nothing."""
 
 
-def check_small(provider: str, mode: str, builder: Builder, like: Problem) -> None:
+def check_small(device: Device, provider: str, mode: str, builder: Builder, like: Problem) -> None:
     """Compare every number of one provider and mode with the oracle, at an odd small shape.
 
     Args:
+        device: Where it is called.
         provider: Its name.
         mode: One of its modes.
         builder: What is to be checked.
@@ -40,23 +48,19 @@ def check_small(provider: str, mode: str, builder: Builder, like: Problem) -> No
     Raises:
         VerificationError: The loss or the gradient is wrong.
     """
-    has_weights, has_mask = like.weights is not None, like.mask is not None
-    shape = (2, 37, 41, like.shape[-1])
-    problem = make_problem(shape, like.dtype, like.options, weights=has_weights, mask=has_mask)
-    key = (builder, mode, like.dtype, problem.key)
+    problem = like.at((*SMALL, like.shape[-1]))
+    key = (device, builder, mode, problem.dtype, problem.key)
     if key in _passed:
         return
-    check_whole(provider, mode, problem, builder(problem)())
+    inputs = device.prepare(problem, rotate=False)
+    call = builder(inputs)
+    device.expect(inputs)
+    check_whole(provider, mode, problem, call(), device.read)
     _passed.add(key)
 
 
 def check_whole(
-    provider: str,
-    mode: str,
-    problem: Problem,
-    result: tuple[Any, Any],
-    dtype: str = "",
-    factors: np.ndarray | None = None,
+    provider: str, mode: str, problem: Problem, result: Result, read: Read = np.asarray
 ) -> None:
     """Compare every number of the (loss, gradient) of a small problem; see `Oracle.check`.
 
@@ -64,16 +68,13 @@ def check_whole(
         VerificationError: One of them is wrong.
     """
     loss, actual = result
-    dtype = dtype or problem.dtype
     arguments = {**problem.options, **problem.maps}
     losses = reference.gradient_loss(problem.y_true, problem.y_pred, **arguments)
-    factors = upstream(mode, len(losses)) if factors is None else factors
-    what = _describe(provider, mode, problem, dtype)
-    _check_loss(what, loss, losses, factors, LOSS_TOLERANCES[dtype])
+    factors, what = upstream(mode, problem), _describe(provider, mode, problem)
+    _check_loss(what, read(loss), losses, factors, LOSS_TOLERANCES[problem.dtype])
     if _has_gradient(what, mode, actual):
         _, gradient = reference.loss_gradients(problem.y_true, problem.y_pred, factors, **arguments)
-        tolerance = _gradient_tolerance(problem, dtype)
-        check_equal(f"{what}: gradient", np.asarray(actual), gradient, tolerance)
+        check_equal(f"{what}: gradient", read(actual), gradient, _gradient_tolerance(problem))
 
 
 class Oracle:
@@ -87,6 +88,7 @@ class Oracle:
 
     def __init__(self, problem: Problem, whole: bool = True) -> None:
         self._problem = problem
+        self._first: tuple[str, np.ndarray] | None = None
         batch, height, width, _ = problem.shape
         self._examples = range(batch) if whole else range(batch - 1, batch)
         everything = slice(0, None)
@@ -118,51 +120,37 @@ class Oracle:
         _, count = _totals_of(problem, example)
         return gradient[tuple(inner)] / count
 
-    def check_loss(self, provider: str, mode: str, loss: Any) -> None:
-        """Check a mean of the losses alone.
-
-        Raises:
-            VerificationError: It is wrong.
-        """
-        dtype = self._problem.dtype
-        what = f"{_describe(provider, mode, self._problem, dtype)}: loss"
-        tolerance = LOSS_TOLERANCES_AT_SIZE[dtype]
-        check_equal(what, loss, np.mean(self._losses), tolerance)
-
-    def check(
-        self,
-        provider: str,
-        mode: str,
-        result: tuple[Any, Any],
-        dtype: str = "",
-        factors: np.ndarray | None = None,
-    ) -> None:
+    def check(self, provider: str, mode: str, result: Result, read: Read = np.asarray) -> None:
         """Check the (loss, gradient) that a call returned.
+
+        Losses of examples that are not checked must be those of the call that was checked first.
 
         Args:
             provider: Its name.
             mode: One of its modes.
             result: The gradient is None where the mode has none.
-            dtype: What the call computed in, if that is not the problem's, whose numbers it holds.
-            factors: The upstream gradient, [B], if it is not that of the mode.
+            read: Makes arrays of the host of the losses, and of the gradient of one example.
 
         Raises:
             VerificationError: One of them is wrong.
         """
-        loss, actual = result
-        dtype = dtype or self._problem.dtype
-        what = _describe(provider, mode, self._problem, dtype)
-        factors = upstream(mode, len(self._problem.y_pred)) if factors is None else factors
-        if np.ndim(loss):
-            loss = np.asarray(loss)[self._examples.start :]
-        _check_loss(what, loss, self._losses, factors, LOSS_TOLERANCES_AT_SIZE[dtype])
+        losses, actual = read(result[0]), result[1]
+        problem = self._problem
+        what, factors = _describe(provider, mode, problem), upstream(mode, problem)
+        tolerance = LOSS_TOLERANCES_AT_SIZE[problem.dtype]
+        loss = losses[self._examples.start :] if np.ndim(losses) else losses
+        _check_loss(what, loss, self._losses, factors, tolerance)
+        if np.ndim(losses):
+            self._first = self._first or (provider, losses)
+            first, its_losses = self._first
+            if not np.allclose(losses, its_losses, rtol=tolerance, atol=0):
+                raise VerificationError(f"{what}: its losses are not those of {first}")
         if not _has_gradient(what, mode, actual):
             return
-        for window, expected in self._gradients:
-            values = np.asarray(actual[window])
-            expected = factors[window[0]] * expected
-            tolerance = _gradient_tolerance(self._problem, dtype)
-            check_equal(f"{what}: gradient", values, expected, tolerance)
+        for (example, rows, columns), expected in self._gradients:
+            values = read(actual[example])[rows, columns]
+            expected = factors[example] * expected
+            check_equal(f"{what}: gradient", values, expected, _gradient_tolerance(problem))
 
 
 def _middle(width: int) -> slice:
@@ -195,28 +183,27 @@ def _totals_of(problem: Problem, example: int) -> tuple[float, float]:
     return _totals[key]
 
 
-def _gradient_tolerance(problem: Problem, dtype: str) -> float:
+def _gradient_tolerance(problem: Problem) -> float:
     """Charbonnier's slope turns within 1e-3 of 0, and magnitudes are rounded by up to 1e-4."""
     steep = (problem.options["response"], problem.options["penalty"])
     factor = 100 if steep == ("magnitude", "charbonnier") else 1
-    return factor * TOLERANCES[dtype]
+    return factor * TOLERANCES[problem.dtype]
 
 
-def _describe(provider: str, mode: str, problem: Problem, dtype: str) -> str:
-    return f"{provider}, {mode}, {list(problem.shape)} {dtype} {problem.label}"
+def _describe(provider: str, mode: str, problem: Problem) -> str:
+    return f"{provider}, {mode}, {list(problem.shape)} {problem.dtype} {problem.label}"
 
 
 def _has_gradient(what: str, mode: str, gradient: Any) -> bool:
-    if mode != FORWARD and gradient is None:
+    if has_gradient(mode) and gradient is None:
         raise VerificationError(f"{what}: got no gradient")
-    return mode != FORWARD
+    return has_gradient(mode)
 
 
 def _check_loss(
-    what: str, loss: Any, expected: np.ndarray, factors: np.ndarray, tolerance: float
+    what: str, actual: np.ndarray, expected: np.ndarray, factors: np.ndarray, tolerance: float
 ) -> None:
     """The loss is [B], or reduced over the batch."""
-    actual = np.asarray(loss)
     if actual.ndim == 0:
         expected = np.sum(factors * expected)
     check_equal(f"{what}: loss", actual, expected, tolerance)

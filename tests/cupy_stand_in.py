@@ -1,4 +1,4 @@
-"""What benchmarks/gpu uses of CuPy and of `gradops._kernels.cuda`, on NumPy arrays of the host.
+"""What benchmarks/cuda uses of CuPy and of `gradops._kernels.cuda`, on NumPy arrays of the host.
 
 The kernels are those of the emulation. Nothing is asynchronous: a captured graph runs what was
 called once more. Everything else that is asked of CuPy is NumPy's.

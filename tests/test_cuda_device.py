@@ -153,7 +153,7 @@ def test_a_refused_call_leaves_no_error_behind():
     assert refused == 10
 
 
-def test_the_yardsticks_do_what_they_are_held_against():
+def test_the_baselines_do_what_they_are_held_against():
     rng = generator(402)
     for dtype in DTYPES:
         a, b = (on_device(rng, (3, 37, 41, 3), dtype) for _ in range(2))
