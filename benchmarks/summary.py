@@ -113,7 +113,8 @@ def markdown(rows: Sequence[report.Row], table: Table) -> str:
         f"| {table.head} | ms | times slower | MiB beyond the images |",
         "| --- | --- | --- | --- |",
     ]
-    ours = next(iter(table.names))[1]
+    (first_section, ours), *_ = table.names
+    fastest = find(rows, table, first_section, ours)
     for (section, provider), name in table.names.items():
         try:
             timed = find(rows, table, section, provider)
@@ -121,8 +122,7 @@ def markdown(rows: Sequence[report.Row], table: Table) -> str:
             if table.may_lack and provider != ours:
                 continue
             raise
-        # Peers are timed in rounds of their own, with gradops.
-        slower = (timed.median_ms or 0) / (find(rows, table, section, ours).median_ms or 1)
+        slower = (timed.median_ms or 0) / (fastest.median_ms or 1)
         memory = find(rows, table, "memory", provider).peak_extra_mib
         cells = [
             number(timed.median_ms or 0, table.digits),
