@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from subprocess_tools import run_command
 
+import gradops
 from gradops import _adapters, _library
-from gradops._commands import doctor
+from gradops._commands import doctor, self_test
 
 WELL = doctor.Said(0, ["as the oracle"])
 
@@ -132,6 +133,27 @@ def test_kernels(python, monkeypatch):
     monkeypatch.setattr(_library, "kernels", missing)
     ((what, fix),) = wrong(doctor.check_kernels).items()
     assert "not built for this Python" in what and "pip install" in fix
+
+
+def test_the_self_tests_notice_what_is_wrong(monkeypatch):
+    """By a thousandth, of the gradient."""
+    right = _library.kernels()
+
+    def loss_memo(*arguments, **options):
+        loss, gradient = right.loss_memo(*arguments, **options)
+        return loss, 1.001 * gradient
+
+    stand_in = SimpleNamespace(build_info=right.build_info, loss_memo=loss_memo)
+    with monkeypatch.context() as patch:
+        patch.setattr(_library, "kernels", lambda: stand_in)
+        with pytest.raises(AssertionError, match="Not equal to tolerance"):
+            self_test.kernels()
+    loss = gradops.gradient_loss
+    monkeypatch.setattr(
+        gradops, "gradient_loss", lambda *images, **options: 1.001 * loss(*images, **options)
+    )
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        self_test.ops()
 
 
 def test_keras(python, monkeypatch):
