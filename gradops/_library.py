@@ -1,4 +1,4 @@
-"""Loads the op library, after checking that it fits the installed TensorFlow."""
+"""Loads the compiled libraries, and checks that the op library fits the installed TensorFlow."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def op_table() -> Mapping[str, Op]:
 
 
 def is_built() -> bool:
-    """Whether there is a pybind11 module that loads."""
+    """Whether the pybind11 module loads."""
     try:
         kernels()
     except ImportError as error:
-        if "GRADOPS_CPU_TARGET" in str(error):  # a wish that cannot be granted, no missing build
+        if "GRADOPS_CPU_TARGET" in str(error):  # a wrong setting, not a missing build
             raise
         return False
     return True
 
 
 def is_without_tensorflow() -> bool:
-    """Whether gradops was built for life without TensorFlow."""
+    """Whether gradops was built without TensorFlow."""
     return is_built() and not tensorflow_build_version()
 
 
@@ -65,7 +65,7 @@ def has_cuda() -> bool:
 
 
 def minor_version(version: str) -> str:
-    """The part of a TensorFlow version that a build is tied to: "2.21" of "2.21.0"."""
+    """The part of a TensorFlow version that a build is tied to: "2.21" for "2.21.0"."""
     return ".".join(version.split(".")[:2])
 
 
@@ -73,8 +73,8 @@ def minor_version(version: str) -> str:
 def tensorflow_build_version() -> str:
     """The TensorFlow that the op library was built against; "" if gradops was built without one.
 
-    Read from the library's file without loading it: in a checkout, the library may be of a later
-    build than the pybind11 module of this Python.
+    It is read from the library's file without loading it: in a checkout, the library may be newer
+    than the pybind11 module for this Python.
     """
     built = kernels().build_info()["tensorflow_build_version"]
     if not built or not _OP_LIBRARY.exists():
@@ -84,7 +84,7 @@ def tensorflow_build_version() -> str:
 
 
 def installed_tensorflow() -> tuple[str, str] | None:
-    """(package, version) of the installed TensorFlow, None if there is none."""
+    """(package, version) of the installed TensorFlow, or None."""
     for package in ("tensorflow", "tensorflow-cpu"):
         try:
             return package, importlib.metadata.version(package)
@@ -103,7 +103,7 @@ def has_tensorflow() -> bool:
 
 
 def require_tensorflow() -> None:
-    """Raises ImportError unless some TensorFlow is installed."""
+    """Raises ImportError unless TensorFlow is installed, in any version."""
     try:
         import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
@@ -119,10 +119,10 @@ def require_tensorflow() -> None:
 
 
 def check_tensorflow() -> None:
-    """Raises ImportError unless the installed TensorFlow is of the minor version built against.
+    """Raises ImportError unless the installed TensorFlow has the minor version of the build.
 
-    TensorFlow's C++ interface changes with every minor version, so an op library for another one
-    fails to load with undefined symbols; this says what is wrong before that happens.
+    TensorFlow's C++ interface changes with every minor version: an op library for another one would
+    fail to load with undefined symbols, which says less than this error.
     """
     built = tensorflow_build_version()
     wanted = minor_version(built)
@@ -141,10 +141,10 @@ def check_tensorflow() -> None:
 
 
 def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable], Callable]:
-    """A decorator that registers with TensorFlow what is not registered yet.
+    """A decorator that registers a function with TensorFlow unless that was done before.
 
-    It is where gradops is imported again, as notebooks and plugins do after removing it from
-    sys.modules; what was registered then serves.
+    Notebooks and plugins import gradops again after removing it from sys.modules. What was
+    registered first then stays in use.
     """
 
     def register(function: Callable) -> Callable:
