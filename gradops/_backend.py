@@ -1,6 +1,6 @@
 """Which of two backends computes: the fused ops (_fused/) or their composition (_composite/).
 
-The environment variable GRADOPS_BACKEND says: "fused", or an error that tells what is in the way;
+The environment variable GRADOPS_BACKEND decides: "fused", which is an error where it cannot be;
 "composite"; or "auto", the default: fused if the op library loads, else composite with a warning.
 """
 
@@ -23,18 +23,14 @@ CHOICES = ("auto", "fused", "composite")
 
 
 class Choice(NamedTuple):
-    """A backend, or "kernels only" of a build without TensorFlow, and why it is not the fused."""
+    """A backend, or "kernels only" for a build without TensorFlow, and why it is not "fused"."""
 
     name: str
     reason: str = ""
 
 
 def wanted() -> str:
-    """What the environment asks for.
-
-    Raises:
-      ValueError: If that is none of CHOICES.
-    """
+    """The choice in the environment; raises ValueError if it is not one of CHOICES."""
     value = os.environ.get(VARIABLE) or "auto"
     if value not in CHOICES:
         raise ValueError(f"{VARIABLE} must be one of {', '.join(CHOICES)}, got {value!r}")
@@ -43,10 +39,10 @@ def wanted() -> str:
 
 @functools.cache
 def choice() -> Choice:
-    """What this process uses, found when gradops is imported.
+    """What this process uses, decided when gradops is imported.
 
     Raises:
-      ImportError: If there is no TensorFlow for it, or if it must be "fused" and cannot be.
+      ImportError: If TensorFlow is missing, or if it must be "fused" and cannot be.
     """
     if wanted() == "composite":
         _adapters.require_tensorflow()
@@ -63,14 +59,14 @@ def choice() -> Choice:
         if wanted() == "fused" or _adapters.tensorflow_error():
             raise
         return _fall_back(str(error))
-    for module in ("gradients", "pfor"):  # registered with TensorFlow, also for saved models
+    for module in ("gradients", "pfor"):  # saved models need what these register, too
         importlib.import_module(f"gradops._fused.{module}")
     return Choice("fused")
 
 
 @functools.cache
 def choice_for_devices() -> Choice:
-    """The same, decided at the first call of a loss, when devices are known."""
+    """What this process uses, decided at the first call of a loss, when devices are known."""
     if choice().name == "fused" and wanted() == "auto" and _has("TPU"):
         return _fall_back("the fused ops do not run on a TPU, and there is one")
     if choice().name == "fused" and _has("GPU") and not _library.has_cuda():
@@ -85,7 +81,7 @@ def choice_for_devices() -> Choice:
 
 
 def in_use() -> Choice:
-    """What computes, as far as that is decided."""
+    """What this process uses, as far as that is decided."""
     return choice_for_devices() if choice_for_devices.cache_info().currsize else choice()
 
 
@@ -94,7 +90,7 @@ _is_composed = contextvars.ContextVar("is_composed", default=False)
 
 @contextlib.contextmanager
 def composed() -> Iterator[None]:
-    """Whoever asks for the ops in this context gets the composition."""
+    """A context in which ops() is the composition."""
     token = _is_composed.set(True)
     try:
         yield
@@ -103,13 +99,13 @@ def composed() -> Iterator[None]:
 
 
 def ops() -> ModuleType:
-    """The functions of the backend: _fused/ops.py or _composite/ops.py."""
+    """The backend in use: _fused/ops.py or _composite/ops.py."""
     return _fused_ops() or composition()
 
 
 @functools.cache
 def composition() -> ModuleType:
-    """Those of the composition, also for what there is no fused op for."""
+    """_composite/ops.py, which also has what there is no fused op for."""
     return importlib.import_module("gradops._composite.ops")
 
 

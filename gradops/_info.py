@@ -15,20 +15,19 @@ def build_info() -> dict[str, Any]:
     Returns:
       A dictionary:
         version: gradops itself.
-        backend: "fused"; "composite" where the losses are composed of TensorFlow's ops (on a TPU
-          that is found at the first call of one); "kernels only" where gradops was built without
-          TensorFlow.
+        backend: "fused"; "composite" if the losses are composed of TensorFlow's ops (on a TPU, from
+          the first call of a loss on); "kernels only" if gradops was built without TensorFlow.
         backend_reason: Why it is not "fused"; "" if it is.
         tensorflow: The installed TensorFlow, None if there is none.
         tensorflow_versions: The minor versions of TensorFlow that the package has adapters for.
         tensorflow_build_version: The TensorFlow that the adapter in use was built against, "" where
           the ops are not fused.
         compiler: The C++ compiler.
-        cpu_targets: Instruction sets compiled in, narrowest first.
+        cpu_targets: The instruction sets that were compiled, narrowest first.
         cpu_targets_runnable: Those that this machine can run.
-        cpu_target: The one that runs; the environment variable GRADOPS_CPU_TARGET forces another.
-        cuda_architectures: GPU architectures compiled in (docs/wheels.md).
-        cuda_toolkit: The CUDA toolkit that compiled them, such as "13.0"; "" if none.
+        cpu_target: The one in use; the environment variable GRADOPS_CPU_TARGET selects another.
+        cuda_architectures: The GPU architectures that were compiled (docs/wheels.md).
+        cuda_toolkit: The CUDA toolkit that compiled them, such as "13.0", or "".
 
     Raises:
       Nothing.

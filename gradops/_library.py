@@ -40,11 +40,11 @@ def op_table() -> Mapping[str, Op]:
 
 
 def is_built() -> bool:
-    """Whether there is a pybind11 module that loads."""
+    """Whether the pybind11 module loads."""
     try:
         kernels()
     except ImportError as error:
-        if "GRADOPS_CPU_TARGET" in str(error):  # a wish that cannot be granted, no missing build
+        if "GRADOPS_CPU_TARGET" in str(error):  # a wrong setting, not a missing build
             raise
         return False
     return True
@@ -69,10 +69,10 @@ def has_cuda() -> bool:
 
 
 def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable], Callable]:
-    """A decorator that registers with TensorFlow what is not registered yet.
+    """A decorator that registers a function with TensorFlow unless that was done before.
 
-    It is where gradops is imported again, as notebooks and plugins do after removing it from
-    sys.modules; what was registered then serves.
+    Notebooks and plugins import gradops again after removing it from sys.modules. What was
+    registered first then stays in use.
     """
 
     def register(function: Callable) -> Callable:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# For the environment of a process that measures memory with `peak_extra_memory`: the GNU C library
-# then asks the system for every large block and returns it when it is freed, so that the peak is
-# of the memory in use. By default it keeps freed blocks by thread, and the peak moves by half from
-# run to run. With oneDNN, TensorFlow has a pool of its own, which does the same; the second
-# variable turns the pool off and nothing else. Allocations become slower: measure times in another
-# process.
+# The environment of a process that measures memory with `peak_extra_memory`. With the first
+# variable the GNU C library gets every large block from the system and returns it when it is freed,
+# so that the peak is that of the memory in use; by default it keeps freed blocks per thread, and
+# the peak varies by half from run to run. With oneDNN, TensorFlow has a pool that keeps blocks too,
+# which the second variable turns off. Allocations become slower, so times should be measured in
+# another process.
 EXACT_PEAKS = {
     "MALLOC_MMAP_THRESHOLD_": "65536",  # Bytes.
     "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
@@ -69,14 +69,14 @@ def _reset_peak() -> bool:
 
 @contextlib.contextmanager
 def peak_extra_memory() -> Iterator[PeakMemory]:
-    """Measure the peak resident memory of the block above the level at its entry.
+    """Measure the peak resident memory of a block of code above the level at its entry.
 
-    Memory that the process has freed but the C library still holds would hide what the block
-    allocates, so it is returned to the system first; what does not go back (fragments, caches)
-    still hides its size. To compare two things, measure each in a fresh process, with `EXACT_PEAKS`
+    Memory that the process has freed but the C library still holds would hide allocations of the
+    block, so it is returned to the system first; memory that cannot be returned (fragments, caches)
+    still hides as much. To compare two things, measure each in a fresh process, with `EXACT_PEAKS`
     in its environment.
 
-    Not for nesting: the kernel keeps one peak per process.
+    Contexts cannot be nested, because the system keeps one peak per process.
 
     Yields:
         A `PeakMemory`; its `extra_bytes` is None where the system does not say (not Linux, or

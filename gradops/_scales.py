@@ -1,8 +1,8 @@
 """The loss of several terms: loss_b = sum_s w_s L_b(level s) + w_p mean |y_pred - y_true|.
 
 Level 0 is the images. Level s + 1 is every second row and column of level s ("stride") or the means
-of 2 x 2 pixels ("average"). What coarser levels hold is of the type that is computed in. The CPU
-kernels take all terms in one pass; elsewhere, each is a loss of its own.
+of 2 x 2 pixels ("average"), in the type that is computed in. The CPU kernels find all terms in one
+pass; elsewhere, each is a loss of its own.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from gradops import _backend
 from gradops._inputs import checks
 from gradops._inputs.checks import Options
 from gradops._inputs.levels import coarser, coarser_mask, minimum_size
-from gradops._inputs.tensors import Inputs, is_absent, loss_dtype, shape_error
+from gradops._inputs.tensors import AXES, Inputs, is_absent, loss_dtype, shape_error
 
-_MOST = 16  # Levels::kMaximum of csrc/family/levels.h
-_AXES = {"channels_last": (1, 2), "channels_first": (2, 3)}  # of height and width
+_MAX_LEVELS = 16  # Levels::kMax of csrc/family/levels.h
 
 
 class Scales(NamedTuple):
-    """The weight of each level, how each is made of the one before, and the pixels' weight."""
+    """The weight of each level, how each is made from the one before, and that of the pixels."""
 
     weights: tuple[float, ...]
     downsample: str
     pixel_weight: float = 0.0
 
-    def is_one(self) -> bool:
-        """Whether the one term is that of the images' gradients, of weight 1."""
+    def is_single_term(self) -> bool:
+        """Whether the loss is that of level 0 alone, with weight 1."""
         return self.weights == (1.0,) and not self.pixel_weight
 
     def attributes(self) -> dict[str, str]:
-        """As attributes of the ops."""
+        """The attributes of the ops."""
         return {
             "scale_weights": ",".join(map(repr, self.weights)),
             "downsample": self.downsample,
@@ -47,8 +46,8 @@ class Scales(NamedTuple):
 def check(scales: int, downsample: str, scale_weights: Sequence[float] | None) -> Scales:
     """Checks the options by name; raises ValueError."""
     is_integer = isinstance(scales, numbers.Integral) and not isinstance(scales, bool)
-    if not is_integer or not 1 <= scales <= _MOST:
-        raise ValueError(f"scales must be an integer from 1 to {_MOST}, got {scales!r}")
+    if not is_integer or not 1 <= scales <= _MAX_LEVELS:
+        raise ValueError(f"scales must be an integer from 1 to {_MAX_LEVELS}, got {scales!r}")
     checks.options(downsample=downsample)
     if scale_weights is None:
         return Scales((1.0,) * scales, downsample)
@@ -72,9 +71,9 @@ def loss(
 ) -> tf.Tensor:
     """Per-example losses; see loss of _fused/ops.py for upstream and factor."""
     ops = _backend.ops()
-    if scales.is_one():
+    if scales.is_single_term():
         return ops.loss(inputs, options, upstream, factor)
-    # The kernels are slow with no gradients at all.
+    # With pixels alone the kernels are slow.
     if _backend.takes_scales() and any(scales.weights):
         return ops.loss(inputs, {**options, **scales.attributes()}, upstream, factor)
     _check_size(inputs.y_pred, options, scales)
@@ -93,7 +92,7 @@ def value_and_gradient(
     inputs: Inputs, reduction: str, options: Options, scales: Scales
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Per-example losses, and the gradient by y_pred of their mean or sum ("none": sum)."""
-    if scales.is_one():
+    if scales.is_single_term():
         return _backend.ops().value_and_gradient(inputs, reduction, options)
     if _backend.takes_scales():
         given = {**options, **scales.attributes()}
@@ -107,7 +106,7 @@ def value_and_gradient(
 
 
 def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[float, Inputs]]:
-    axes = _AXES[options["data_format"]]
+    axes = AXES[options["data_format"]][:2]
     dtype = loss_dtype(inputs.y_pred.dtype)
     for level, weight in enumerate(scales.weights):
         if level > 0:
@@ -124,10 +123,10 @@ def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[
 
 
 def _check_size(y_pred: tf.Tensor, options: Options, scales: Scales) -> None:
-    """Raises if the coarsest level is known to be too small; else its op would, without a word."""
+    """Raises if the coarsest level is known to be too small. Its op's error would not say so."""
     of_level = _backend.composition().minimum_size(options)
     least = minimum_size(of_level, len(scales.weights), scales.downsample)
-    height, width = (y_pred.shape[axis] for axis in _AXES[options["data_format"]])
+    height, width = (y_pred.shape[axis] for axis in AXES[options["data_format"]][:2])
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(
             f"y_pred is too small for scales={len(scales.weights)} with downsample "

@@ -1,15 +1,15 @@
-"""The losses composed of public TensorFlow ops: what users write today, and a peer.
+"""The losses composed of public TensorFlow ops, as users write them today.
 
     r = R(S_y p, S_x p) - R(S_y t, S_x t)                 residuals of a response R
     L_b = sum of w rho(r) / D_b                           over the counted residuals of example b
 
-The functions are those of gradops by the same names, with the same arguments, checks and results
-up to rounding; what computes shares no code with the kernels or with `gradops.reference`. Gradients
-are TensorFlow's own, of any order. What differs from `gradops.reference`:
+The functions have the names, arguments, checks and (up to rounding) results of those of gradops,
+but what computes shares no code with the kernels or with `gradops.reference`. Gradients are
+TensorFlow's own, of any order. Results differ from `gradops.reference` in two ways:
 
 - The default stencil, border, scale and response without weights and mask, in channels_last, is
   `tf.image.sobel_edges`: a convolution that also multiplies its zero taps, so a NaN or Inf reaches
-  more pixels. (Where a graph does not know B, the same convolution, which 0 images pass.)
+  more pixels. (Where a graph does not know B, it is the same convolution, which allows B = 0.)
 - Second derivatives of NaN residuals are not always NaN.
 """
 
@@ -50,7 +50,7 @@ _Result = TypeVar("_Result")
 
 
 def _composed(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """The function by the composition, whichever backend is in use."""
+    """The function, computed by the composition whichever backend is in use."""
 
     @functools.wraps(function)
     def composed(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:

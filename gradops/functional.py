@@ -38,64 +38,65 @@ def gradient_loss(
     """loss_b = sum_i w_i penalty(r_i) / D_b over the residuals r_i of example b.
 
     The residuals compare the stencil's derivatives of y_pred and y_true, down the rows and along
-    the columns, at every pixel and channel. One fused pass over memory. Where a GradientTape
-    watches y_pred, that pass finds the gradient too: a training step reads the two images and
-    writes the gradient, and nothing else.
+    the columns, at every pixel and channel. One fused pass over memory finds the loss and, where a
+    GradientTape watches y_pred, its gradient: a training step reads the two images and writes the
+    gradient.
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]) of any real dtype. Images
-        of two dtypes are compared in float64 if one of them is that, and else in float32. None
+        of different dtypes are compared in float64 if either is float64, else in float32. None
         stands for images of zeros: total variation and other penalties of one image.
-      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. More
-        leading axes than [B], as [B, T] of videos, are taken for a batch of as many images, and the
-        results have them in place of [B]. (Where a graph does not know the rank, it has to be 4.)
-      stencil: "sobel", "scharr", "prewitt", "central" (differences of the two neighbours) or
-        "forward" (of the next pixel and this one).
+      y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. Images may
+        have more leading axes than [B], such as [B, T] for videos; results have them in place of
+        [B]. (If a graph does not know the rank, it must be 4.)
+      stencil: "sobel", "scharr", "prewitt", "central" (the difference of the two neighbours) or
+        "forward" (the next pixel minus this one).
       penalty: rho(r): "l1" |r|, "l2" r^2, "charbonnier" sqrt(r^2 + epsilon^2), "huber" r^2 / 2 up
         to |r| = delta and linear from there, "log" log(1 + |r| / epsilon), "power" |r|^alpha. The
         slope of |r| at 0 is 0.
-      response: What is compared of the gradients g = (gy, gx). "component": gy and gx, each on its
-        own. "magnitude": sqrt(gy^2 + gx^2 + response_epsilon). "absolute": |gy| and |gx|.
-        "direction": 1 - cos of the angle between the two gradients, 0 where either is shorter than
+      response: What is compared of the gradients g = (gy, gx). "component": gy and gx separately.
+        "magnitude": sqrt(gy^2 + gx^2 + response_epsilon). "absolute": |gy| and |gx|. "direction":
+        1 - cos of the angle between the two gradients, 0 where either is shorter than
         response_epsilon. "normal": |n - n'|^2 / 2 of the unit surface normals (-gx, -gy, 1).
-      border: What the stencil sees outside of the image: "reflect" (that of tf.image.sobel_edges),
-        "replicate", "zero", "circular", or "valid": residuals that would look there are dropped.
-      scale: "raw", the taps as they are, or "unit": a ramp of slope 1 has gradient 1.
+      border: What the stencil sees outside of the image: "reflect" (as tf.image.sobel_edges),
+        "replicate", "zero" or "circular". "valid" drops residuals that would read there.
+      scale: "raw", the taps as they are, or "unit", divided so that a ramp of slope 1 has
+        gradient 1.
       epsilon: For charbonnier (default 1e-3) and log (default 0.5), above 0.
       delta: For huber (default 1), above 0.
       alpha: For power (default 2), at least 1.
       response_epsilon: For magnitude (default 0) and direction (default 1e-6), at least 0.
       weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
-        [B, C, H, W]): weighs the residuals centred at each pixel. One of weight 0 does not count,
-        whatever the images hold there. The largest of each example has to be 0 or from 1e-30 to
-        1e19 (float64: 1e-290 to 1e150). Not differentiable.
-      mask: True where a pixel is valid, in the same shapes. Invalid pixels are never looked at, so
-        they may be NaN: residuals that stand on one are dropped.
+        [B, C, H, W]): the weights of the residuals centred at each pixel. A residual of weight 0
+        does not count, whatever the images hold there. The largest weight of each example must be 0
+        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Not differentiable.
+      mask: True where a pixel is valid, in the same shapes. Invalid pixels are not read and may be
+        NaN. Residuals that depend on one are dropped.
       normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
-        "pixels", the sum of the weights of all valid pixels and channels; "batch", the first summed
-        over the batch and divided by B, so that the mean over the batch is one over all residuals.
-        Where D_b is 0, the loss is 0.
-      scales: How many levels the loss is of, at least 1: sum_s w_s L_b(level s), where level 0 is
-        the images and each further one half as high and wide. Everything else is as for one level.
-      downsample: How a level is made of the one before: "stride", every second row and column,
-        beginning with the first (of weights and mask too), or "average", the means of 2 x 2 pixels,
-        without a last odd row or column (of weights too; valid are means of valid pixels alone).
-      scale_weights: w_s, as many numbers of at least 0 as there are scales; None: 1 for each.
+        "pixels", the sum of the weights of all valid pixels and channels; "batch", the mean over
+        the batch of the first, so that the mean of the losses is the mean of all residuals of the
+        batch. Where D_b is 0, the loss is 0.
+      scales: The number of levels, at least 1: the loss is sum_s w_s L_b(level s), where level 0 is
+        the images and each further one is half as high and wide.
+      downsample: How a level is made from the one before: "stride", every second row and column,
+        beginning with the first (also of weights and mask), or "average", the means of 2 x 2 pixels
+        without the last row or column of an odd size (also of weights; a mean is valid if its four
+        pixels are).
+      scale_weights: w_s, one number of at least 0 per level; None means 1 for each.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
       name: Name of the operation.
 
     Returns:
-      Per-example losses [B], float64 for a float64 y_pred and else float32. Differentiable twice
-      with respect to both images; gradients have the dtype of their image.
+      Per-example losses [B], float64 for a float64 y_pred, else float32. Twice differentiable with
+      respect to both images; gradients have the dtype of their image.
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
-        a graph, ranks or shapes do not match, also of leading axes, or H or W is too small, also
-        for the scales.
+        a graph, ranks or shapes do not match or H or W is too small (for all scales).
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
-        eager mode or where the graph did not know the shape; if a weight is negative or NaN, or an
-        example's largest one not in the range.
-      NotImplementedError: If the gradient by weights is asked for.
+        eager mode or where the graph did not know the shape; if a weight is negative or NaN, or the
+        largest weight of an example is out of range.
+      NotImplementedError: If the gradient by weights is used.
 
     Example:
       >>> target = tf.reshape(tf.range(32.0), [2, 4, 4, 1])
@@ -106,8 +107,8 @@ def gradient_loss(
       >>> gradops.gradient_loss(target[None], target[None] * 2).shape  # a video of two images
       TensorShape([1, 2])
 
-    Source: for the defaults, |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|, which
-    gives the same numbers. The others are defined in docs/design.md.
+    Source: for the defaults |tf.image.sobel_edges(y_pred) - tf.image.sobel_edges(y_true)|. The
+    other options are defined in docs/design.md.
     """
     options = checks.options(
         stencil=stencil,
@@ -153,8 +154,8 @@ def value_and_gradient(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """(loss, d loss / d y_pred) in one fused pass, without a tape.
 
-    With loss_b of gradient_loss: loss = mean_b loss_b ("mean"), sum_b loss_b ("sum") or the [B]
-    tensor itself ("none", whose gradient is that of the sum, each example's own).
+    With loss_b of gradient_loss, the loss is mean_b loss_b ("mean"), sum_b loss_b ("sum") or the
+    [B] losses ("none", with the gradient of their sum).
 
     Args:
       y_true: Target images, or None; see gradient_loss, as for all options below.
@@ -238,7 +239,7 @@ def gradient_sums(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """sums[b, k] = sum_i w_i penalty(r_i), counts[b, k] = sum_i w_i over the residuals of axis k.
 
-    What gradient_loss is made of, for losses that divide in another way.
+    The parts of gradient_loss, for losses with other divisors.
 
     Args:
       y_true: Target images, or None; see gradient_loss, as for all options below.
@@ -260,7 +261,7 @@ def gradient_sums(
     Returns:
       sums and counts, both [B, 2], down the rows (k = 0) and along the columns (k = 1); [B, 1] for
       the responses "magnitude", "direction" and "normal", which have one residual. float64 for
-      float64 images and else float32. The sums are differentiable.
+      float64 images, else float32. The sums are differentiable.
 
     Raises:
       ValueError: As gradient_loss.

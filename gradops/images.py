@@ -22,20 +22,20 @@ def image_gradients(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64. More leading axes than [B] will do.
+        float64. May have more leading axes than [B].
       stencil: See gradops.gradient_loss.
-      border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
+      border: See gradops.gradient_loss; with "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
       name: Name of the operation.
 
     Returns:
-      The derivative down the rows, then along the columns, in a last axis of 2 after those of
-      images, whatever the data format. Of the dtype of images. Differentiable to any order.
+      The derivatives down the rows and along the columns, in a last axis of 2 after those of
+      images, for both data formats. They have the dtype of images. Differentiable to any order.
 
     Raises:
-      ValueError: If an option is not one of those allowed, the dtype is not, or, in a graph, images
-        have fewer than 4 axes or are too small.
+      ValueError: If an option or the dtype is not one of those allowed, or, in a graph, images have
+        fewer than 4 axes or are too small.
       tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
         know the shape.
 
@@ -66,9 +66,9 @@ def gradient_magnitude(
 
     Args:
       images: Images [B, H, W, C] (channels_first: [B, C, H, W]), float16, bfloat16, float32 or
-        float64. More leading axes than [B] will do.
+        float64. May have more leading axes than [B].
       stencil: See gradops.gradient_loss.
-      border: See gradops.gradient_loss; under "valid", 0 where the stencil leaves the image.
+      border: See gradops.gradient_loss; with "valid", 0 where the stencil leaves the image.
       scale: See gradops.gradient_loss.
       response_epsilon: At least 0, the default: the derivative is 0 where the magnitude is.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
@@ -105,12 +105,12 @@ def sobel_edges(images: TensorLike) -> tf.Tensor:
     """edges[..., 0] = S_y images, edges[..., 1] = S_x images: tf.image.sobel_edges, fused.
 
     Args:
-      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2. More
-        leading axes than [B] will do.
+      images: Images [B, H, W, C], float16, bfloat16, float32 or float64, H and W at least 2. May
+        have more leading axes than [B].
 
     Returns:
-      [B, H, W, C, 2]: the derivative down the rows, then along the columns, of unscaled Sobel taps
-      with a reflected border. Differentiable, to any order.
+      [B, H, W, C, 2]: the derivatives down the rows and along the columns by unscaled Sobel taps
+      with a reflected border. Differentiable to any order.
 
     Raises:
       ValueError: If the dtype is not one of those, or, in a graph, images have fewer than 4 axes or

@@ -35,10 +35,10 @@ class GradientLoss(LossOfExamples):
       scales: See gradops.gradient_loss.
       downsample: See gradops.gradient_loss.
       scale_weights: See gradops.gradient_loss.
-      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
-      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
-      weight: The losses are multiplied with it, a finite number. Faster than loss_weights or a
-        multiplication outside, which the pass that finds the gradient cannot foresee.
+      mask: "finite" leaves out residuals that depend on a NaN or infinite target; None keeps all.
+      mask_value: A finite target value that marks holes, to be left out in the same way.
+      weight: A finite number that the losses are multiplied with. Faster than loss_weights or a
+        multiplication outside, because the pass that finds the gradient knows it.
       data_format: "channels_last" or "channels_first"; None means what
         keras.config.image_data_format() is at construction.
       reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
@@ -49,14 +49,14 @@ class GradientLoss(LossOfExamples):
         value is float64 for float64, else float32: it neither overflows nor loses digits.
 
     Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, a scalar, [B] or [B, 1] for
-    weights of the examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of the pixels,
-    as `weights` of gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]).
-    Of videos [B, T, H, W, C] each frame is an example, with weights [B] or [B, T], or of the
-    pixels. A Keras mask of y_pred is one of examples or of pixels, as `mask` is. Keras' class
+    weights of examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of pixels, as
+    `weights` of gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]).
+    Each frame of videos [B, T, H, W, C] is an example, with weights [B] or [B, T], or those of
+    pixels. A Keras mask of y_pred may be one of examples or, like `mask`, of pixels. Keras' class
     weights do not apply to images. Returns a scalar, or the losses for reduction "none".
 
     Raises:
-      ValueError: If an option is not one of those built or Keras runs on another backend; when
+      ValueError: If an option is not one of those allowed or Keras runs on another backend; when
         called, if sample_weight has another rank.
       tf.errors.InvalidArgumentError: When called, as gradops.gradient_loss.
 
@@ -117,13 +117,13 @@ class GradientLoss(LossOfExamples):
         )
 
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
-        """The arguments of a call as `losses` takes them."""
+        """The arguments of a call, for `losses`."""
         call = calls.sort(y_true, y_pred, self._image_dtype, self.data_format)
         by_example, by_pixel = sample_weights.route(sample_weight, call.y_pred, self.data_format)
         return call._replace(sample_weight=by_example, pixel_weights=by_pixel)
 
     def losses(self, call: calls.Call) -> tf.Tensor:
-        """Per-example losses, without weights and mask of the examples."""
+        """Per-example losses, before the weights and the mask of examples are applied."""
         valid = call.valid(self.mask, self.mask_value)
         inputs, leading = convert.inputs(call.y_true, call.y_pred, call.pixel_weights, valid)
         upstream = "sum" if self.reduction in ("sum", "none", None) else "mean"
@@ -132,7 +132,7 @@ class GradientLoss(LossOfExamples):
         return losses if self.weight == 1 else self.weight * losses
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its loss back."""
+        """Every argument, so that a saved model can be loaded with its loss."""
         config = super().get_config()
         names = {name: x for name, x in self._options.items() if name in checks.allowed_names()}
         weights, downsample = self._scales.weights, self._scales.downsample

@@ -1,4 +1,4 @@
-"""The losses as keras.metrics: their mean over an epoch."""
+"""The losses as Keras metrics: their mean over an epoch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class GradientMetric(calls.MetricOfLosses):
       **options: Arguments of gradops.GradientLoss other than reduction.
 
     Call arguments: those of gradops.GradientLoss. Weights [B] make it a weighted mean of the
-    examples; weights of the pixels are `weights` of gradops.gradient_loss. (Keras passes sample
-    weights to what is listed in `weighted_metrics`.)
+    examples; weights of pixels are `weights` of gradops.gradient_loss. (Keras passes sample weights
+    to the metrics in `weighted_metrics`.)
 
     Raises:
       ValueError: As gradops.GradientLoss.

@@ -12,7 +12,8 @@ import tensorflow as tf
 from gradops._inputs import checks, convert
 from gradops._inputs.tensors import loss_dtype
 
-# The relative decrease is taken over this many steps: one step's is noise near the minimum.
+# The relative decrease is taken over this many steps, because that of one step is noise near the
+# minimum.
 WINDOW = 10
 
 
@@ -38,18 +39,18 @@ def optimize_image(
     """image_{k+1} = image_k - step of the optimizer along d loss(image_k) / d image_k.
 
     Args:
-      initial: The image to start from, of any shape, of a floating dtype. It is not changed. Of 16
-        bits, the loss gets images of that dtype, and the steps add up in float32.
-      loss: image -> scalar, differentiable: any loss bound to a target.
+      initial: The image to start from, of any shape and floating dtype. It is not changed. If it
+        has 16 bits, the loss gets images of that dtype, but steps are added up in float32.
+      loss: A differentiable function image -> scalar, such as a loss bound to a target.
       optimizer: A Keras optimizer that has not been built yet, or the name of one. Its loss scale
-        and its moving average, should it have them, are applied as by fit.
+        and moving average, if it has them, are applied as in fit.
       steps: The most steps to take, at least 1.
       tolerance: Stop once the loss has fallen by less than this fraction of itself over the last 10
         steps, at least 0 and below 1; 0 takes every step.
       callback: Called after each step with its number, from 1, and the loss before it.
       value_range: Smallest and largest value of a pixel; the image is clipped to it after each
         step.
-      graph: Whether the step is compiled as a tf.function.
+      graph: Whether to compile the step as a tf.function.
       verbose: Whether to show a progress bar.
 
     Returns:
@@ -58,7 +59,7 @@ def optimize_image(
 
     Raises:
       ValueError: If initial is not floating, steps, tolerance or value_range is out of range,
-        optimizer is none or has been built, loss or callback is not callable, or loss does not
+        optimizer is not one or has been built, loss or callback is not callable, or loss does not
         return a scalar or does not depend on the image.
       FloatingPointError: If the loss or the image becomes NaN or infinite.
 
@@ -83,7 +84,7 @@ def optimize_image(
         if not callable(function) and not (argument == "callback" and function is None):
             raise ValueError(f"{argument} must be callable, got {function!r}")
     limits = None if value_range is None else _checked_range(value_range)
-    # A step is smaller than the numbers of 16 bits can tell apart.
+    # Steps are too small for 16 bits.
     image = tf.Variable(tf.cast(start, loss_dtype(start.dtype)))
     optimizer = _built_optimizer(optimizer, image)
 
@@ -134,7 +135,7 @@ def _checked_range(value_range: Any) -> tuple[float, float]:
 
 
 def _built_optimizer(optimizer: Any, image: tf.Variable) -> keras.optimizers.Optimizer:
-    """The optimizer, built: a tf.function may not create its variables."""
+    """The optimizer, built here because a tf.function cannot create its variables."""
     try:
         found = keras.optimizers.get(optimizer)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A loss of the features that a network finds in images, and of their gradients."""
+"""A loss of the features that a network finds in images, and of the images' gradients."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     w is perceptual_weight, v layer_weights and u gradient_weight. One value per example, then
     sample weights [B] and the reduction, as for any Keras loss.
 
-    The extractor stays as it is: a Keras model runs as for inference, its weights get no gradient,
-    whatever its flag `trainable` says, and are not saved with those of the model that is trained.
-    (Variables that a callable reads are its own affair.) The features of y_true get no gradient.
+    The extractor does not change: a Keras model runs in inference mode, and its weights get no
+    gradient, even if it is trainable, and are not saved with those of the trained model. (This does
+    not hold for variables that a callable reads.) The features of y_true get no gradient.
 
     Args:
-      feature_extractor: A Keras model that has its weights, or a callable: images -> features
-        [B, ...], a tensor or a list, tuple or dict of them (in the order of the sorted keys).
-        Where H and W are, and which values pixels have, is between it and the images.
+      feature_extractor: A built Keras model, or a callable: images -> features [B, ...], a tensor
+        or a list, tuple or dict of them (in the order of the sorted keys). It must fit the data
+        format and the value range of the images.
       perceptual_weight: w, at least 0. With 0 the extractor does not run.
       gradient_weight: u, at least 0.
-      gradient_loss: None for gradops.SobelLoss(); a loss of gradops or Keras, of which the losses
-        by example are taken (the mean over further axes) and not its reduction; a callable
-        (y_true, y_pred) -> [B]; or "mean_magnitude", which is gradops.presets.mean_magnitude:
-        (m(y_pred) - m(y_true))^2 of the mean magnitude m of one image's differences.
-      layers: Names of layers of a functional or Sequential Keras model, whose outputs are the
+      gradient_loss: None for gradops.SobelLoss(); a loss of gradops or Keras, whose per-example
+        losses are used (the mean over further axes) instead of its reduction; a callable
+        (y_true, y_pred) -> [B]; or "mean_magnitude" for gradops.presets.mean_magnitude:
+        (m(y_pred) - m(y_true))^2 with the mean magnitude m of an image's differences.
+      layers: Names of layers of a functional or Sequential Keras model. Their outputs are the
         features in place of the model's own.
-      layer_weights: v, numbers of at least 0, one for each of the features; None is 1 for all.
-      feature_penalty: "l2", the square, or "l1", the absolute value in its place.
-      preprocess: A callable that images go through before the extractor, or None.
+      layer_weights: v, one number of at least 0 for each of the features; None means 1 for all.
+      feature_penalty: "l2" for the square, or "l1" for the absolute value.
+      preprocess: A callable that is applied to images before the extractor, or None.
       reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss.
@@ -59,16 +59,16 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     Call arguments: y_true and y_pred of one shape, [B, H, W, C] for most extractors; sample_weight
     None or [B]. Returns a scalar, or the losses [B] for reduction "none".
 
-    Saving: the configuration holds the extractor, so that a loaded loss has the same values. Models
-    of vgg_features with weights "imagenet" or None are made again and checked to be the same; of
-    other Keras models it holds layers and weights, in four thirds of their size. Callables must be
-    registered with keras.saving.register_keras_serializable, or nothing is saved.
+    Saving: the configuration includes the extractor, so that a loaded loss has the same values.
+    Models of vgg_features with weights "imagenet" or None are made again and checked to be the
+    same; other Keras models are included with layers and weights, at four thirds of their size.
+    Callables must be registered with keras.saving.register_keras_serializable, else saving fails.
 
     Raises:
       ValueError: If an argument is not one of those described; in a graph, if shapes do not match
         or a feature is of integers; when saved, if a part cannot be.
-      tf.errors.InvalidArgumentError: If y_true and y_pred have not the same shape, or features are
-        not of the batch or empty, in eager mode or where the graph did not know the shape.
+      tf.errors.InvalidArgumentError: If y_true and y_pred do not have the same shape, or features
+        are empty or have another batch, in eager mode or where the graph did not know the shape.
 
     Example:
       >>> extractor = gradops.vgg_features(layers=["block1_conv2", "block2_conv2"], weights=None)
@@ -106,8 +106,8 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         self._reduction = calls.Reduction(
             name=name, reduction=reduction, dtype=self._value_dtype.name
         )
-        self.perceptual_weight = _weight("perceptual_weight", perceptual_weight)
-        self.gradient_weight = _weight("gradient_weight", gradient_weight)
+        self.perceptual_weight = checks.bounded("perceptual_weight", perceptual_weight, 0)
+        self.gradient_weight = checks.bounded("gradient_weight", gradient_weight, 0)
         checks.choice("feature_penalty", feature_penalty, tuple(_PENALTIES))
         self.feature_penalty = feature_penalty
         self._features = Features(feature_extractor, layers, preprocess, self._value_dtype)
@@ -131,15 +131,15 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     ) -> Callable[[TensorLike], tf.Tensor]:
         """y_pred -> loss(y_true, y_pred, sample_weight), with the features of y_true found once.
 
-        For losses of many images with the same target, as in the optimisation of an image.
+        For many losses with the same target, such as in the optimisation of an image.
 
         Args:
           y_true: Target images, [B, H, W, C].
           sample_weight: None or [B].
 
         Returns:
-          A function of predicted images of the same shape. It keeps the features as they are now,
-          should the extractor be changed.
+          A function of predicted images of the same shape. It keeps the features of y_true even if
+          the extractor changes later.
 
         Raises:
           ValueError: As the loss.
@@ -166,7 +166,7 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
         return bound
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its loss back.
+        """Every argument, so that a saved model can be loaded with its loss.
 
         Raises:
           ValueError: If the extractor, preprocess or gradient_loss cannot be saved.
@@ -187,10 +187,10 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PerceptualGradientLoss:
-        """The loss of a configuration by get_config.
+        """The loss of a configuration from get_config.
 
         Raises:
-          ValueError: If a part is not what it was when it was saved.
+          ValueError: If a part is not the same as when it was saved.
         """
         saved = ("feature_extractor", "gradient_loss", "preprocess")
         return cls(**{**config, **{name: saved_parts.load(name, config[name]) for name in saved}})
@@ -198,17 +198,17 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     def _losses(
         self, y_true: tf.Tensor, y_pred: tf.Tensor, targets: list[tf.Tensor] | None
     ) -> tf.Tensor:
-        """Losses by example; targets are the features of y_true, if they are known."""
+        """Per-example losses. `targets`: the features of y_true, if they are known."""
         terms = [tf.zeros(tf.shape(y_pred)[:1], self._value_dtype)]
         if self.perceptual_weight:
             terms += self._feature_terms(targets or self._found("y_true", y_true), y_pred)
         if self.gradient_weight:
             terms.append(self._gradient_term(y_true, y_pred))
-        # A sum of terms would broadcast one that is not of this batch.
+        # Stacked, because adding would broadcast a term with another batch.
         return tf.reduce_sum(tf.stack(terms), axis=0)
 
     def _found(self, argument: str, images: tf.Tensor) -> list[tf.Tensor]:
-        """The features of images that get no gradient."""
+        """The features of images, without a gradient."""
         return [tf.stop_gradient(x) for x in self._features(argument, tf.stop_gradient(images))]
 
     def _feature_terms(self, targets: list[tf.Tensor], y_pred: tf.Tensor) -> list[tf.Tensor]:
@@ -221,8 +221,8 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
             )
         message = "feature_extractor must return features of one shape of y_pred and y_true"
         terms = []
-        for number, (target, features) in enumerate(zip(targets, found, strict=True)):
-            weight = 1.0 if self.layer_weights is None else self.layer_weights[number]
+        for i, (target, features) in enumerate(zip(targets, found, strict=True)):
+            weight = 1.0 if self.layer_weights is None else self.layer_weights[i]
             features = tf.cast(same_shape(features, target, message), self._value_dtype)
             residuals = features - tf.cast(target, self._value_dtype)
             penalties = _PENALTIES[self.feature_penalty](residuals)
@@ -239,7 +239,7 @@ class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
 
 
 def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
-    """The Keras mask of y_pred; raises if it is one of pixels, which features cannot leave out."""
+    """The Keras mask of y_pred. Raises if it is one of pixels, which features cannot leave out."""
     mask = getattr(y_pred, "_keras_mask", None)
     if mask is not None and mask.shape.rank != 1:
         raise ValueError(
@@ -250,24 +250,17 @@ def _mask_of_examples(y_pred: Any) -> tf.Tensor | None:
 
 
 def _pair(y_true: Any, y_pred: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both images, of one shape."""
+    """Both images, checked to have the same shape."""
     y_true, y_pred = convert.tensor("y_true", y_true), convert.tensor("y_pred", y_pred)
     check_rank("y_pred", y_pred)
     return y_true, same_shape(y_pred, y_true, "y_pred and y_true must have the same shape")
-
-
-def _weight(argument: str, value: Any) -> float:
-    number = checks.as_finite(value)
-    if number is None or number < 0:
-        raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
-    return number
 
 
 def _layer_weights(values: Sequence[float] | None) -> list[float] | None:
     if values is None:
         return None
     try:
-        return [_weight("each of layer_weights", value) for value in values]
+        return [checks.bounded("each of layer_weights", value, 0) for value in values]
     except TypeError:
         raise ValueError(
             f"layer_weights must be None or a list of numbers, got {values!r}"

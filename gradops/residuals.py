@@ -7,6 +7,7 @@ import tensorflow as tf
 from gradops import _backend
 from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
+from gradops._inputs.tensors import AXES
 
 CHANNELS = ("mean", "each")
 
@@ -31,11 +32,11 @@ def residual_map(
 ) -> tf.Tensor:
     """map[b, h, w] = mean over channels of the sum over k of penalty(r_k) at each pixel.
 
-    The residuals r_k are those of gradops.gradient_loss: a heat map of where it comes from, for
-    finding anomalies or artefacts. Composed of TensorFlow's ops.
+    The residuals r_k are those of gradops.gradient_loss: the map shows where that loss comes from,
+    for finding anomalies or artefacts. It is composed of TensorFlow's ops.
 
     Args:
-      y_true: Target images, or None; see gradient_loss, as for all options below.
+      y_true: Target images, or None; see gradops.gradient_loss, as for all options below.
       y_pred: Predicted images [B, H, W, C] (channels_first: [B, C, H, W]), or with more leading
         axes.
       stencil: See gradops.gradient_loss.
@@ -48,12 +49,12 @@ def residual_map(
       alpha: See gradops.gradient_loss.
       response_epsilon: See gradops.gradient_loss.
       mask: See gradops.gradient_loss. Residuals that do not count are 0 in the map.
-      channels: "mean" over them, or "each", a map for every channel.
+      channels: "mean" for the mean over channels, or "each" for a map of every channel.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
       name: Name of the operation.
 
     Returns:
-      [B, H, W], or for "each" the shape of y_pred; float64 for float64 images and else float32.
+      [B, H, W], or for "each" the shape of y_pred; float64 for float64 images, else float32.
       Differentiable.
 
     Raises:
@@ -86,6 +87,6 @@ def residual_map(
         inputs, leading = convert.inputs(y_true, y_pred, None, mask)
         residuals = _backend.composition().residual_map(inputs, options)
         if channels == "mean":
-            axis = 3 if options["data_format"] == "channels_last" else 1
-            residuals = tf.reduce_mean(residuals, axis=axis)
+            channel_axis = AXES[options["data_format"]][2]
+            residuals = tf.reduce_mean(residuals, axis=channel_axis)
         return leading.unfold_losses(residuals)

@@ -1,4 +1,4 @@
-"""VGG16 and VGG19 as extractors of features, with what they need done to an image."""
+"""VGG16 and VGG19 as extractors of features, with their preprocessing of images."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gradops._inputs.tensors import shape_error, shape_text, with_assert
 from gradops._keras import calls
 from gradops._perceptual import vgg_weights
 
-#: How many convolutions each of the five blocks has.
+#: The number of convolutions in each of the five blocks.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
-#: Of ImageNet's pixels from 0 to 255, in the order of the channels that VGG takes: B, G, R.
+#: The means of ImageNet's pixels from 0 to 255, in the channel order of VGG: B, G, R.
 _MEANS = (103.939, 116.779, 123.68)
-#: Those of the perceptual loss of Johnson et al. (relu1_2, relu2_2, relu3_3 and relu4_3).
+#: The layers of the perceptual loss of Johnson et al.: relu1_2, relu2_2, relu3_3 and relu4_3.
 DEFAULT_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 
 
 class Origin(NamedTuple):
-    """What makes the same weights again, and what they are known by."""
+    """The arguments of vgg_features that make the same weights again, and their digest."""
 
     arguments: dict[str, Any]
     digest: str
@@ -34,7 +34,7 @@ _ORIGINS: weakref.WeakKeyDictionary[keras.Model, Origin] = weakref.WeakKeyDictio
 
 
 def origin(model: keras.Model) -> Origin | None:
-    """How to make a model of vgg_features again; None if that is not known to be the same."""
+    """How to make a model of vgg_features again; None if the result may not be the same."""
     found = _ORIGINS.get(model)
     unchanged = found is not None and found.digest == vgg_weights.digest(model.get_weights())
     return found if unchanged else None
@@ -53,33 +53,33 @@ def vgg_features(
 ) -> keras.Model:
     """phi_l(BGR(255 (images - low) / (high - low)) - means) for each layer l: features of VGG.
 
-    A frozen Keras model for gradops.PerceptualGradientLoss, which ends with the deepest layer that
-    is asked for. It holds what VGG needs done to an image (the "caffe" mode of Keras): values from
-    0 to 255, the channels' order turned, the means of ImageNet subtracted.
+    A frozen Keras model for gradops.PerceptualGradientLoss, which ends with the deepest of the
+    layers. It includes VGG's preprocessing (the "caffe" mode of Keras): values from 0 to 255,
+    channels in reverse order, the means of ImageNet subtracted.
 
     Args:
       architecture: "vgg16" or "vgg19".
       layers: Names of layers, as in keras.applications: "block1_conv1" to "block5_conv3" (of vgg19
         "block5_conv4"), after their ReLU, and "block1_pool" to "block5_pool".
-      weights: "imagenet", which Keras downloads once and keeps in its cache; the path of a file
-        with the weights of keras.applications.VGG16 or VGG19, with or without the top, as it is
-        downloaded (.h5) or as save_weights wrote it (.weights.h5); or None for random ones.
+      weights: "imagenet", which Keras downloads once and caches; the path of a file with the
+        weights of keras.applications.VGG16 or VGG19, with or without the top, as downloaded (.h5)
+        or as written by save_weights (.weights.h5); or None for random weights.
       value_range: (low, high) of the images, such as (0, 1), (0, 255) or (-1, 1).
-      data_format: Of the images, "channels_last" or "channels_first"; None means
+      data_format: That of the images, "channels_last" or "channels_first"; None means
         keras.config.image_data_format(). Features are channels_last.
-      seed: Of weights=None: uniform kernels of variance 2 / fan_in by NumPy's generator, the same
-        on every machine, and biases of 0.
+      seed: For weights=None, which draws uniform kernels of variance 2 / fan_in, the same on every
+        machine, and sets biases to 0.
       dtype: Keras dtype policy of the layers; None means the global one.
-      name: Name of the model; None: that of the architecture.
+      name: Name of the model; None means that of the architecture.
 
     Returns:
-      A keras.Model: RGB images [B, H, W, 3] (channels_first: [B, 3, H, W]) of any H and W that are
-      large enough for the deepest layer -> its features [B, h, w, c], or a list of them where there
-      are several layers.
+      A keras.Model that maps RGB images [B, H, W, 3] (channels_first: [B, 3, H, W]), with H and W
+      large enough for the deepest layer, to features [B, h, w, c], or to a list of features if
+      there are several layers.
 
     Raises:
-      ValueError: If an argument is not one of those allowed, a file does not hold these weights, or
-        the download fails; when the model is called in a graph, if images have not 3 channels or
+      ValueError: If an argument is not one of those allowed, a file does not have these weights, or
+        the download fails; when the model is called in a graph, if images do not have 3 channels or
         are too small.
       tf.errors.InvalidArgumentError: The same of images in eager mode, or where the graph did not
         know the shape.
@@ -96,8 +96,7 @@ def vgg_features(
     layers = _checked_layers(architecture, layers)
     low, high = _checked_range(value_range)
     data_format = checks.options(data_format=data_format)["data_format"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
+    seed = checks.integer("seed", seed, 0)
     pixels = ImageNetPixels(low, high, least=_least_size(layers), data_format=data_format)
     images = keras.Input((None, None, None), dtype="float32", name="images")
     outputs = _network(architecture, pixels(images), layers, dtype)
@@ -125,7 +124,7 @@ def layer_names(architecture: str) -> tuple[str, ...]:
     """The names of all layers, from the first to the deepest."""
     names = []
     for block, count in enumerate(BLOCKS[architecture], 1):
-        names += [f"block{block}_conv{number}" for number in range(1, count + 1)]
+        names += [f"block{block}_conv{i}" for i in range(1, count + 1)]
         names.append(f"block{block}_pool")
     return tuple(names)
 
@@ -149,7 +148,7 @@ def _network(
 
 
 def _kernel_shapes(architecture: str) -> list[tuple[int, ...]]:
-    """Those of all convolutions, from the first to the deepest."""
+    """The shapes of all kernels, from the first to the deepest."""
     widths = [
         width for width, n in zip(_WIDTHS, BLOCKS[architecture], strict=True) for _ in range(n)
     ]
@@ -161,7 +160,7 @@ def _block(layer: str) -> int:
 
 
 def _least_size(layers: tuple[str, ...]) -> int:
-    """The least height and width that leave a pixel to every layer: each pool halves them."""
+    """The smallest height and width with which every layer has a pixel: each pool halves them."""
     return max(2 ** (_block(layer) - (not layer.endswith("_pool"))) for layer in layers)
 
 
@@ -189,10 +188,10 @@ def _checked_range(value_range: Sequence[float]) -> tuple[float, float]:
 
 @keras.saving.register_keras_serializable(package="gradops")
 class ImageNetPixels(keras.layers.Layer):
-    """RGB images of values from low to high -> BGR of 0 to 255 minus the means of ImageNet.
+    """RGB images with values from low to high -> BGR from 0 to 255 minus the means of ImageNet.
 
-    In float32 whatever the policy, and channels_last whatever came in. Refuses images that have not
-    3 channels, or less than `least` rows or columns.
+    Results are float32 and channels_last. Raises if images do not have 3 channels, or have fewer
+    than `least` rows or columns.
     """
 
     def __init__(
@@ -223,7 +222,7 @@ class ImageNetPixels(keras.layers.Layer):
         }
 
     def _checked(self, images: tf.Tensor) -> tf.Tensor:
-        """The images, channels_last."""
+        """The images as channels_last, checked to have 3 channels and to be large enough."""
         message = (
             f"VGG needs {self.data_format} images of 3 channels (RGB) and of at least {self.least} "
             "rows and columns for the deepest of its layers, got shape"
@@ -240,6 +239,6 @@ class ImageNetPixels(keras.layers.Layer):
         shape = tf.shape(images)
         good = tf.logical_and(tf.equal(shape[3], 3), tf.reduce_min(shape[1:3]) >= self.least)
         images = with_assert(tf.debugging.Assert(good, [message, tf.shape(given)]), images)
-        # XLA drops assertions. It does refuse to cut more from an image than there is.
+        # XLA drops assertions but cannot cut more from an image than there is.
         whole = tf.maximum(shape, [0, self.least, self.least, 3])
         return tf.ensure_shape(tf.slice(images, [0, 0, 0, 0], whole), images.shape)

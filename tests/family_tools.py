@@ -220,7 +220,9 @@ def expect_sums(data, **options):
     loss, _ = reference.gradient_sums(y_true, y_pred, **options)
     _, gradient = reference.sums_gradients(y_true, y_pred, upstream, **options)
     problem = Problem(y_true, y_pred, **options)
-    by_true, by_pred, _ = problem.bend(problem.like_images("vector", vector), upstream)
+    by_true, by_pred, _ = problem.hessian_vector_products(
+        problem.like_images("vector", vector), upstream
+    )
     along = np.zeros(upstream.shape)
     for k in range(upstream.shape[1]):
         one = np.zeros(upstream.shape)

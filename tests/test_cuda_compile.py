@@ -24,7 +24,7 @@ namespace gradops::cuda {
 template <Order kOrder, int kShift, math::TapsKind kTaps>
 void Launch(const StripArgs<float>& args) {
   using Thread =
-      StripThread<float, math::ComponentResponse, kOrder, ChosenBefore<kShift, kTaps>>;
+      StripThread<float, math::ComponentResponse, kOrder, ChosenStatically<kShift, kTaps>>;
   SweepKernel<float, Thread><<<1, 1>>>(args);
 }
 """

@@ -10,7 +10,7 @@ struct AxisCounts {
 };
 
 AxisCounts CountAxis(const KernelParams& params, int64_t size) {
-  // Away from the border all count; the first and last position are looked at.
+  // Positions away from the border all count alike.
   AxisCounts counts;
   const bool wraps = math::Wraps(params.stencil, params.border, size);
   const auto add = [&](int64_t index, int64_t times) {

@@ -4,31 +4,30 @@
 
 namespace gradops {
 
-/// Sums over residuals: of the derivatives down the rows, and along the columns.
+/// Sums over the residuals of each axis: down the rows (y) and along the columns (x).
 struct AxisSums {
   double y, x;
 };
 
-/// What a denominator counts: residuals that count, or pixels that are valid.
+/// What a denominator adds the weights of: residuals that count, or valid pixels.
 enum class Counted { kResiduals, kPixels };
 
 inline Counted CountedFor(NormalizerId normalizer) {
   return normalizer == NormalizerId::kPixels ? Counted::kPixels : Counted::kResiduals;
 }
 
-/// The largest weight of an example, if it is not 0, has to lie in this range: products with it and
-/// their sums then neither overflow nor vanish in T.
+/// The range in which the largest weight of an example must lie unless it is 0, so that products
+/// with it and their sums neither overflow nor vanish in T.
 template <class T>
 struct WeightRange {
   static constexpr T kMin = sizeof(T) == 4 ? T(1e-30) : T(1e-290);
   static constexpr T kMax = sizeof(T) == 4 ? T(1e19) : T(1e150);
 };
 
-/// What counts of an example without weights and mask, from its shape alone.
+/// The counts of an example without weights and mask, which depend on its shape alone.
 AxisSums CountByShape(const KernelParams& params, Counted counted);
 
-/// What each example's sum is divided by, [batch], of the counts of each. A count that is NaN makes
-/// its denominator NaN.
+/// From each example's counts, what its sum is divided by, [batch]. A NaN count gives a NaN.
 GRADOPS_FN void WriteDenominators(const KernelParams& params, const AxisSums* counts,
                                   double* denominators) {
   const int64_t batch = params.shape.batch;
@@ -44,7 +43,7 @@ GRADOPS_FN void WriteDenominators(const KernelParams& params, const AxisSums* co
   }
 }
 
-/// The losses of an example, or its sums by axis: 0 where nothing counts.
+/// Writes the loss of an example or, for two axes, its sums by axis; 0 if nothing counts.
 template <class T>
 GRADOPS_FN void WriteLoss(AxisSums sum, double denominator, int axes, T* loss) {
   const bool nothing = denominator == 0;

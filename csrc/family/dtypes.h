@@ -4,11 +4,9 @@
 
 #include "math/dtype.h"
 
-// The one table of dtypes of images. To add one: its type with Widen and Narrow in math/dtype.h, a
-// row here, a row in bindings/tf/dtypes.h, its loads and stores in cpu/simd/simd_convert.h, and its
-// name in gradops/_inputs/tensors.py.
+// The table of image dtypes. CONTRIBUTING.md says how to add one.
 
-// ROW(enumerator, type, "NumPy's name"), by the type that such images are computed in.
+// ROW(enumerator, type, "NumPy's name"), one list for each type that images are computed in.
 #define GRADOPS_DTYPES_IN_float(ROW)                    \
   ROW(kFloat16, ::gradops::math::Half, "float16")       \
   ROW(kBFloat16, ::gradops::math::BFloat16, "bfloat16") \
@@ -22,8 +20,6 @@ namespace gradops {
 enum class Dtype { GRADOPS_DTYPES(GRADOPS_ENUMERATOR) };
 #undef GRADOPS_ENUMERATOR
 
-/// The type in which images of type S are computed; their losses, upstream gradients and weights
-/// have it too.
 template <class S>
 using ComputeType = typename math::ComputeTypeOf<S>::Type;
 
@@ -33,7 +29,7 @@ struct TypeTag {
   using Type = T;
 };
 
-/// Calls visitor(TypeTag<the type of such images>()).
+/// Calls visitor(TypeTag<S>()) with the type S of images of this dtype.
 template <class Visitor>
 auto VisitDtype(Dtype dtype, Visitor&& visitor) {
 #define GRADOPS_CASE(enumerator, S, name) \

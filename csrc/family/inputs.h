@@ -6,7 +6,7 @@
 
 namespace gradops {
 
-/// A [B] tensor, a [B, axes] tensor or one value that stands for all (strides 0).
+/// A [B] tensor, a [B, axes] tensor, or one value for all (strides 0).
 template <class T>
 struct PerExample {
   const T* data = nullptr;
@@ -18,8 +18,8 @@ struct PerExample {
   }
 };
 
-/// A value for every pixel, [B, H, W, 1], or for every channel of it, [B, H, W, C] (channels_first:
-/// [B, 1, H, W], [B, C, H, W]). Null: not given.
+/// A map with one value per pixel, [B, H, W, 1], or per channel, [B, H, W, C] (channels_first:
+/// [B, 1, H, W], [B, C, H, W]). Null if it is not given.
 template <class T>
 struct PixelMap {
   const T* data = nullptr;
@@ -29,13 +29,13 @@ struct PixelMap {
 /// The tensors that a loss is a function of. They need not be aligned.
 template <class S>
 struct LossInputs {
-  const S* y_true;  // null: an image of zeros
+  const S* y_true;  // null for images of zeros
   const S* y_pred;
   PixelMap<ComputeType<S>> weights;
   PixelMap<bool> mask;
 };
 
-/// Losses per example: the [B] losses or, for normalizer "none", [B, axes] sums.
+/// How many losses an example has: 1 or, for normalizer "none", one sum per axis.
 inline int AxesOf(const KernelParams& params) {
   return params.normalizer == NormalizerId::kNone ? ResidualsOf(params.response) : 1;
 }

@@ -5,11 +5,12 @@
 
 namespace gradops {
 
-/// What a memo, expected_b * dloss_b / dy_pred, is good for where upstream_b * ... is wanted.
+/// How to find upstream_b * dloss_b / dy_pred, given a memo: a cached gradient expected_b * dloss_b
+/// / dy_pred, where `expected` is the predicted upstream gradient.
 enum class MemoUse { kCopy, kScale, kRecompute };
 
-/// Scaling is as good as recomputing unless `expected` pushed the memo's numbers out of range, or
-/// they were rounded to 16 bits. `axes`: AxesOf the parameters.
+/// Copies the memo if the prediction was right. Otherwise scales it, unless `expected` may have
+/// pushed its elements out of range or they were rounded to 16 bits. `axes`: AxesOf the parameters.
 template <class S>
 GRADOPS_FN MemoUse HowToUseMemo(int axes, int64_t example, PerExample<ComputeType<S>> expected,
                                 PerExample<ComputeType<S>> upstream) {
@@ -20,14 +21,14 @@ GRADOPS_FN MemoUse HowToUseMemo(int axes, int64_t example, PerExample<ComputeTyp
     same = same && expected.At(example, axis) == upstream.At(example, axis);
   }
   if (same) return MemoUse::kCopy;
-  const T foreseen = expected.At(example, 0), ratio = upstream.At(example, 0) / foreseen;
-  const T size = math::Abs(foreseen);
+  const T predicted = expected.At(example, 0), ratio = upstream.At(example, 0) / predicted;
+  const T size = math::Abs(predicted);
   const bool in_range = size >= kSafe && size <= 1 / kSafe && ratio - ratio == 0;
   const bool scalable = axes == 1 && sizeof(S) == sizeof(T);
   return in_range && scalable ? MemoUse::kScale : MemoUse::kRecompute;
 }
 
-/// What the memo is multiplied by for kCopy and kScale.
+/// What the memo is multiplied by if it is copied or scaled.
 template <class T>
 GRADOPS_FN T MemoFactor(MemoUse use, int64_t example, PerExample<T> expected,
                         PerExample<T> upstream) {

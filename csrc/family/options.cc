@@ -43,8 +43,8 @@ std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
   levels.count = 0;
   for (std::string number; std::getline(numbers, number, ',');) {
     double weight = -1;
-    if (levels.count == Levels::kMaximum || !ReadNumber(number, &weight) || weight < 0) {
-      return "at most " + std::to_string(Levels::kMaximum) +
+    if (levels.count == Levels::kMax || !ReadNumber(number, &weight) || weight < 0) {
+      return "at most " + std::to_string(Levels::kMax) +
              " finite numbers of at least 0, separated by commas";
     }
     levels.weights[levels.count++] = weight;
@@ -99,7 +99,7 @@ const std::vector<Option>& AllOptions() {
       {"response_epsilon",
        OptionSet::kMagnitude,
        {},
-       "The number of the response, as decimal text; empty for the default.",
+       "The parameter of the response, as decimal text; empty for the default.",
        nullptr,
        ReadResponseEpsilon},
       {"response",
@@ -115,7 +115,7 @@ const std::vector<Option>& AllOptions() {
       {"penalty_parameter",
        OptionSet::kLoss,
        {},
-       "The number of the penalty, as decimal text; empty for the default.",
+       "The parameter of the penalty, as decimal text; empty for the default.",
        nullptr,
        ReadPenaltyParameter},
       {"normalizer",
@@ -126,20 +126,20 @@ const std::vector<Option>& AllOptions() {
       {"scale_weights",
        OptionSet::kLoss,
        {},
-       "The weights of the levels of a loss over several scales, as many as there are levels, as "
-       "decimal texts with commas; empty for one level of weight 1.",
+       "The weights of the levels of a loss over several scales, as decimal texts separated by "
+       "commas; empty for one level of weight 1.",
        nullptr,
        ReadScaleWeights},
       {"pixel_weight",
        OptionSet::kLoss,
        {},
-       "The weight of the mean of |y_pred - y_true|, which is added; empty for 0.",
+       "The weight of the mean of |y_pred - y_true| that is added to the loss; empty for 0.",
        nullptr,
        ReadPixelWeight},
       {"downsample",
        OptionSet::kLoss,
        {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)},
-       "How a level is made of the one before.",
+       "How a level is made from the one before.",
        ChooseDownsample,
        nullptr},
   };

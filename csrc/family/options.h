@@ -8,7 +8,7 @@
 
 namespace gradops {
 
-/// Which member of the family: every choice that is not a tensor.
+/// All options of a loss: every choice that is not a tensor.
 struct LossOptions {
   StencilId stencil = StencilId::kSobel;
   PenaltyId penalty = PenaltyId::kL1;
@@ -17,32 +17,31 @@ struct LossOptions {
   ScaleId scale = ScaleId::kRaw;
   NormalizerId normalizer = NormalizerId::kResiduals;
   DataFormatId data_format = DataFormatId::kChannelsLast;
-  // Where not given, the default of the chosen penalty and response.
+  // If not given, the default of the chosen penalty or response holds.
   bool has_penalty_parameter = false, has_response_epsilon = false;
   double penalty_parameter = 0, response_epsilon = 0;
   Levels levels;
 };
 
-/// Sets of options, each with those of the sets before it: which ops have an option as attribute.
+/// Which options an op has as attributes. Each set includes the ones before it.
 enum class OptionSet { kImages, kMagnitude, kLoss };
 
-/// One option: a choice among names, or a number given as text, because a TensorFlow attribute has
-/// no double.
+/// One option: a choice among names, or a number given as text, because TensorFlow has no
+/// attributes of type double.
 struct Option {
   std::string name;
   OptionSet set;
   std::vector<std::string> choices;  // in the order of the registry, the default first; or none
   std::string doc;
-  /// For a choice: sets options to the one of that position.
+  /// For a choice: sets it by its position among the choices.
   void (*choose)(size_t position, LossOptions* options);
-  /// For a number: sets options from its text, "" for the default. Returns "" or what it must be.
+  /// For a number: sets it from text, "" for the default. Returns "" or what the text must be.
   std::string (*read)(const std::string& text, LossOptions* options);
 };
 
-/// Every option of the family.
 const std::vector<Option>& AllOptions();
 
-/// The number that a penalty or a response may take.
+/// The parameter that a penalty or a response may have.
 struct ParameterRow {
   std::string of;         // the penalty's or the response's name
   std::string parameter;  // "" for none
@@ -51,17 +50,16 @@ struct ParameterRow {
 const std::vector<ParameterRow>& PenaltyParameters();
 const std::vector<ParameterRow>& ResponseParameters();
 
-/// Sets options->`option` by name, or a number from its text. Returns "" or a message that names
-/// the option, what it got and what it needs.
+/// Sets an option from the name of a choice or the text of a number. Returns "" or an error that
+/// says what the option must be and what it got.
 std::string SetOption(const std::string& option, const std::string& value, LossOptions* options);
 
 /// "" or what is wrong with the options together.
 std::string CheckOptions(const LossOptions& options);
 
-/// The stencil with its scale.
 math::Stencil ScaledStencil(const LossOptions& options);
 
-/// The number that the penalty (response) is made from.
+/// The parameter that the penalty (response) is made from: the one that is given or the default.
 double PenaltyParameterOf(const LossOptions& options);
 double ResponseEpsilonOf(const LossOptions& options);
 

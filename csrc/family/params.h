@@ -7,8 +7,8 @@
 
 namespace gradops {
 
-/// Images are [batch, planes, height, width, channels], dense, row-major: channels_last has one
-/// plane, channels_first one channel. A stencil never looks from one plane or channel into another.
+/// Images are [batch, planes, height, width, channels], dense and row-major. In channels_last they
+/// have one plane, in channels_first one channel. Stencils never cross planes or channels.
 struct ImageShape {
   int64_t batch, planes, height, width, channels;
 
@@ -17,15 +17,11 @@ struct ImageShape {
   GRADOPS_FN int64_t ExampleSize() const { return planes * PlaneSize(); }
 };
 
-/// From the sizes of the four axes in the order of the data format.
-inline ImageShape MakeShape(const int64_t sizes[4], DataFormatId data_format) {
-  if (data_format == DataFormatId::kChannelsFirst) {
-    return {sizes[0], sizes[1], sizes[2], sizes[3], 1};
-  }
-  return {sizes[0], 1, sizes[1], sizes[2], sizes[3]};
-}
+/// What a sweep finds: the sums of values; those and slopes; or, given a vector, the sums of
+/// <vector, slopes> and their derivatives.
+enum class Order { kValue, kSlope, kSecond };
 
-/// Everything a kernel needs beside its buffers; plain data, passed by value.
+/// Everything that a kernel needs besides its buffers. Plain data, passed by value.
 struct KernelParams {
   ImageShape shape;
   math::Stencil stencil;

@@ -8,14 +8,8 @@
 #include "math/response.h"
 #include "math/stencil.h"
 
-// The one table that knows the family. A row here is all that the enums, the name parsing, the op
-// attributes, the kernel dispatch and Python's list of allowed values need. To add
-//   a penalty:   one struct in math/penalty.h and one row
-//   a response:  one struct in math/response.h and one row
-//   a stencil:   one row with its taps
-//   a border:    its cases in math/border.h and one row
-// then one row each in gradops/reference and gradops/_composite: tests/test_registry.py fails until
-// every layer knows it.
+// The table of the family's members. Enums, the parsing of names, op attributes, kernel dispatch
+// and Python's allowed values are made from its rows. CONTRIBUTING.md says how to add one.
 
 // ROW(enumerator, "name", derivative taps, smoothing taps, unit divisor)
 #define GRADOPS_STENCILS(ROW)                        \
@@ -44,15 +38,15 @@
 
 // ROW(enumerator, "name")
 #define GRADOPS_SCALES(ROW) ROW(kRaw, "raw") ROW(kUnit, "unit")
-// What the sum of the residuals is divided by (docs/design.md); "none" keeps one sum per axis.
+// What the sum over the residuals is divided by (docs/design.md); "none" keeps one sum per axis.
 #define GRADOPS_NORMALIZERS(ROW) \
   ROW(kResiduals, "residuals") ROW(kPixels, "pixels") ROW(kBatch, "batch") ROW(kNone, "none")
 #define GRADOPS_DATA_FORMATS(ROW) \
   ROW(kChannelsLast, "channels_last") ROW(kChannelsFirst, "channels_first")
-// How a level of a loss over several scales is made of the one before: every second row and column,
-// or the means of 2 x 2 pixels.
+// How a level of a loss over several scales is made from the one before: every second row and
+// column, or the means of 2 x 2 pixels.
 #define GRADOPS_DOWNSAMPLES(ROW) ROW(kStride, "stride") ROW(kAverage, "average")
-// The enumerators are math::Border's, in its order.
+// The enumerators of math::Border, in its order.
 #define GRADOPS_BORDERS(ROW) \
   ROW(kReflect, "reflect")   \
   ROW(kReplicate, "replicate") ROW(kZero, "zero") ROW(kCircular, "circular") ROW(kValid, "valid")
@@ -82,8 +76,8 @@ constexpr math::Stencil TapsOf(StencilId id) {
   return {};
 }
 
-/// Whether the kernels' loops away from the border (math/interior_taps.h) can stand for the
-/// stencil: central or forward differences, smoothed by two numbers or not at all.
+/// Whether InteriorTaps (math/interior_taps.h) has a kind for the stencil: central differences,
+/// smoothed symmetrically or not at all, or forward differences without smoothing.
 constexpr bool HasInteriorLoops(const math::Stencil& s) {
   const bool central = s.derivative[0] == -1 && s.derivative[1] == 0 && s.derivative[2] == 1;
   const bool forward = s.derivative[0] == 0 && s.derivative[1] == -1 && s.derivative[2] == 1;
@@ -109,7 +103,7 @@ constexpr bool BordersAreInOrder() {
 }
 static_assert(BordersAreInOrder(), "GRADOPS_BORDERS must follow math::Border");
 
-/// Calls visitor(TypeTag<functor of the penalty>()).
+/// Calls visitor(TypeTag<the penalty's struct>()).
 template <class Visitor>
 auto VisitPenalty(PenaltyId id, Visitor&& visitor) {
 #define GRADOPS_CASE(enumerator, name, Functor, ...) \
@@ -120,7 +114,7 @@ auto VisitPenalty(PenaltyId id, Visitor&& visitor) {
   __builtin_unreachable();
 }
 
-/// Calls visitor(TypeTag<functor of the response>()).
+/// Calls visitor(TypeTag<the response's struct>()).
 template <class Visitor>
 auto VisitResponse(ResponseId id, Visitor&& visitor) {
 #define GRADOPS_CASE(enumerator, name, Functor, ...) \
@@ -136,7 +130,7 @@ inline int ResidualsOf(ResponseId id) {
   return VisitResponse(id, [](auto tag) { return int{decltype(tag)::Type::kResiduals}; });
 }
 
-/// Whether the response sees nothing of the images but their difference.
+/// Whether the response depends on the images' difference alone.
 inline bool IsOfDifference(ResponseId id) {
   return VisitResponse(id, [](auto tag) { return decltype(tag)::Type::kDifference; });
 }

@@ -9,8 +9,8 @@ namespace gradops::math {
 /// What a stencil sees where it leaves the image. Named in family/registry.h.
 enum class Border : int32_t { kReflect, kReplicate, kZero, kCircular, kValid };
 
-/// The position that stands in for `position` in [-1, size], or -1 where there is none: under zero
-/// a ghost reads as 0, under valid there is nothing to read.
+/// The position inside the image that stands in for `position` in [-1, size], or -1 if there is
+/// none: a ghost of border zero reads as 0, and border valid has no ghosts.
 ///   reflect    -1 -> 1, size -> size - 2 (TensorFlow REFLECT, OpenCV REFLECT_101); needs size >= 2
 ///   replicate  -1 -> 0, size -> size - 1
 ///   circular   -1 -> size - 1, size -> 0

@@ -15,7 +15,8 @@ struct BFloat16 {
   uint16_t bits;
 };
 
-/// The type in which images of type S are computed, and of their losses and upstream gradients.
+/// The type in which images of type S are computed, and that of their losses, upstream gradients
+/// and weights.
 template <class S>
 struct ComputeTypeOf {
   using Type = float;
@@ -33,9 +34,9 @@ GRADOPS_FN To BitCast(From from) {
   return to;
 }
 
-// Widening is exact. Narrowing rounds to the nearest, ties to even; a NaN stays one. Integer
-// arithmetic only (and one exact subtraction), so a flush-to-zero mode changes nothing; on a device
-// the instructions that do the same, where it has them.
+// Widening is exact. Narrowing rounds to nearest, ties to even, and keeps a NaN. Both use integer
+// arithmetic and one exact addition or subtraction, so a flush-to-zero mode changes nothing. On a
+// device they are single instructions where it has them.
 
 GRADOPS_FN float Widen(float x) { return x; }
 GRADOPS_FN double Widen(double x) { return x; }

@@ -4,7 +4,7 @@
 
 namespace gradops::math {
 
-// Like their std counterparts, but usable on the device and never shared between instruction sets.
+// Like their counterparts in std, but also for devices, and never shared between instruction sets.
 
 template <class T>
 GRADOPS_FN T Min(T a, T b) {

@@ -7,7 +7,8 @@ namespace gradops::math {
 
 enum class TapsKind { kUnit, kSmoothing, kCentral, kForward };
 
-/// The stencil away from the border, on numbers or SIMD vectors V. A tap that is 0 is not read.
+/// The stencil away from the border, for scalars or SIMD vectors V. What a tap of 0 would multiply
+/// is not read.
 ///   kUnit       derivative -1, 0, 1; smoothing 1, center, 1
 ///   kSmoothing  derivative -1, 0, 1; smoothing side, center, side
 ///   kCentral    derivative -1, 0, 1; smoothing 0, center, 0
@@ -21,7 +22,7 @@ struct InteriorTaps {
   GRADOPS_FN explicit InteriorTaps(const Stencil& stencil)
       : InteriorTaps(V(stencil.smoothing[0]), V(stencil.smoothing[1])) {}
 
-  /// The derivative from values at the neighbours before, here and after, given as functions.
+  /// The derivative from the values before, here and after, which are given as functions.
   template <class Before, class Here, class After>
   GRADOPS_FN V Derivative(Before&& before, Here&& here, After&& after) const {
     if constexpr (kKind == TapsKind::kForward) {
@@ -30,7 +31,7 @@ struct InteriorTaps {
       return after() - before();
     }
   }
-  /// Its transpose.
+  /// The transpose of Derivative.
   template <class Before, class Here, class After>
   GRADOPS_FN V DerivativeAdjoint(Before&& before, Here&& here, After&& after) const {
     if constexpr (kKind == TapsKind::kForward) {
@@ -39,7 +40,7 @@ struct InteriorTaps {
       return before() - after();
     }
   }
-  /// The smoothing, its own transpose.
+  /// The smoothing, which is its own transpose.
   template <class Before, class Here, class After>
   GRADOPS_FN V Smooth(Before&& before, Here&& here, After&& after) const {
     if constexpr (kKind == TapsKind::kUnit) {
@@ -52,7 +53,8 @@ struct InteriorTaps {
   }
 };
 
-/// Calls visitor(InteriorTaps) for the stencil. (Not kUnit, which only pays in the fastest loops.)
+/// Calls visitor(InteriorTaps) for the stencil, but never with kUnit, which pays in the fastest
+/// loops only.
 template <class V, class Visitor>
 GRADOPS_FN auto VisitTaps(const Stencil& stencil, Visitor&& visitor) {
   if (stencil.IsForward()) return visitor(InteriorTaps<V, TapsKind::kForward>(stencil));

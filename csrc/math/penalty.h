@@ -4,13 +4,14 @@
 
 namespace gradops::math {
 
-// A penalty rho is a struct over a number or a SIMD vector V, made from its parameter:
+// A penalty rho is a struct that is made from its parameter, with functions for scalars or SIMD
+// vectors V:
 //   Value(r)      rho(r)
 //   Slope(r)      rho'(r): exactly 0 at r = 0, NaN where r is NaN
 //   Curvature(r)  rho''(r)
-// It is named once more, in family/registry.h; kernels, ops and Python follow from there.
+// A row of family/registry.h names it; kernels, ops and Python follow from that.
 
-/// rho(r) = |r|. The slope at the kink is 0, as is the curvature.
+/// rho(r) = |r|. Slope and curvature are 0 at r = 0.
 struct L1Penalty {
   GRADOPS_FN explicit L1Penalty(double) {}
 
@@ -49,7 +50,7 @@ struct L2Penalty {
 /// rho(r) = sqrt(r^2 + epsilon^2).
 struct CharbonnierPenalty {
   double epsilon;
-  /// Not so small that its square is 0 in float.
+  /// Bounded below so that its square is not 0 in float.
   GRADOPS_FN explicit CharbonnierPenalty(double parameter)
       : epsilon(parameter > 1e-18 ? parameter : 1e-18) {}
 
@@ -90,7 +91,7 @@ struct HuberPenalty {
   }
 };
 
-/// rho(r) = log(1 + |r| / epsilon). The slope at the kink is 0, as is the curvature.
+/// rho(r) = log(1 + |r| / epsilon). Slope and curvature are 0 at r = 0.
 struct LogPenalty {
   double epsilon;
   GRADOPS_FN explicit LogPenalty(double parameter)
@@ -111,8 +112,7 @@ struct LogPenalty {
   }
 };
 
-/// rho(r) = |r|^alpha, alpha >= 1. At r = 0 the curvature is its limit where that is finite, else
-/// 0.
+/// rho(r) = |r|^alpha, alpha >= 1. At r = 0 the curvature is its limit if that is finite, else 0.
 struct PowerPenalty {
   double alpha;
   GRADOPS_FN explicit PowerPenalty(double parameter) : alpha(parameter) {}
@@ -134,7 +134,7 @@ struct PowerPenalty {
   }
 
  private:
-  /// |r|^(alpha - 1), of which all three are made.
+  /// |r|^(alpha - 1).
   template <class V>
   GRADOPS_FN V Lower(V r) const {
     return Pow(Abs(r), alpha - 1);

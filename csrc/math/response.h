@@ -1,38 +1,11 @@
 #pragma once
 
-#include "math/penalty.h"
+#include "math/gradient.h"
 #include "math/scalar.h"
 
 namespace gradops::math {
 
-/// The stencil's two derivatives at a pixel: down the rows, along the columns.
-template <class V>
-struct Gradient {
-  V y, x;
-};
-
-template <class V>
-GRADOPS_FN Gradient<V> operator*(V factor, Gradient<V> g) {
-  return {factor * g.y, factor * g.x};
-}
-template <class V>
-GRADOPS_FN Gradient<V> operator+(Gradient<V> a, Gradient<V> b) {
-  return {a.y + b.y, a.x + b.x};
-}
-template <class V>
-GRADOPS_FN Gradient<V> operator-(Gradient<V> a, Gradient<V> b) {
-  return {a.y - b.y, a.x - b.x};
-}
-template <class V>
-GRADOPS_FN V Dot(Gradient<V> a, Gradient<V> b) {
-  return a.y * b.y + a.x * b.x;
-}
-template <class V>
-GRADOPS_FN Gradient<V> Signs(Gradient<V> g) {
-  return {Sign(g.y), Sign(g.x)};
-}
-
-/// What a vector does to the slopes: H_pp v and H_tp v of one pixel.
+/// The products of a vector with the second derivatives at one pixel: H_pp v and H_tp v.
 template <class V>
 struct SecondSlopes {
   Gradient<V> by_pred, by_true;
@@ -45,8 +18,8 @@ struct SecondSlopes {
 //   Second(rho, p, t, v)   d<Slopes, v> / dp and d<Slopes, v> / dt
 // Every response is symmetric in p and t, so slopes by t are Slopes(rho, t, p).
 //   kResiduals   2, or 1 for a joint response
-//   kDifference  the response sees p - t alone, given as p; t is then not read
-//   kIsLong      it takes so many operations that kernels treat it row by row
+//   kDifference  whether the response sees p - t alone: it is given as p, and t is not read
+//   kIsLong      whether it takes so many operations that kernels process it row by row
 
 /// r_k = g_k(p) - g_k(t).
 struct ComponentResponse {
@@ -96,8 +69,8 @@ struct AbsoluteResponse {
   GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
                                     Gradient<V> v) const {
     const Gradient<V> r = Residuals(p, t), sp = Signs(p), st = Signs(t);
-    const Gradient<V> bent = {rho.Curvature(r.y) * sp.y * v.y, rho.Curvature(r.x) * sp.x * v.x};
-    return {{bent.y * sp.y, bent.x * sp.x}, {V(0) - bent.y * st.y, V(0) - bent.x * st.x}};
+    const V cy = rho.Curvature(r.y) * sp.y * v.y, cx = rho.Curvature(r.x) * sp.x * v.x;
+    return {{cy * sp.y, cx * sp.x}, {V(0) - cy * st.y, V(0) - cx * st.x}};
   }
 };
 
@@ -136,14 +109,14 @@ struct MagnitudeResponse {
                                     Gradient<V> v) const {
     const V r = Magnitude(p) - Magnitude(t), inverse = Inverse(Magnitude(p));
     const Gradient<V> unit = Unit(p);
-    const V bent = rho.Curvature(r) * Dot(unit, v);
-    return {bent * unit + (rho.Slope(r) * inverse) * Across(unit, inverse, v),
-            (V(0) - bent) * Unit(t)};
+    const V curved = rho.Curvature(r) * Dot(unit, v);
+    return {curved * unit + (rho.Slope(r) * inverse) * Across(unit, inverse, v),
+            (V(0) - curved) * Unit(t)};
   }
 
  private:
-  /// v - u (u . v), written so that nothing cancels: with |u|^2 = 1 - epsilon / m^2, the part of v
-  /// across u and epsilon / m^2 of v.
+  /// v - u (u . v), written so that nothing cancels: because |u|^2 = 1 - epsilon / m^2, it is the
+  /// part of v across u plus (epsilon / m^2) v.
   template <class V>
   GRADOPS_FN Gradient<V> Across(Gradient<V> u, V inverse, Gradient<V> v) const {
     const V turn = u.x * v.y - u.y * v.x, rest = V(epsilon) * inverse * inverse;
@@ -151,8 +124,8 @@ struct MagnitudeResponse {
   }
 };
 
-/// r = 1 - cos(angle between p and t) = |u_p - u_t|^2 / 2 of the unit gradients: exactly 0 for
-/// equal ones. 0, with its derivatives, where either magnitude is below epsilon or 0.
+/// r = 1 - cos(angle between p and t) = |u_p - u_t|^2 / 2 with the unit gradients u: exactly 0 for
+/// equal ones. r and its derivatives are 0 where either magnitude is below epsilon or 0.
 struct DirectionResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
@@ -160,7 +133,7 @@ struct DirectionResponse {
   double epsilon;
   GRADOPS_FN explicit DirectionResponse(double parameter) : epsilon(parameter) {}
 
-  /// With the angles a of p and b of t: residual = 1 - cos(b - a).
+  /// For p at angle a and t at angle b: residual = 1 - cos(b - a).
   template <class V>
   struct Turn {
     Gradient<V> unit_p, unit_t;
@@ -170,7 +143,7 @@ struct DirectionResponse {
   template <class V>
   GRADOPS_FN Turn<V> TurnOf(Gradient<V> p, Gradient<V> t) const {
     const V mp = Sqrt(Dot(p, p)), mt = Sqrt(Dot(t, t));
-    // 1 where both count, 0 where not, NaN where either is NaN.
+    // 1 where both are long enough, 0 where not, NaN where either is NaN.
     const V both = Gate(mp) * Gate(mt);
     const V ip = V(1) / Select(both > V(0), mp, V(1)), it = V(1) / Select(both > V(0), mt, V(1));
     const Gradient<V> up = ip * p, ut = it * t;
@@ -197,19 +170,19 @@ struct DirectionResponse {
     const V cosine = V(1) - turn.residual;
     const Gradient<V> qp = AngleSlope(turn.unit_p, turn.inverse_p);
     const Gradient<V> qt = AngleSlope(turn.unit_t, turn.inverse_t);
-    // Second derivative of rho(r) by the angles: (a, a) is `bent`, (a, b) its negative.
-    const V bent = curvature * turn.sine * turn.sine + slope * cosine;
-    // The angle's own second derivative: -(u q^T + q u^T) / |p|.
+    // The second derivative of rho(r) by a twice; by a and b it is the negative of that.
+    const V curved = curvature * turn.sine * turn.sine + slope * cosine;
+    // The second derivative of the angle itself times v: -(u q^T + q u^T) v / |p|.
     const Gradient<V> angle_v =
         (V(0) - turn.inverse_p) * (Dot(qp, v) * turn.unit_p + Dot(turn.unit_p, v) * qp);
-    return {(bent * Dot(qp, v)) * qp + (V(0) - slope * turn.sine) * angle_v,
-            (V(0) - bent * Dot(qp, v)) * qt};
+    return {(curved * Dot(qp, v)) * qp + (V(0) - slope * turn.sine) * angle_v,
+            (V(0) - curved * Dot(qp, v)) * qt};
   }
 
  private:
   template <class V>
   GRADOPS_FN V Gate(V m) const {
-    // NaN compares false both times and stays. Infinity, of squares that overflow, becomes NaN.
+    // A NaN compares false both times and stays. Infinity, where squares overflow, becomes NaN.
     return Select(m < V(epsilon), V(0), Select(m > V(0), V(1) + (m - m), m));
   }
   template <class V>
@@ -222,20 +195,19 @@ struct DirectionResponse {
   }
 };
 
-/// r = |n_p - n_t|^2 / 2 of the unit surface normals n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2).
+/// r = |n_p - n_t|^2 / 2 with the unit surface normals n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2).
 struct NormalResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
   static constexpr bool kIsLong = true;
   GRADOPS_FN explicit NormalResponse(double) {}
 
-  /// A unit normal is (-s g, s) with s = 1 / sqrt(1 + |g|^2).
   template <class V>
   struct Vector {
     Gradient<V> g;
     V z;
   };
-  /// s; NaN where the square overflows.
+  /// The s of a unit normal (-s g, s): 1 / sqrt(1 + |g|^2), or NaN where the square overflows.
   template <class V>
   GRADOPS_FN V Height(Gradient<V> g) const {
     const V square = V(1) + Dot(g, g);
@@ -283,8 +255,8 @@ struct NormalResponse {
     const Gradient<V> m = V(-1) * (sp * v + sv * p);
     const V m_along = (V(0) - st * Dot(t, m)) + st * sv;
     const Gradient<V> tp = st * m + (st * st * m_along) * t;
-    const V bent = curvature * Dot(by_p, v);
-    return {bent * by_p + slope * pp, bent * by_t + slope * tp};
+    const V curved = curvature * Dot(by_p, v);
+    return {curved * by_p + slope * pp, curved * by_t + slope * tp};
   }
 };
 

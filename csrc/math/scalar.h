@@ -6,8 +6,8 @@
 
 namespace gradops::math {
 
-// The primitives that penalties and responses are written in, for one number. A SIMD type offers
-// the same names as friends (cpu/simd/simd.h, cpu/simd/simd_math.h), found by argument-dependent
+// The primitives that penalties and responses are written in, for scalars. SIMD types have
+// functions of the same names (cpu/simd/simd.h, cpu/simd/simd_math.h), found by argument-dependent
 // lookup.
 
 GRADOPS_FN float Abs(float x) { return __builtin_fabsf(x); }
@@ -23,7 +23,7 @@ GRADOPS_FN double Select(bool condition, double yes, double no) { return conditi
 GRADOPS_FN float Sqrt(float x) { return ::sqrtf(x); }
 GRADOPS_FN double Sqrt(double x) { return ::sqrt(x); }
 
-/// a * b + c; on a device in one operation, which does not round the product.
+/// a * b + c; on a device as one operation, which does not round the product.
 template <class V>
 GRADOPS_FN V MultiplyAdd(V a, V b, V c) {
   return a * b + c;
@@ -39,7 +39,7 @@ GRADOPS_FN double MultiplyAdd(double a, double b, double c) {
 }
 #endif
 
-// On the device, calls: their code is long, and a kernel has many of them.
+// Not inlined on a device: their code is long, and a kernel calls them in many places.
 #if defined(__CUDACC__)
 __host__ __device__ __noinline__ inline double CalledLog1p(double x) { return ::log1p(x); }
 __host__ __device__ __noinline__ inline double CalledPow(double x, double y) { return ::pow(x, y); }

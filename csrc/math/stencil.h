@@ -37,32 +37,33 @@ struct Stencil {
   double derivative[3];
   double smoothing[3];
   double unit_divisor;  // scale "unit" divides by it: a ramp of slope 1 then has gradient 1
-  // The stencil is this times its taps. Applied to what the taps have added up, which for images of
-  // integers is exact: what cancels then is exactly 0.
+  // The stencil is `scale` times its taps. It multiplies the sum over the taps, which is exact for
+  // images of integers, so that what cancels is exactly 0.
   double scale = 1;
 
-  /// x(i+1) - x(i): no ghosts; the last difference is 0 (border valid: dropped).
+  /// Whether the derivative is x(i+1) - x(i), which has no ghosts: the last difference is 0 or,
+  /// with border valid, dropped.
   GRADOPS_FN bool IsForward() const { return derivative[0] == 0; }
   GRADOPS_FN bool Smooths() const { return smoothing[0] != 0; }
 };
 
-/// Weights of the neighbours index - 1, index, index + 1 along one axis. A weight is 0 where
-/// nothing is to be read: the kernels never multiply by it.
+/// Weights of the neighbours index - 1, index, index + 1 along one axis. Kernels never read a
+/// neighbour of weight 0 or multiply by it.
 struct AxisTaps {
   double derivative[3] = {0, 0, 0};
   double smoothing[3] = {0, 0, 0};
   // Whether the position's residuals count: not where they would leave the image (border valid).
   bool derivative_counts = true;
   bool smoothing_counts = true;
-  // Whether the derivative counts and is 0 whatever the image holds: its support is the pixel then.
+  // Whether the derivative counts but is 0 for every image. Its support is then its own pixel.
   bool derivative_cancels = false;
-  // The neighbours that the residual stands on.
+  // The neighbours in the residual's support.
   bool derivative_support[3] = {false, false, false};
   bool smoothing_support[3] = {false, false, false};
 };
 
-/// Whether the axis is a ring whose ghosts the kernels read as rows and columns of their own, so
-/// that no position is at a border. Of one or two pixels the ghosts are neighbours already.
+/// Whether kernels read the axis as a ring, with ghosts as rows or columns of their own, so that no
+/// position is at a border. Not for one or two pixels, whose ghosts are their neighbours.
 GRADOPS_FN bool Wraps(const Stencil& stencil, Border border, int64_t size) {
   return border == Border::kCircular && !stencil.IsForward() && size > 2;
 }
@@ -73,7 +74,8 @@ GRADOPS_FN int64_t MinimumSize(const Stencil& stencil, Border border) {
   return border == Border::kReflect && !stencil.IsForward() ? 2 : 1;
 }
 
-/// Adds tap `weight` at neighbour k of `index`; returns whether it counts.
+/// Adds the tap `weight` of neighbour k of `index` to `taps`. Returns false if that neighbour makes
+/// the residual leave the image (border valid).
 GRADOPS_FN bool AddTap(double weight, Border border, int64_t index, int k, int64_t size,
                        double taps[3]) {
   if (weight == 0) return true;
@@ -82,7 +84,7 @@ GRADOPS_FN bool AddTap(double weight, Border border, int64_t index, int k, int64
   return position >= 0 || border != Border::kValid;
 }
 
-/// Row `index` of the stencil-and-border operator along an axis of `size` pixels that does not
+/// Row `index` of the operator (stencil and border) along an axis of `size` pixels that does not
 /// wrap.
 GRADOPS_FN AxisTaps ForwardTaps(const Stencil& stencil, Border border, int64_t index,
                                 int64_t size) {
@@ -106,7 +108,7 @@ GRADOPS_FN AxisTaps ForwardTaps(const Stencil& stencil, Border border, int64_t i
   return taps;
 }
 
-/// Row `index` of the transposed operator: weights of the residuals index - 1, index, index + 1.
+/// Row `index` of the transposed operator: the weights of residuals index - 1, index, index + 1.
 GRADOPS_FN AxisTaps AdjointTaps(const Stencil& stencil, Border border, int64_t index,
                                 int64_t size) {
   AxisTaps taps;
@@ -120,8 +122,8 @@ GRADOPS_FN AxisTaps AdjointTaps(const Stencil& stencil, Border border, int64_t i
   return taps;
 }
 
-/// Whether the border touches the forward (adjoint) weights of `index`; if not, the weights are the
-/// stencil's own (for the adjoint: mirrored).
+/// Whether the border changes the forward (adjoint) weights of `index`. If not, they are the
+/// stencil's own taps (the adjoint's are mirrored).
 GRADOPS_FN bool IsForwardEdge(int64_t index, int64_t size) {
   return index < 1 || index >= size - 1;
 }

@@ -6,8 +6,8 @@
 
 namespace gradops {
 
-/// A dense array with its sizes. An empty one of rank 1 stands for one that is not given, or not
-/// wanted.
+/// A dense array with its sizes. An input that is not given, or an output that is not wanted, is an
+/// empty array of rank 1.
 struct Buffer {
   void* data = nullptr;
   Sizes sizes = {0};
@@ -15,7 +15,12 @@ struct Buffer {
   bool IsGiven() const { return sizes.size() != 1 || sizes[0] != 0; }
 };
 
-/// The sizes of the axes of images in the order of the data format.
+/// The axis of images or maps that has the channels.
+inline size_t ChannelAxis(DataFormatId data_format) {
+  return data_format == DataFormatId::kChannelsFirst ? 1 : 3;
+}
+
+/// From the sizes of images in the order of the data format.
 inline ImageShape MakeShape(const Sizes& sizes, DataFormatId data_format) {
   if (data_format == DataFormatId::kChannelsFirst) {
     return {sizes[0], sizes[1], sizes[2], sizes[3], 1};
@@ -23,21 +28,21 @@ inline ImageShape MakeShape(const Sizes& sizes, DataFormatId data_format) {
   return {sizes[0], 1, sizes[1], sizes[2], sizes[3]};
 }
 
-/// An op to run: what the front ends fill in and the launchers read, by the names of the table.
-/// Outputs must not overlap inputs, but for one that may reuse an input's memory.
+/// A call of an op, which front ends fill in and launchers read by the names of the table. Outputs
+/// must not overlap inputs, except for an output that may reuse an input's memory.
 struct OpCall {
   const Op* op;
   Dtype dtype;
   LossOptions options;
   std::vector<Buffer> inputs = {}, outputs = {};  // in the order of the table
 
-  /// The data of an input; null if it is not given.
+  /// The data of an input, or null if it is not given.
   template <class M>
   const M* Input(const char* name) const {
     const Buffer& buffer = inputs[op->IndexOf(op->inputs, name)];
     return buffer.IsGiven() ? static_cast<const M*>(buffer.data) : nullptr;
   }
-  /// The data of an output; null if it is not wanted.
+  /// The data of an output, or null if it is not wanted.
   template <class M>
   M* Output(const char* name) const {
     const Buffer& buffer = outputs[op->IndexOf(op->outputs, name)];
@@ -49,13 +54,12 @@ struct OpCall {
   }
   KernelParams Params() const { return MakeParams(Shape(), options); }
 
-  /// y_true, y_pred, weights and mask.
   template <class S>
   LossInputs<S> Inputs() const {
     return {Input<S>("y_true"), Input<S>("y_pred"), Map<ComputeType<S>>("weights"),
             Map<bool>("mask")};
   }
-  /// A value per loss, from a scalar or a tensor of the shape of the losses.
+  /// An input with one value per loss: a scalar, or a tensor of the shape of the losses.
   template <class T>
   PerExample<T> PerLoss(const char* name) const {
     const Buffer& buffer = inputs[op->IndexOf(op->inputs, name)];
@@ -70,7 +74,7 @@ struct OpCall {
   PixelMap<M> Map(const char* name) const {
     const M* const data = Input<M>(name);
     if (data == nullptr) return {};
-    const size_t axis = options.data_format == DataFormatId::kChannelsFirst ? 1 : 3;
+    const size_t axis = ChannelAxis(options.data_format);
     return {data, inputs[op->IndexOf(op->inputs, name)].sizes[axis] ==
                       inputs[op->ImagesInput()].sizes[axis]};
   }

@@ -5,16 +5,18 @@
 namespace gradops {
 namespace {
 
-std::string NameOf(const std::string& name, int id) {
+/// The name of a choice of an option.
+template <class Id>
+std::string ChoiceName(const std::string& option_name, Id id) {
   for (const Option& option : AllOptions()) {
-    if (option.name == name) return option.choices[static_cast<size_t>(id)];
+    if (option.name == option_name) return option.choices[static_cast<size_t>(id)];
   }
   return "";
 }
 
 std::string SizeText(int64_t size) { return size < 0 ? "?" : std::to_string(size); }
 
-/// Whether two shapes may be the same; `known` becomes what both say.
+/// Whether two shapes may be the same. If so, `known` gets the sizes that either of them knows.
 bool Merge(const Sizes& other, Sizes* known) {
   if (other.size() != known->size()) return false;
   for (size_t i = 0; i < other.size(); ++i) {
@@ -25,14 +27,14 @@ bool Merge(const Sizes& other, Sizes* known) {
   return true;
 }
 
-/// The checks of one call. `images_` is what is known of the four axes of its images.
+/// The checks of one call.
 class Checker {
  public:
   Checker(const Op& op, const LossOptions& options, const std::vector<KnownShape>& inputs)
       : op_(op),
         options_(options),
         inputs_(inputs),
-        channels_(options.data_format == DataFormatId::kChannelsFirst ? 1 : 3) {}
+        channel_axis_(ChannelAxis(options.data_format)) {}
 
   std::string Check() {
     const size_t first = op_.ImagesInput();
@@ -47,9 +49,9 @@ class Checker {
   bool IsKnownToBeGiven(size_t i) const {
     return inputs_[i] && !(op_.inputs[i].is_optional && *inputs_[i] == Sizes{0});
   }
-  std::string Layout() const { return channels_ == 1 ? "[B, C, H, W]" : "[B, H, W, C]"; }
+  std::string Layout() const { return channel_axis_ == 1 ? "[B, C, H, W]" : "[B, H, W, C]"; }
 
-  /// The axes that an argument has beside those of images.
+  /// How many axes an argument has besides those of images.
   static size_t ExtraAxes(const Argument& argument) {
     return argument.shape == ShapeRule::kGradients ? 1 : 0;
   }
@@ -60,7 +62,7 @@ class Checker {
            (rank > 4 ? " and 2" : "") + ", got shape " + ShapeText(shape);
   }
 
-  /// The input that says how large the images are.
+  /// Checks the input that says how large the images are.
   std::string CheckImages(const Argument& argument, const KnownShape& shape) {
     if (!shape) return "";
     const std::string error = CheckRank(argument, *shape);
@@ -93,7 +95,7 @@ class Checker {
 
   std::string CheckMap(const Argument& argument, const Sizes& shape) const {
     Sizes per_pixel = images_, per_channel = images_;
-    per_pixel[channels_] = 1;
+    per_pixel[channel_axis_] = 1;
     std::string wanted = ShapeText(per_pixel);
     if (per_pixel != images_) wanted += " or " + ShapeText(images_);
     if (Merge(shape, &per_pixel) || Merge(shape, &per_channel)) return "";
@@ -110,30 +112,30 @@ class Checker {
            expected + ", got " + ShapeText(shape);
   }
 
-  /// Whether stencil and border are defined for images of this size.
+  /// Checks that stencil and border are defined for images of this size.
   std::string CheckImageSize(const char* argument) const {
     const int64_t minimum = MinimumSizeOfImages(
         math::MinimumSize(TapsOf(options_.stencil), options_.border), options_.levels);
-    const int64_t height = images_[channels_ == 1 ? 2 : 1], width = images_[channels_ == 1 ? 3 : 2];
+    const ImageShape shape = MakeShape(images_, options_.data_format);
     const auto ok = [&](int64_t size) { return size < 0 || size >= minimum; };
-    if (ok(height) && ok(width)) return "";
-    const std::string scales =
-        options_.levels.count == 1
-            ? ""
-            : " for scales=" + std::to_string(options_.levels.count) + " with downsample '" +
-                  NameOf("downsample", static_cast<int>(options_.levels.downsample)) + "'";
+    if (ok(shape.height) && ok(shape.width)) return "";
+    const std::string scales = options_.levels.count == 1
+                                   ? ""
+                                   : " for scales=" + std::to_string(options_.levels.count) +
+                                         " with downsample '" +
+                                         ChoiceName("downsample", options_.levels.downsample) + "'";
     return std::string(argument) + " is too small" + scales + ": border '" +
-           NameOf("border", static_cast<int>(options_.border)) + "' with stencil '" +
-           NameOf("stencil", static_cast<int>(options_.stencil)) +
-           "' needs height and width of at least " + std::to_string(minimum) + ", got height " +
-           SizeText(height) + " and width " + SizeText(width);
+           ChoiceName("border", options_.border) + "' with stencil '" +
+           ChoiceName("stencil", options_.stencil) + "' needs height and width of at least " +
+           std::to_string(minimum) + ", got height " + SizeText(shape.height) + " and width " +
+           SizeText(shape.width);
   }
 
   const Op& op_;
   const LossOptions& options_;
   const std::vector<KnownShape>& inputs_;
-  const size_t channels_;
-  Sizes images_ = {-1, -1, -1, -1};
+  const size_t channel_axis_;
+  Sizes images_ = {-1, -1, -1, -1};  // what is known of the images' sizes
 };
 
 }  // namespace
@@ -142,7 +144,7 @@ std::string ShapeText(const KnownShape& shape) {
   if (!shape) return "?";
   std::string text = "[";
   for (const int64_t size : *shape) text += (text.size() > 1 ? "," : "") + SizeText(size);
-  return text + (shape->size() > Sizes::kMaximumRank ? ",...]" : "]");
+  return text + (shape->size() > Sizes::kMaxRank ? ",...]" : "]");
 }
 
 std::string CheckShapes(const Op& op, const LossOptions& options,

@@ -5,13 +5,11 @@
 
 #include "op/call.h"
 
-// The checks of a call, one for all front ends: they name the argument, what it must be and what it
-// is. Argument names are Python's, so that an error names what the caller wrote.
+// The checks of a call, which all front ends share. Errors name arguments as Python does.
 
 namespace gradops {
 
-/// What is known of a shape: its sizes, negative where unknown, or nothing where the rank is
-/// unknown.
+/// What is known of a shape: its sizes, negative where unknown, or nothing if its rank is unknown.
 using KnownShape = std::optional<Sizes>;
 
 /// "[2,8,8,3]", with "?" for what is unknown.
@@ -24,7 +22,7 @@ std::string CheckShapes(const Op& op, const LossOptions& options,
 /// "" or what is wrong with the shapes of a call's inputs.
 std::string CheckShapes(const OpCall& call);
 
-/// The shape of an output of an op whose inputs were checked.
+/// The shape of an output. The call's inputs must have been checked.
 Sizes OutputSizes(const Argument& output, const OpCall& call);
 
 }  // namespace gradops

@@ -5,7 +5,7 @@
 namespace gradops {
 namespace {
 
-/// By the position of the op in the table; null for those without a launcher.
+/// The launchers in the order of the table of ops; null for ops without one.
 template <class Queue>
 std::vector<Launcher<Queue>>& Launchers() {
   static auto* const launchers = new std::vector<Launcher<Queue>>(Ops().size());

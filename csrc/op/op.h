@@ -8,19 +8,18 @@
 #include "family/options.h"
 #include "op/sizes.h"
 
-// The one table that knows the ops: their names, inputs, outputs, attributes, rules of shape and
-// dtype, and documentation. The TensorFlow ops, their shape functions and kernels, the kernels for
-// XLA, the functions of gradops._kernels and the emulation are made from it. To add an op: a row in
-// op/ops.cc, a launcher in cpu/launch/ and one in cuda/launch/, and its function and gradient in
-// gradops/_fused/ops.py and gradients.py.
+// The table of ops: their names, inputs, outputs, attributes, rules of shape and dtype, and
+// documentation. The TensorFlow ops, their shape functions and kernels, the kernels for XLA, the
+// functions of gradops._kernels and the emulation are made from it. CONTRIBUTING.md says how to add
+// an op.
 
 namespace gradops {
 
-/// The partial sums of SumAbsoluteDifference.
+/// How many partial sums SumAbsoluteDifference has.
 inline constexpr int64_t kSums = 1024;
 
-/// The dtype of an argument: that of the images, that in which they are computed, or bool.
-enum class Element { kImage, kCompute, kBool };
+/// The dtype of an argument: that of the images, the one in which they are computed, or bool.
+enum class DtypeRule { kImage, kCompute, kBool };
 
 /// The shape of an argument, in the order of the data format.
 enum class ShapeRule {
@@ -35,14 +34,14 @@ enum class ShapeRule {
 /// An input or an output of an op.
 struct Argument {
   const char* name;
-  Element element;
+  DtypeRule dtype;
   ShapeRule shape;
   const char* doc;
-  /// An input: an empty tensor of rank 1 may stand for it. An output: it need not be computed.
+  /// Whether an input may be an empty tensor of rank 1, or an output need not be computed.
   bool is_optional = false;
-  /// An optional output: the boolean attribute that says whether it is computed, else empty.
+  /// For an optional output: the boolean attribute that asks for it, if there is one.
   const char* wanted_by = "";
-  /// An output: the input whose memory it may take over, else empty.
+  /// For an output: the input whose memory it may reuse, if there is one.
   const char* reuses = "";
 };
 
@@ -51,17 +50,17 @@ struct Op {
   OptionSet option_set;
   std::vector<Argument> inputs, outputs;
   const char* doc;
-  /// Not an op of TensorFlow: what memory allows, for the benchmarks (docs/performance.md).
+  /// A memory benchmark (docs/performance.md), which TensorFlow has no op for.
   bool is_roofline = false;
 
-  /// The input that says how large the images are, and their dtype: the first that has to be given.
+  /// The index of the input that gives the images' size and dtype: the first that is not optional.
   size_t ImagesInput() const;
-  /// The position of an argument among the inputs or the outputs.
+  /// The index of an argument among `arguments`, the inputs or the outputs.
   size_t IndexOf(const std::vector<Argument>& arguments, const char* argument) const;
   /// The options that it has as attributes.
   std::vector<const Option*> Options() const;
-  /// Sets options by `get(name, &text)`, which says whether one is given, and checks them together.
-  /// Returns "" or what is wrong.
+  /// Sets the options for which get(name, &text) returns true, and checks them together. Returns ""
+  /// or what is wrong.
   template <class Get>
   std::string ReadOptions(Get&& get, LossOptions* options) const;
 };

@@ -7,7 +7,7 @@ namespace gradops {
 namespace {
 
 constexpr bool kIsRoofline = true;
-constexpr Element kImage = Element::kImage, kCompute = Element::kCompute;
+constexpr DtypeRule kImage = DtypeRule::kImage, kCompute = DtypeRule::kCompute;
 
 Argument Optional(Argument argument) {
   argument.is_optional = true;
@@ -35,7 +35,7 @@ Argument Losses(const char* name, const char* doc) {
   return {name, kCompute, ShapeRule::kLosses, doc};
 }
 
-/// The inputs of the loss ops: what every loss is a function of, and then others.
+/// The inputs of a loss op: those that all of them have, and then its own.
 std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
   std::vector<Argument> inputs = {
       Optional(
@@ -43,7 +43,7 @@ std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
       Images("y_pred", "Predicted images, same shape."),
       Optional({"weights", kCompute, ShapeRule::kMap,
                 "Weights of the residuals, [B, H, W, 1] or [B, H, W, C]; an empty tensor for 1."}),
-      Optional({"mask", Element::kBool, ShapeRule::kMap,
+      Optional({"mask", DtypeRule::kBool, ShapeRule::kMap,
                 "Which pixels are valid, in the same shapes; an empty tensor for all."}),
   };
   inputs.insert(inputs.end(), others.begin(), others.end());
@@ -64,17 +64,19 @@ const std::vector<Op>& Ops() {
                "none.")},
        "loss_b = sum of w penalty(residual) over the counted residuals of example b / D_b, where "
        "the residuals compare the stencils of y_pred and y_true and D_b is what the normalizer "
-       "says. For inference and evaluation, two reads of memory. Its gradient recomputes; see "
-       "Gradops>LossMemo for training."},
+       "says. Takes two reads of memory, for inference and evaluation. Its gradient is computed "
+       "from "
+       "the images again; for training see Gradops>LossMemo."},
       {"LossMemo",
        OptionSet::kLoss,
        LossInputsAnd({Losses("expected",
-                             "The upstream gradient that the caller foresees, a scalar "
-                             "or of the shape of loss.")}),
+                             "The upstream gradient that the caller predicts, a scalar or of the "
+                             "shape of loss.")}),
        {Losses("loss", "As that of Gradops>Loss."),
         Optional(Images("memo", "Same shape as y_pred."))},
-       "Gradops>Loss that also keeps memo_b = expected_b * d loss_b / d y_pred, found in the same "
-       "sweep, so two reads and one write of memory for a whole training step."},
+       "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
+       "Both "
+       "are found in one sweep, so a training step takes two reads and one write of memory."},
       {"LossGrad",
        OptionSet::kLoss,
        LossInputsAnd({
@@ -82,12 +84,11 @@ const std::vector<Op>& Ops() {
                            "Output of Gradops>LossMemo for the same images and options, or "
                            "an empty tensor.")),
            Losses("expected", "What that op was given; unused without a memo."),
-           Losses("upstream", "The gradient that arrives at loss, a scalar or of its shape."),
+           Losses("upstream", "The gradient by loss, a scalar or of its shape."),
        }),
        {Reusing("memo", Images("gradient", "Same shape as y_pred."))},
-       "gradient_b = upstream_b * d loss_b / d y_pred. A memo changes how fast the gradient is "
-       "found and never what it means. Where upstream_b equals expected_b the gradient is the memo "
-       "itself."},
+       "gradient_b = upstream_b * d loss_b / d y_pred. A memo makes it faster and does not change "
+       "what it is. Where upstream_b equals expected_b, the gradient is the memo itself."},
       {"LossGradGrad",
        OptionSet::kLoss,
        LossInputsAnd({Images("vector", "Same shape as y_pred."),
@@ -103,8 +104,8 @@ const std::vector<Op>& Ops() {
        LossInputsAnd({}),
        {{"counts", kCompute, ShapeRule::kCounts,
          "[B, 2] for down the rows and along the columns, [B, 1] for a joint response."}},
-       "The sums of the weights of the counted residuals, by example and axis. Looks at the shape "
-       "of y_pred, weights and mask only."},
+       "The sums of the weights of the counted residuals, by example and axis. Of y_pred only the "
+       "shape matters."},
       {"ImageGradients",
        OptionSet::kImages,
        {kImagesInput},

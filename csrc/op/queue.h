@@ -6,28 +6,29 @@
 #include <string>
 #include <vector>
 
-// What the launchers take to run an op with: a pool of threads, or a stream of a CUDA device. Needs
-// no CUDA header.
+// What launchers run an op with: a pool of threads, or a stream of a CUDA device. Needs no CUDA
+// headers.
 
 namespace gradops {
 
-/// parallel_for(count, unit) calls unit(0) .. unit(count - 1), each once, in any order and possibly
-/// at the same time, and returns when all are done. Work is cut into units by shape alone, so
-/// results do not depend on how many threads run them.
+/// parallel_for(count, run_unit) calls run_unit(0) .. run_unit(count - 1), each once, in any order
+/// and possibly at the same time, and returns when all are done. Work is cut into units by shape
+/// alone, so results do not depend on the number of threads.
 using ParallelFor =
     std::function<void(int64_t count, const std::function<void(int64_t unit)>& run_unit)>;
 
 namespace cuda {
 
-/// Where work is enqueued, and what gives it scratch memory: aligned to 16 bytes, of the device,
-/// and not reused before the work that was enqueued up to then is done. Null if there is none.
+/// A stream to enqueue work on, with an allocator of scratch memory.
 struct Queue {
   void* stream;  // cudaStream_t
+  /// Returns memory of the device, aligned to 16 bytes, or null if there is none left. It must not
+  /// be reused before the work that is enqueued during the call has run.
   std::function<void*(size_t bytes)> allocate;
 };
 
-/// Scratch memory for callers that have no allocator of their own: of the stream's pool, and given
-/// back to it in the stream's order.
+/// Scratch memory for callers without an allocator. It comes from the memory pool of the stream's
+/// device, and goes back to it in stream order on destruction.
 class StreamMemory {
  public:
   explicit StreamMemory(void* stream) : stream_(stream) {}
@@ -41,14 +42,14 @@ class StreamMemory {
   std::vector<void*> blocks_;
 };
 
-/// "" or why this process cannot run the kernels: there is no driver, or it is older than the
-/// toolkit that they were built with needs. Asks the driver once.
+/// "" or why this process cannot run the kernels: there is no driver, or it is too old for the
+/// toolkit that they were built with. Asks the driver once.
 std::string CheckDriver();
 
-/// Launches an empty kernel: the least that a launch costs.
+/// Launches an empty kernel, to measure what a launch costs.
 std::string LaunchNothing(const Queue& queue);
 
-/// Messages that begin so are CUDA's, of a launch that failed.
+/// The beginning of errors that CUDA reports.
 inline constexpr const char* kCudaError = "CUDA: ";
 /// The error for several levels: gradops/_scales.py composes such losses where there is a GPU.
 inline constexpr const char* kNoLevels =

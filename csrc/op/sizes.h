@@ -6,12 +6,12 @@
 
 namespace gradops {
 
-/// The sizes of a tensor's axes. Allocates nothing, as every call of an op has several. No argument
-/// of an op has more than five axes: what has more than kMaximumRank is told apart by its rank
-/// alone.
+/// The sizes of a tensor's axes, without allocating memory: every call of an op has several.
+/// Arguments of ops have at most five axes, so beyond kMaxRank sizes are not kept and only the rank
+/// is.
 class Sizes {
  public:
-  static constexpr size_t kMaximumRank = 8;
+  static constexpr size_t kMaxRank = 8;
 
   Sizes() = default;
   Sizes(std::initializer_list<int64_t> sizes) : Sizes(sizes.begin(), sizes.end()) {}
@@ -21,7 +21,7 @@ class Sizes {
   }
 
   void push_back(int64_t size) {
-    if (rank_ < kMaximumRank) sizes_[rank_] = size;
+    if (rank_ < kMaxRank) sizes_[rank_] = size;
     ++rank_;
   }
   size_t size() const { return rank_; }
@@ -29,8 +29,8 @@ class Sizes {
   int64_t& operator[](size_t axis) { return sizes_[axis]; }
   int64_t operator[](size_t axis) const { return sizes_[axis]; }
   const int64_t* begin() const { return sizes_; }
-  /// The end of the sizes that are kept.
-  const int64_t* end() const { return sizes_ + (rank_ < kMaximumRank ? rank_ : kMaximumRank); }
+  /// The end of the sizes that are kept: at most kMaxRank.
+  const int64_t* end() const { return sizes_ + (rank_ < kMaxRank ? rank_ : kMaxRank); }
 
   bool operator==(const Sizes& other) const {
     if (rank_ != other.rank_) return false;
@@ -42,7 +42,7 @@ class Sizes {
   bool operator!=(const Sizes& other) const { return !(*this == other); }
 
  private:
-  int64_t sizes_[kMaximumRank];
+  int64_t sizes_[kMaxRank];
   size_t rank_ = 0;
 };
 

@@ -1,7 +1,7 @@
-"""Shapes and numbers, checked as the fused ops check theirs, in the same words.
+"""Checks of shapes and values, with the same errors as those of the fused ops.
 
-What is wrong is an InvalidArgumentError in eager mode and a ValueError in a graph; what a graph
-learns when it runs, an InvalidArgumentError. Dtypes and options were checked before.
+Errors are InvalidArgumentErrors in eager mode and when a graph runs, and ValueErrors when a graph
+is built. Dtypes and options were checked before.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import tensorflow as tf
 from gradops._composite.stencils import Stencil
 from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
 from gradops._inputs.same_shape import equal_size, of_rank_4, same_shape
-from gradops._inputs.tensors import is_absent, shape_error, shape_text, size_text, with_assert
+from gradops._inputs.tensors import AXES, is_absent, shape_error, shape_text, size_text, with_assert
 
-# Dtype of weights -> the range of an example's largest one, if that is not 0: WeightRange of
+# Dtype of weights -> the range of an example's largest weight unless that is 0, as WeightRange of
 # csrc/family/counts.h.
 _WEIGHT_RANGES = {tf.float32: (1e-30, 1e19), tf.float64: (1e-290, 1e150)}
 
 
 def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tensor:
-    """The images, of rank 4 and large enough."""
-    images = of_rank_4(argument, images, _data_format(stencil.channel_axis))
+    """The images, checked to have rank 4 and to be large enough."""
+    images = of_rank_4(argument, images, stencil.data_format)
     least = stencil.minimum_size()
     message = (
         f"{argument} is too small: border {stencil.border!r} with stencil {stencil.name!r} needs "
         f"height and width of at least {least}, got"
     )
-    axes = [stencil.height_axis, stencil.width_axis]
+    axes = stencil.axes[:2]
     height, width = (images.shape[axis] for axis in axes)
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(f"{message} height {size_text(height)} and width {size_text(width)}")
@@ -37,27 +37,27 @@ def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tenso
 
 
 def check_target(
-    y_true: tf.Tensor, y_pred: tf.Tensor, channel_axis: int
+    y_true: tf.Tensor, y_pred: tf.Tensor, data_format: str
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both, of one shape: checked now if that is known, or in the graph."""
+    """Both images, checked to have the same shape."""
     message = "y_true and y_pred must have the same shape"
-    y_true = of_rank_4("y_true", y_true, _data_format(channel_axis))
+    y_true = of_rank_4("y_true", y_true, data_format)
     y_true = same_shape(y_true, y_pred, message)
     if y_pred.shape.is_fully_defined():  # ensure_shape has no forward mode
         return y_true, y_pred
     return y_true, tf.ensure_shape(y_pred, y_true.shape)
 
 
-def check_mask(mask: tf.Tensor, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
-    """The mask, None if it is absent."""
-    return None if is_absent(mask) else _check_per_pixel("mask", mask, images, channel_axis)
+def check_mask(mask: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor | None:
+    """The mask, or None if it is absent."""
+    return None if is_absent(mask) else _check_per_pixel("mask", mask, images, data_format)
 
 
-def check_weights(weights: tf.Tensor, images: tf.Tensor, channel_axis: int) -> tf.Tensor | None:
-    """The weights, None if they are absent; their gradient raises."""
+def check_weights(weights: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor | None:
+    """The weights, or None if they are absent. The gradient by them raises."""
     if is_absent(weights):
         return None
-    weights = _check_per_pixel("weights", weights, images, channel_axis)
+    weights = _check_per_pixel("weights", weights, images, data_format)
     return _not_differentiable(_in_range(_non_negative(weights)))
 
 
@@ -66,8 +66,8 @@ def _not_differentiable(weights):
     graph = _current_graph()
 
     def gradient(upstream):
-        # TensorFlow builds the backward function of a tf.function, in a graph of its own, for all
-        # arguments, asked for or not: that must not fail. What it computes is right.
+        # TensorFlow builds the backward function of a tf.function in another graph and for all
+        # arguments, whether or not they are wanted. That must not fail.
         if graph is not _current_graph():
             return upstream
         return refused(weights, upstream, WEIGHTS_MESSAGE)
@@ -88,9 +88,9 @@ def _non_negative(weights: tf.Tensor) -> tf.Tensor:
 
 
 def _in_range(weights: tf.Tensor) -> tf.Tensor:
-    """Weights of which each example's largest is 0 or in `_WEIGHT_RANGES`.
+    """The weights, checked that each example's largest is 0 or in `_WEIGHT_RANGES`.
 
-    Bits are compared rather than numbers: the processor takes subnormal numbers for 0.
+    Compares bits instead of values, because the processor takes subnormal numbers for 0.
     """
     least, most = _WEIGHT_RANGES[weights.dtype]
     integer = tf.int64 if weights.dtype == tf.float64 else tf.int32
@@ -109,10 +109,11 @@ def _in_range(weights: tf.Tensor) -> tf.Tensor:
 
 
 def _check_per_pixel(
-    argument: str, values: tf.Tensor, images: tf.Tensor, channel_axis: int
+    argument: str, values: tf.Tensor, images: tf.Tensor, data_format: str
 ) -> tf.Tensor:
-    """The values, of the shape of the images or with one channel."""
-    values = of_rank_4(argument, values, _data_format(channel_axis))
+    """The values, checked to have the shape of the images or one channel."""
+    values = of_rank_4(argument, values, data_format)
+    channel_axis = AXES[data_format][2]
     one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
     allowed = " or ".join(dict.fromkeys([shape_text(one_channel), shape_text(images.shape)]))
     message = f"{argument} must have shape {allowed}, got"
@@ -134,7 +135,3 @@ def _check_per_pixel(
     of_images = tf.where(tf.equal(channels, 1), channels, wanted[channel_axis])
     sizes.insert(channel_axis, equal_size(channels, of_images))
     return tf.ensure_shape(tf.reshape(values, sizes), values.shape)
-
-
-def _data_format(channel_axis: int) -> str:
-    return "channels_first" if channel_axis == 1 else "channels_last"

@@ -1,7 +1,7 @@
-"""The functions of _fused/ops.py by TensorFlow's public ops.
+"""The composite backend: the functions of _fused/ops.py, made of TensorFlow's public ops.
 
-The same arguments and results, up to rounding, at many times the cost in time and memory; and what
-there is no fused op for. Gradients are TensorFlow's own, of any order.
+Arguments and results are the same up to rounding, at many times the cost in time and memory. Also
+has functions for which there is no fused op. Gradients are TensorFlow's own, of any order.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from gradops._inputs.tensors import Inputs, loss_dtype
 def loss(
     inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
 ) -> tf.Tensor:
-    """Per-example losses; upstream and factor are hints, of no use here."""
+    """Per-example losses. The hints upstream and factor are not used."""
     del upstream, factor
     problem, normalizer = Problem(inputs, options), options["normalizer"]
     if problem.is_difference_of_sobel_edges():
         mean = problem.mean_of_sobel_edges()
         return 2 * mean if normalizer == "pixels" else mean
     divisor = NORMALIZERS[normalizer](problem)
-    # Weights that are all 0 make the loss and the gradient 0, also those of a NaN.
+    # If all weights are 0, loss and gradient are 0 even for NaN images.
     total = problem.sums(divisor > 0 if problem.has_weights() else None)
     return tf.math.divide_no_nan(tf.reduce_sum(total, axis=1), divisor)
 
 
 def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The means of |y_pred - y_true| over the valid pixels and channels, by their weights: [B]."""
+    """The weighted means of |y_pred - y_true| over the valid pixels and channels, [B]."""
     problem = Problem(inputs, options)
     divisor = problem.pixels()
     if options["normalizer"] == "batch":
@@ -53,13 +53,13 @@ def value_and_gradient(
 
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sums by example and axis, and what they are sums over, which is not differentiable."""
+    """The sums by example and axis, and the sums of the weights, which are not differentiable."""
     problem = Problem(inputs, options)
     return problem.sums(), problem.counts()
 
 
 def residual_map(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The sums over the residuals of each pixel and channel, of the shape of the images."""
+    """The sums over the residuals of each pixel and channel, with the shape of the images."""
     return tf.add_n(Problem(inputs, options).terms())
 
 
@@ -76,7 +76,7 @@ def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
 
 
 def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
-    """sqrt(dy^2 + dx^2 + response_epsilon) of images, with derivatives 0 where it is 0."""
+    """sqrt(dy^2 + dx^2 + response_epsilon) of images, with derivative 0 where it is 0."""
     stencil = stencil_of(options)
     images = check_images("images", images, stencil)
     x = tf.cast(images, loss_dtype(images.dtype))

@@ -1,6 +1,6 @@
-"""rho(r): what a residual costs. Slopes are TensorFlow's own, of forms that are 0 at ties.
+"""The penalties rho(r), written so that TensorFlow's derivatives of them are 0 at r = 0.
 
-Second derivatives too; of a NaN residual they are not always NaN, as those of l2 (2 for any r).
+Second derivatives at a NaN residual are not always NaN: that of l2 is 2 for any r.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Penalty(NamedTuple):
 
 
 def positive(value: float, dtype: tf.DType) -> float:
-    """A value > 0 that does not underflow to 0 in the dtype (nor where subnormals are flushed)."""
+    """A value > 0, raised to the smallest normal number of the dtype if it is below that."""
     return max(value, float(np.finfo(dtype.as_numpy_dtype).tiny))
 
 
@@ -45,7 +45,7 @@ def _log(r: tf.Tensor, epsilon: float) -> tf.Tensor:
 
 
 def _power(r: tf.Tensor, alpha: float) -> tf.Tensor:
-    """|r|^alpha; at r = 0 the curvature is that of the square for alpha 2, 0 for any other."""
+    """|r|^alpha. At r = 0 the curvature is 2 for alpha 2, and 0 for any other."""
     if alpha == 1:
         return tf.abs(r)
     if alpha == 2:
@@ -66,7 +66,7 @@ PENALTIES = {
 
 
 def penalty_of(options: Options) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The penalty that these options ask for, as a function of the residual alone."""
+    """The penalty of these options as a function of the residual alone."""
     penalty, text = PENALTIES[options["penalty"]], options["penalty_parameter"]
     values = dict(penalty.parameters)
     if text:

@@ -1,4 +1,4 @@
-"""What the functions of the loss share: checked inputs, and sums over residuals."""
+"""What the functions of the loss share: checked inputs and sums over residuals."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class Problem:
         self._is_component = options["response"] == "component"
         self._response = RESPONSES[options["response"]]
         self._response_epsilon = float(options["response_epsilon"] or 0)
-        channel_axis = self._stencil.channel_axis
+        data_format = self._stencil.data_format
         p, t = checks.check_images("y_pred", inputs.y_pred, self._stencil), None
         if not is_absent(inputs.y_true):
-            t, p = checks.check_target(inputs.y_true, p, channel_axis)
-        self._mask = checks.check_mask(inputs.mask, p, channel_axis)
-        self._weights = checks.check_weights(inputs.weights, p, channel_axis)
+            t, p = checks.check_target(inputs.y_true, p, data_format)
+        self._mask = checks.check_mask(inputs.mask, p, data_format)
+        self._weights = checks.check_weights(inputs.weights, p, data_format)
         dtype = loss_dtype(p.dtype)
         self._p = tf.cast(p, dtype)
         self._t = None if t is None else tf.cast(t, dtype)
         counted = support.counted(
             self._stencil, self._response.joint, self._mask, tf.shape(self._p)
         )
-        # A weight of 0 hides what it weighs, as the mask does.
+        # A weight of 0 drops a residual, as the mask does.
         self._weighted = None if self._weights is None else self._weights > 0
         self._flags = tuple(support.both(flags, self._weighted) for flags in counted)
 
     def is_difference_of_sobel_edges(self) -> bool:
         """Whether `mean_of_sobel_edges` is defined."""
         plain = self._mask is None and self._weights is None
-        filled = self._p.shape.num_elements() != 0  # Which tf.image.sobel_edges rejects.
+        filled = self._p.shape.num_elements() != 0  # tf.image.sobel_edges rejects empty images.
         return plain and filled and self._is_component and self._stencil.is_sobel_edges()
 
     def mean_of_sobel_edges(self) -> tf.Tensor:
-        """The mean of rho(r) over all residuals, written as users write it: [B]."""
+        """The mean of rho(r) over all residuals, [B], the way users write it."""
         residuals = sobel_edges(self._p)
         if self._t is not None:
             residuals -= sobel_edges(self._t)
@@ -61,29 +61,28 @@ class Problem:
     def sums(self, examples: tf.Tensor | None = None) -> tf.Tensor:
         """The sums of w rho(r) over the counted residuals of each example and axis, [B, K].
 
-        Only residuals of the examples (bool, [B] or a scalar; None: all) are used. The others' NaN
-        and Inf change nothing.
+        Uses only residuals of `examples` (bool, [B] or a scalar; None: all). A NaN or Inf in the
+        others changes nothing.
         """
         terms = self.terms(examples)
         return tf.stack([tf.reduce_sum(each, axis=[1, 2, 3]) for each in terms], axis=1)
 
     def terms(self, examples: tf.Tensor | None = None) -> list[tf.Tensor]:
-        """K images of w rho(r), 0 where a residual does not count; examples as of `sums`."""
+        """K images of w rho(r), 0 where a residual does not count. For `examples`, see `sums`."""
         y, x = self._flags
         if examples is not None:
             examples = tf.reshape(examples, [-1, 1, 1, 1])
             y, x = support.both(y, examples), support.both(x, examples)
         p = support.keep(self._mask, self._p)
         t = None if self._t is None else support.keep(self._mask, self._t)
-        if self._is_component and t is not None:  # Linear: the stencil of the difference.
+        if self._is_component and t is not None:  # Linear: takes the stencil of the difference.
             p, t = p - t, None
         gradients = self._gradients(p, (y, x)), self._gradients(t, (y, x))
         residuals = self._response.residuals(*gradients, self._response_epsilon)
-        # One residual for both components is paired with y alone; its flags are the same.
+        # A joint response has one residual, which zip pairs with y; y and x are the same then.
         return [self._term(r, flags) for r, flags in zip(residuals, (y, x), strict=False)]
 
     def has_weights(self) -> bool:
-        """Whether there are weights."""
         return self._weights is not None
 
     def pixels(self) -> tf.Tensor:
@@ -91,7 +90,7 @@ class Problem:
         return support.total_weight(self._mask, self._weights, self._p)
 
     def pixel_sums(self) -> tf.Tensor:
-        """The sums of w |p - t| over them, [B]."""
+        """The sum of w |p - t| over the valid pixels and channels of each example, [B]."""
         kept = support.both(self._mask, self._weighted)
         differences = self._p if self._t is None else self._p - self._t
         terms = tf.abs(support.keep(kept, differences))
@@ -100,7 +99,7 @@ class Problem:
         return tf.reduce_sum(terms, axis=[1, 2, 3])
 
     def _gradients(self, images: tf.Tensor | None, flags: support.FlagsPair) -> Pair:
-        """(gy, gx) where they count and 0 elsewhere; scalars for the image that is 0."""
+        """(gy, gx) where they count and 0 elsewhere; scalar zeros for an absent image."""
         if images is None:
             return (tf.zeros([], self._p.dtype),) * 2
         gy, gx = self._stencil.gradients(images)

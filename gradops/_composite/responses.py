@@ -1,4 +1,4 @@
-"""Residuals r: what of the gradients g = (gy, gx) of two images is compared."""
+"""The responses: residuals r that compare the gradients g = (gy, gx) of two images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gradops._composite.stencils import Pair
 
 
 class Response(NamedTuple):
-    """residuals(g_p, g_t, response_epsilon) -> one tensor for each axis that is summed apart."""
+    """residuals(g_p, g_t, response_epsilon) -> one tensor per axis, or one for a joint response."""
 
     residuals: Callable[[Pair, Pair, float], tuple[tf.Tensor, ...]]
-    joint: bool  # One residual of both components, which counts where both do.
+    joint: bool  # Whether there is one residual, which counts where both components do.
     epsilon: float | None = None  # The default of response_epsilon, if it is a parameter.
 
 
 def magnitude(g: Pair, epsilon: float) -> tf.Tensor:
-    """sqrt(gy^2 + gx^2 + epsilon); the first and second derivative are 0 where it is 0."""
+    """sqrt(gy^2 + gx^2 + epsilon), with first and second derivatives 0 where it is 0."""
     square = _square(g)
     if epsilon:
         return tf.sqrt(square + positive(epsilon, square.dtype))
@@ -45,13 +45,13 @@ def _absolute(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
 
 
 def _direction(p: Pair, t: Pair, epsilon: float) -> tuple[tf.Tensor, ...]:
-    """|u_p - u_t|^2 / 2 of u = g / |g|; 0 where either |g| is below epsilon or 0, NaN for NaN."""
+    """|u_p - u_t|^2 / 2 with u = g / |g|; 0 where either |g| is below epsilon or 0, NaN for NaN."""
     flat = _is_flat(p, epsilon) | _is_flat(t, epsilon)
     flat &= ~tf.math.is_nan(_square(p) + _square(t))
     one, zero = tf.ones([], p[0].dtype), tf.zeros([], p[0].dtype)
     units = []
     for g in (p, t):
-        # Both selections matter: neither the values nor the slopes of flat regions are used.
+        # Selects twice, so that neither values nor slopes of flat regions are used.
         gy, gx = (tf.where(flat, zero, component) for component in g)
         length = _length(tf.where(flat, one, _square((gy, gx))))
         units.append((gy / length, gx / length))
@@ -60,7 +60,7 @@ def _direction(p: Pair, t: Pair, epsilon: float) -> tuple[tf.Tensor, ...]:
 
 
 def _normal(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
-    """|n_p - n_t|^2 / 2 of n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2)."""
+    """|n_p - n_t|^2 / 2 with n = (-gx, -gy, 1) / sqrt(1 + gx^2 + gy^2)."""
     normals = []
     for gy, gx in (p, t):
         length = _length(1 + _square((gy, gx)))
@@ -69,7 +69,7 @@ def _normal(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
 
 
 def _length(square: tf.Tensor) -> tf.Tensor:
-    """sqrt(square), NaN where the square overflowed: a quotient would be 0 without a sign."""
+    """sqrt(square), or NaN where the square overflowed: a quotient by it would silently be 0."""
     return tf.sqrt(square) + tf.stop_gradient(square - square)
 
 

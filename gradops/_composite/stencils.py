@@ -3,7 +3,7 @@
     gy = D_h M_w x,  gx = D_w M_h x
 
 D differentiates along one axis, M smooths along the other. Only non-zero taps are read, so a NaN
-reaches those outputs alone whose support holds it.
+reaches only the outputs that have it in their support.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gradops._inputs.checks import Options
+from gradops._inputs.tensors import AXES
 
 Pair = tuple[tf.Tensor, tf.Tensor]  # gy and gx, always in this order.
-
 
 # [3, 3, 1, 2]: down the rows, along the columns.
 _SOBEL_FILTERS = [
@@ -27,12 +27,12 @@ _SOBEL_FILTERS = [
 
 
 class Taps(NamedTuple):
-    """Derivative (-1, 0, 1), smoothing (side, centre, side)."""
+    """Taps of a stencil: derivative (-1, 0, 1) and smoothing (side, centre, side)."""
 
     side: float
     centre: float
-    divisor: float  # What the scale "unit" divides by.
-    forward: bool = False  # Derivative x(i + 1) - x(i) instead, 0 at the last position.
+    divisor: float  # What scale "unit" divides by.
+    forward: bool = False  # Whether the derivative is x(i + 1) - x(i), 0 at the last position.
 
 
 STENCILS = {
@@ -45,48 +45,46 @@ STENCILS = {
 # Border -> the smallest H and W of stencils with three taps.
 BORDERS = {"reflect": 2, "replicate": 1, "zero": 1, "circular": 1, "valid": 3}
 SCALES = ("raw", "unit")
+DATA_FORMATS = tuple(AXES)
 
-# Border -> the positions that the ghosts before the first and after the last one are copies of.
-# With the others ghosts are 0; `Stencil.inside` says where "valid" reads one.
+# Border -> the positions that are copied before the first and after the last one. With the other
+# borders ghosts are 0; `Stencil.inside` says where "valid" reads one.
 _GHOSTS = {"reflect": (1, -2), "replicate": (0, -1), "circular": (-1, 0)}
 # In an axis of up to this size both derivative taps read the same pixel, or none, and cancel.
 _CANCELLING_SIZES = {"replicate": 1, "zero": 1, "circular": 2}
 
 
-# Data format -> the axes of height, width and channels.
-DATA_FORMATS = {"channels_last": (1, 2, 3), "channels_first": (2, 3, 1)}
-
-
 class Stencil(NamedTuple):
-    """A stencil with its border and scale, and the axes it works along."""
+    """A stencil with its border, scale and data format."""
 
     name: str
     border: str
     scale: str
-    height_axis: int
-    width_axis: int
-    channel_axis: int
+    data_format: str
 
     @property
     def taps(self) -> Taps:
-        """Its row of `STENCILS`."""
         return STENCILS[self.name]
 
+    @property
+    def axes(self) -> tuple[int, int, int]:
+        """The axes of height, width and channels."""
+        return AXES[self.data_format]
+
     def minimum_size(self) -> int:
-        """The smallest H and W it is defined for."""
+        """The smallest H and W for which it is defined."""
         if self.taps.forward:
             return 2 if self.border == "valid" else 1
         return BORDERS[self.border]
 
     def is_sobel_edges(self) -> bool:
         """Whether tf.image.sobel_edges computes it."""
-        options = (self.name, self.border, self.scale, self.height_axis)
-        return options == ("sobel", "reflect", "raw", 1)
+        return self == ("sobel", "reflect", "raw", "channels_last")
 
     def gradients(self, images: tf.Tensor) -> Pair:
-        """(gy, gx) = (D_h M_w x, D_w M_h x), of the shape of the images."""
+        """(gy, gx) = (D_h M_w x, D_w M_h x), with the shape of the images."""
         result = []
-        for along, across in self._axes():
+        for along, across in self._along_and_across():
             smooth = _smooth(images, across, self.border, self.taps.side, self.taps.centre)
             if self.taps.forward:
                 difference = _pad(_neighbours(smooth, along, 1, tf.subtract), along, 0, 1)
@@ -103,7 +101,7 @@ class Stencil(NamedTuple):
         marks = tf.cast(pixels, tf.float32)
         side = 1.0 if self.taps.side else 0.0
         result = []
-        for along, across in self._axes():
+        for along, across in self._along_and_across():
             smooth = _smooth(marks, across, self.border, side, 1.0)
             if self.taps.forward:
                 sums = _pad(_neighbours(smooth, along, 1, tf.add), along, 0, 1)
@@ -113,36 +111,38 @@ class Stencil(NamedTuple):
         return result[0], result[1]
 
     def inside(self, shape: tf.Tensor) -> Pair | None:
-        """Where (gy, gx) count by the border alone, broadcast to the shape; None: everywhere."""
+        """Where the border lets (gy, gx) count, to be broadcast to the shape; None: everywhere."""
         if self.border != "valid":
             return None
         smoothed = self.taps.side != 0
         result = []
-        for along, across in self._axes():
+        for along, across in self._along_and_across():
             kept = _interior(shape, along, 0 if self.taps.forward else 1, 1)
             result.append(kept & _interior(shape, across, 1, 1) if smoothed else kept)
         return result[0], result[1]
 
     def _cancels(self, shape: tf.Tensor, axis: int) -> tf.Tensor:
-        """Where no tap of the derivative along the axis is left, broadcast to the shape."""
+        """Where no tap of the derivative along the axis is left, to be broadcast to the shape."""
         if self.taps.forward:
             return ~_interior(shape, axis, 0, 1)
         if self.border == "reflect":
             return ~_interior(shape, axis, 1, 1)
         return shape[axis] <= _CANCELLING_SIZES.get(self.border, 0)
 
-    def _axes(self) -> list[tuple[int, int]]:
-        return [(self.height_axis, self.width_axis), (self.width_axis, self.height_axis)]
+    def _along_and_across(self) -> list[tuple[int, int]]:
+        """The axes of the derivative and of the smoothing, for gy and for gx."""
+        height, width, _ = self.axes
+        return [(height, width), (width, height)]
 
 
 def stencil_of(options: Options) -> Stencil:
-    """The stencil that these options ask for."""
-    axes = DATA_FORMATS[options["data_format"]]
-    return Stencil(options["stencil"], options["border"], options["scale"], *axes)
+    """The stencil of these options."""
+    names = ("stencil", "border", "scale", "data_format")
+    return Stencil(*(options[name] for name in names))
 
 
 def sobel_edges(images: tf.Tensor) -> tf.Tensor:
-    """tf.image.sobel_edges of [B, H, W, C], also where B may turn out to be 0, which it rejects."""
+    """tf.image.sobel_edges, but also for an unknown B that may be 0, which that rejects."""
     if images.shape[0] is not None:
         return tf.image.sobel_edges(images)
     padded = _extend(_extend(images, 1, "reflect"), 2, "reflect")
@@ -179,7 +179,7 @@ def _neighbours(x: tf.Tensor, axis: int, distance: int, combine: Callable) -> tf
 
 
 def _extend(x: tf.Tensor, axis: int, border: str) -> tf.Tensor:
-    """One ghost more at each end of the axis."""
+    """Adds one ghost at each end of the axis."""
     if border not in _GHOSTS:
         return _pad(x, axis, 1, 1)
     before, after = (_cut(x, axis, i, i + 1 or None) for i in _GHOSTS[border])
@@ -195,7 +195,7 @@ def _cut(x: tf.Tensor, axis: int, start: int, stop: int | None) -> tf.Tensor:
 
 
 def _interior(shape: tf.Tensor, axis: int, before: int, after: int) -> tf.Tensor:
-    """All but so many positions at the ends of the axis, size 1 along the others."""
+    """False for the first `before` and last `after` positions of the axis; size 1 along others."""
     position = tf.range(shape[axis])
     kept = (position >= before) & (position < shape[axis] - after)
     return tf.reshape(kept, [-1 if a == axis else 1 for a in range(4)])

@@ -1,4 +1,4 @@
-"""The composition's tables, as the pybind11 module of the kernels has its own."""
+"""The tables of the composition, with the functions that the pybind11 module of the kernels has."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def options() -> dict[str, list[str]]:
 
 
 def penalty_parameters() -> dict[str, tuple[str, float]]:
-    """Penalty -> (its parameter, the default), of those that have one."""
+    """Penalty -> (its parameter, the default), for those that have one."""
     return {
         name: parameter
         for name, penalty in PENALTIES.items()
@@ -36,7 +36,7 @@ def penalty_parameters() -> dict[str, tuple[str, float]]:
 
 
 def response_parameters() -> dict[str, tuple[str, float]]:
-    """Response -> (its parameter, the default), of those that have one."""
+    """Response -> (its parameter, the default), for those that have one."""
     return {
         name: ("response_epsilon", response.epsilon)
         for name, response in RESPONSES.items()

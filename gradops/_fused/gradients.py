@@ -1,8 +1,7 @@
 """The registered gradients of the ops.
 
-They are what a tape outside a tf.function, tf.gradients, a ForwardAccumulator and second
-derivatives use. In a graph, what nobody asks for is pruned; an eager tape says which inputs it
-wants.
+A tape outside a tf.function, tf.gradients, a ForwardAccumulator and second derivatives use them. A
+graph prunes the gradients that are not used; an eager tape says which inputs it wants gradients by.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ def _registered(name: str) -> Callable[[Callable], Callable]:
 
 
 def _options_of(op: tf.Operation, like: str | None = None) -> dict[str, Any]:
-    """The op's options, or those of them that the op `like` has."""
+    """The op's options, or only those that the op `like` has too."""
     row = _library.op_table()[(like or op.type).removeprefix("Gradops>")]
     return {name: tf.compat.as_str(op.get_attr(name)) for name in row.options}
 
 
 def _is_wanted(op: tf.Operation, index: int) -> bool:
-    """False if an eager tape has no use for that input's gradient."""
+    """Whether the gradient by an input is wanted, as far as is known: an eager tape says so."""
     skipped = getattr(op, "skip_input_indices", None)
     return skipped is None or index not in skipped
 
 
 def _by_weights(op: tf.Operation, upstream: tf.Tensor) -> tf.Tensor | None:
-    """Raises if the gradient by weights is wanted: now in eager mode, when it is run in a graph."""
+    """An error if the gradient by weights is used: in eager mode now, in a graph when it runs."""
     weights = op.inputs[2]
     if is_absent(weights) or not _is_wanted(op, 2):
         return None
@@ -78,10 +77,7 @@ def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: 
 
 @_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
-    """The gradients of upstream_b * dL_b/dy_pred by both images and by upstream.
-
-    The latter is <vector_b, dL_b/dy_pred>.
-    """
+    """The gradients of <vector, upstream_b * dL_b/dy_pred> by both images and by upstream."""
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op)
     by_weights = _by_weights(op, vector)
@@ -91,7 +87,7 @@ def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
         by_true, by_pred, by_upstream = ops.loss_grad_grad(
             inputs, vector, upstream, wants_true and not is_difference, options
         )
-    else:  # by_true from an op of its own, which is pruned if nobody asks for it
+    else:  # by_true comes from a second op, which is pruned if it is not used
         _, by_pred, by_upstream = ops.loss_grad_grad(inputs, vector, upstream, False, options)
         if wants_true and not is_difference:
             by_true, _, _ = ops.loss_grad_grad(inputs, vector, upstream, True, options)
@@ -116,10 +112,11 @@ def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
 def _loss_grad_grad_gradients(
     op: tf.Operation, to_true: tf.Tensor, to_pred: tf.Tensor, to_upstream: tf.Tensor
 ):
-    """Of <to_true, H_tp v> + <to_pred, H_pp v> + sum_b to_upstream_b <v_b, dL_b/dp>.
+    """The gradients of <to_true, H_tp v> + <to_pred, H_pp v> + sum_b to_upstream_b <v_b, dL_b/dp>.
 
-    By the vector v, for a ForwardAccumulator around a gradient. By the images, for a tape around a
-    ForwardAccumulator: that is of the last term, the others' are third derivatives.
+    The gradient by the vector v is for a ForwardAccumulator around a gradient. The gradients by the
+    images are for a tape around a ForwardAccumulator: they are those of the last term, as those of
+    the others would be third derivatives.
     """
     inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
     options = _options_of(op)
@@ -169,10 +166,10 @@ def _gradient_magnitude_gradients(op: tf.Operation, upstream: tf.Tensor):
 
 @_registered("Gradops>GradientMagnitudeGrad")
 def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
-    """Of S^T(upstream * g / m) with g = S images, m = |g|: of ops that are differentiable again.
+    """The gradients of <vector, S^T(upstream * g / m)> with g = S images and m = |g|.
 
-    By upstream: <S vector, g / m>. By images: S^T(upstream * (S vector - along * g / m) / m), with
-    along = <S vector, g / m>. Both 0 where m is 0.
+    By upstream it is along = <S vector, g / m> and by images S^T(upstream * (S vector - along * g /
+    m) / m), both 0 where m is 0. They are made of differentiable ops.
     """
     images, upstream = op.inputs
     options = _options_of(op, like="ImageGradients")

@@ -1,11 +1,10 @@
-"""The ops in Python: which one runs when. One of two backends; the other is _composite/ops.py.
+"""The fused backend: which op runs when. The other backend is _composite/ops.py.
 
 Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here -> op
 "Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> csrc/cpu/launch/launch_loss.cc -> kernels. The
 ops' registered gradients are in gradients.py.
 
-Every function takes tensors that are already of one floating dtype, and the options as a mapping of
-op attributes (see _inputs/checks.py).
+All functions take tensors of one floating dtype, and options as op attributes (_inputs/checks.py).
 """
 
 from __future__ import annotations
@@ -26,18 +25,19 @@ _library.ops()  # registers the ops; raises ImportError if the library does not 
 def loss(
     inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
 ) -> tf.Tensor:
-    """Per-example losses, with their gradient kept if somebody will want it.
+    """Per-example losses. If a tape watches an image, the same pass finds and caches the gradient.
 
     Args:
       inputs: Images, weights and mask.
       options: Op attributes.
-      upstream: How the losses will be reduced over the batch, "mean" or "sum": it says which
-        upstream gradient to expect. A wrong guess costs time, not correctness. None: unknown.
+      upstream: How the losses will be reduced over the batch, "mean" or "sum", from which the
+        upstream gradient is predicted, or None if that is unknown. A wrong prediction costs time
+        and does not change results.
       factor: What the reduced loss will be multiplied with.
     """
     if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
-    # A float16 memo would underflow, or miss the upstream gradient of a scaled loss.
+    # A float16 memo could underflow, and with loss scaling the prediction would be wrong.
     if upstream is None or inputs.y_pred.dtype == tf.float16:
         return _plain_loss(inputs, options)
     if not tape.is_watched([inputs.y_pred]):
@@ -50,10 +50,10 @@ def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf
     """Per-example losses [B], differentiable, and the memo for loss_grad."""
     images = [inputs.y_true, inputs.y_pred]
     watched = tape.is_watched(images)
-    # A tape would hand the op's registered gradient an image of zeros for the memo's upstream, so
-    # in eager mode the loss alone is recorded. (A ForwardAccumulator would read a gradient that no
-    # tape wants as 0; with one around, the registered gradient serves. So it does for weights that
-    # are watched, which it refuses.)
+    # In eager mode only the loss is recorded: for the memo, a tape would pass an image of zeros to
+    # the op's registered gradient. With a ForwardAccumulator the registered gradient is used all
+    # the same, because it would take a gradient that no tape wants for 0; and with weights that are
+    # watched, because the registered gradient refuses them.
     registered = not watched or tape.has_tangents(images) or tape.is_watched([inputs.weights])
     if registered or not tf.executing_eagerly():
         return _memo_loss(inputs, expected, options)
@@ -73,7 +73,7 @@ def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf
 def loss_grad(
     inputs: Inputs, memo: tf.Tensor, expected: tf.Tensor, upstream: tf.Tensor, options: Options
 ) -> tf.Tensor:
-    """upstream_b * dloss_b / dy_pred, of the shape of y_pred; memo may be absent."""
+    """upstream_b * dloss_b / dy_pred, with the shape of y_pred. The memo may be absent."""
     return _library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
 
 
@@ -106,7 +106,7 @@ def value_and_gradient(
 
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sums by example and axis, of the options' normalizer "none", and what they are sums over."""
+    """The sums by example and axis, for normalizer "none", and the sums of the weights."""
     counts = _library.ops().gradops_loss_counts(
         *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
     )
@@ -134,7 +134,7 @@ def gradient_magnitude_grad(images: tf.Tensor, upstream: tf.Tensor, options: Opt
 
 
 def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) -> tf.Tensor:
-    """The scalar that arrives at each example's loss if factor * the reduced batch is the loss."""
+    """The upstream gradient of each example if the loss is factor * the reduced batch."""
     dtype = loss_dtype(y_pred.dtype)
     if reduction != "mean":
         return _scalar(factor, dtype)
@@ -144,9 +144,9 @@ def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) ->
         return mean if factor == 1 else _scalar(factor, dtype) * mean
     if factor == 1:
         return _scalar(1 / max(batch, 1), dtype)
-    number = dtype.as_numpy_dtype
-    with np.errstate(over="ignore"):  # rounded twice, as what arrives will be
-        return _scalar(float(number(1 / max(batch, 1)) * number(factor)), dtype)
+    rounded = dtype.as_numpy_dtype
+    with np.errstate(over="ignore"):  # rounded twice, as the real upstream gradient will be
+        return _scalar(float(rounded(1 / max(batch, 1)) * rounded(factor)), dtype)
 
 
 def _scalar(value: float, dtype: tf.DType) -> tf.Tensor:

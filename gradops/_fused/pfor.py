@@ -1,8 +1,7 @@
 """tf.vectorized_map, tape.jacobian and tape.batch_jacobian: the loop becomes part of the batch.
 
-An op of n iterations on batches of B is the op on one batch of n * B, because examples do not see
-each other: of every option but normalizer "batch", whose iterations go one by one, as an explicit
-loop.
+Examples do not depend on each other, so n iterations of an op on batches of B are the op on one
+batch of n * B. With normalizer "batch" they do, and the iterations run one by one in a loop.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def _convert(loop: Any) -> Any:
 
 
 def _run(op: tf.Operation, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The op's outputs for other inputs."""
+    """The outputs of the op for these inputs."""
     types = ("T", "Tloss")  # follow from the inputs
     names = [attribute.name for attribute in op.op_def.attr if attribute.name not in types]
     values = {name: op.get_attr(name) for name in names}
@@ -47,7 +46,7 @@ def _is_absent(tensor: tf.Tensor, is_stacked: bool) -> bool:
 
 
 def _folded(tensor: tf.Tensor, is_stacked: bool, count: tf.Tensor) -> tf.Tensor:
-    """[n, B, ...] as [n * B, ...]; [B, ...] n times."""
+    """[n, B, ...] as [n * B, ...]; [B, ...] is repeated n times."""
     if _is_absent(tensor, is_stacked):
         return tf.zeros([0], tensor.dtype)
     if not is_stacked:
@@ -58,7 +57,7 @@ def _folded(tensor: tf.Tensor, is_stacked: bool, count: tf.Tensor) -> tf.Tensor:
 def _folded_losses(
     tensor: tf.Tensor, is_stacked: bool, count: tf.Tensor, batch: tf.Tensor
 ) -> tf.Tensor:
-    """The same of a scalar, or n of them, or what has the shape of the losses."""
+    """The same for a scalar, n scalars, or a tensor of the shape of the losses."""
     rank = tensor.shape.rank
     if rank == 0:
         return tensor

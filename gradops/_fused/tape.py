@@ -1,8 +1,8 @@
-"""The only place that touches TensorFlow's private recording interface.
+"""The only module that uses TensorFlow's private recording interface.
 
-Whether a tape is watching decides if the forward pass also produces the gradient; there is no
-public way to ask. Should TensorFlow move these functions, the answer is "nobody": the plain loss op
-runs, and its registered gradient recomputes, which is right and slower.
+If a tape is watching, the forward pass finds the gradient too, and there is no public way to ask.
+If TensorFlow moves these functions, is_watched is False: the plain loss op runs, and its registered
+gradient computes the gradient from the images again, which is right but slower.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ except ImportError:  # pragma: no cover - a TensorFlow whose internals moved
 
 
 def is_watched(tensors: Sequence[tf.Tensor]) -> bool:
-    """Whether a GradientTape that is active here watches any of the tensors.
+    """Whether an active GradientTape watches any of the tensors.
 
-    False inside a tf.function whose tape is outside of it, and for ForwardAccumulator.
+    False inside a tf.function if the tape is outside of it, and for a ForwardAccumulator.
     """
     return _should_record_backprop is not None and _should_record_backprop(list(tensors))
 
 
 def has_tangents(tensors: Sequence[tf.Tensor]) -> bool:
-    """Whether a ForwardAccumulator that is active here follows any of the tensors."""
+    """Whether an active ForwardAccumulator follows any of the tensors."""
     return bool(_pack_tangents(list(tensors)).indices)
 
 

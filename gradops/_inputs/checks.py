@@ -1,6 +1,6 @@
-"""The options of the family: their allowed values come from the table in csrc/family/registry.h.
+"""Checks of options. Allowed values come from the tables of the kernels (csrc/family/registry.h).
 
-Where nothing is built, from those of gradops.composite, which are the same.
+Where nothing is built they come from the tables of gradops.composite, which are the same.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 from gradops import _library
 
-#: Options as op attributes, not to be changed.
+#: Options as op attributes, read-only.
 Options: TypeAlias = Mapping[str, Any]
 
 #: The parameters of penalties and of responses, by the keyword arguments that set them.
 PENALTY_PARAMETERS = ("epsilon", "delta", "alpha")
 RESPONSE_PARAMETERS = ("response_epsilon",)
-#: The normalizer of the ops of gradient_sums, which return the sums; no caller may choose it.
+#: The normalizer with which ops return sums, for gradient_sums. Callers cannot choose it.
 SUMS = "none"
 
 
@@ -49,7 +49,7 @@ def options(**options: Any) -> Options:
         are numbers or None for the default.
 
     Returns:
-      The options as op attributes, not to be changed.
+      The options as op attributes, read-only.
 
     Raises:
       ValueError: If a value is not one of those allowed (the message lists them), or a parameter is
@@ -94,7 +94,7 @@ def _checked(**options: Any) -> Options:
 
 
 def _parameter(owner: str, row: tuple[str, float] | None, given: Mapping[str, Any]) -> str:
-    """The number in use, as text that reads back exactly; "" if there is none."""
+    """The parameter of a penalty or response as text that reads back exactly; "" if it has none."""
     for name, value in given.items():
         if value is not None and (row is None or name != row[0]):
             raise ValueError(f"{name} is not a parameter of {owner}, got {name}={value!r}")
@@ -103,15 +103,11 @@ def _parameter(owner: str, row: tuple[str, float] | None, given: Mapping[str, An
     name, default = row
     value = given[name] if given[name] is not None else default
     minimum, is_open = (1, False) if name == "alpha" else (0, name != "response_epsilon")
-    number = as_finite(value)
-    if number is None or number < minimum or (number == minimum and is_open):
-        bound = f"above {minimum}" if is_open else f"of at least {minimum}"
-        raise ValueError(f"{name} must be a finite number {bound}, got {value!r}")
-    return repr(number)
+    return repr(bounded(name, value, minimum, is_open=is_open))
 
 
 def as_finite(value: object) -> float | None:
-    """The value as a float; None if it is no number (nor are True and "1") or not finite."""
+    """The value as a float; None if it is not a finite number. True and "1" are not numbers."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return None
     try:
@@ -122,22 +118,31 @@ def as_finite(value: object) -> float | None:
 
 
 def finite(argument: str, value: object) -> float:
-    """The value as a float; raises ValueError, naming the argument, if it is no finite number."""
+    """The value as a float; raises ValueError unless it is a finite number."""
     number = as_finite(value)
     if number is None:
         raise ValueError(f"{argument} must be a finite number, got {value!r}")
     return number
 
 
+def bounded(argument: str, value: object, minimum: float, *, is_open: bool = False) -> float:
+    """The value as a float, checked to be finite and at least (is_open: above) the minimum."""
+    number = as_finite(value)
+    if number is None or number < minimum or (number == minimum and is_open):
+        bound = f"above {minimum}" if is_open else f"of at least {minimum}"
+        raise ValueError(f"{argument} must be a finite number {bound}, got {value!r}")
+    return number
+
+
 def integer(argument: str, value: object, least: int = 1) -> int:
-    """An integer of at least that; raises ValueError, naming the argument, if it is none."""
+    """The value as an int; raises ValueError unless it is an integer of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{argument} must be an integer of at least {least}, got {value!r}")
     return int(value)
 
 
 def choice(argument: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raises ValueError, naming the argument, unless value is one of the allowed ones."""
+    """Raises ValueError unless the value is one of the allowed ones."""
     if not isinstance(value, str) or value not in allowed:
         choices = ", ".join(map(repr, allowed))
         raise ValueError(f"{argument} must be one of {choices}, got {value!r}")

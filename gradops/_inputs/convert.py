@@ -1,4 +1,4 @@
-"""What callers pass, as the tensors that the ops take."""
+"""Converts the arguments of callers to the tensors that the ops take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gradops._inputs.tensors import (
 TensorLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 MaskLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 
-#: Image dtypes that the kernels compute.
+#: The image dtypes of the kernels.
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
@@ -32,7 +32,7 @@ def inputs(
     weights: TensorLike | None = None,
     mask: MaskLike | None = None,
 ) -> tuple[Inputs, LeadingAxes]:
-    """The ops' inputs, both images of the dtype that they are compared in, and what was folded."""
+    """The inputs of the ops, with both images in the dtype in which they are compared."""
     predicted = images("y_pred", y_pred)
     target = None if y_true is None else tensor("y_true", y_true)
     common = predicted.dtype if target is None else common_dtype(predicted.dtype, target.dtype)
@@ -53,9 +53,9 @@ def inputs(
 
 
 def common_dtype(predicted: tf.DType, target: tf.DType) -> tf.DType:
-    """What images of these dtypes are compared in: the wider one, float32 at least if they differ.
+    """The dtype in which images are compared: if theirs differ, float64 or at least float32.
 
-    float16 and bfloat16 do not hold each other's numbers, nor those of most integers.
+    Neither of float16 and bfloat16 can represent the values of the other, or most integers.
     """
     if predicted == target:
         return predicted
@@ -63,7 +63,7 @@ def common_dtype(predicted: tf.DType, target: tf.DType) -> tf.DType:
 
 
 def images(argument: str, values: TensorLike) -> tf.Tensor:
-    """Images whose dtype must be one of DTYPES."""
+    """Images, checked to have one of DTYPES."""
     converted = tensor(argument, values)
     if converted.dtype not in DTYPES:
         names = ", ".join(dtype.name for dtype in DTYPES)
@@ -74,14 +74,14 @@ def images(argument: str, values: TensorLike) -> tf.Tensor:
 
 
 def folded_images(argument: str, values: TensorLike) -> tuple[tf.Tensor, LeadingAxes]:
-    """Images as a batch, and what was folded."""
+    """Images as one batch, and their leading axes."""
     converted = images(argument, values)
     leading = LeadingAxes(argument, converted)
     return leading.fold(argument, converted), leading
 
 
 def real(argument: str, values: TensorLike, dtype: tf.DType, rank: int = 4) -> tf.Tensor:
-    """A tensor of a real dtype, cast; rank is what it should have, for messages."""
+    """A tensor of a real dtype, cast to `dtype`. `rank` is the one that errors ask for."""
     converted = tensor(argument, values)
     given = converted.dtype
     if given != dtype:
@@ -99,7 +99,7 @@ def _mask(values: MaskLike, rank: int) -> tf.Tensor:
 
 
 def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Tensor:
-    """An empty tensor of rank 1 would be; in a graph, it may only come to light when it is run."""
+    """Raises for a tensor of rank 1, which would be taken for an absent one if it is empty."""
     message = f"{argument} must have rank {rank}, got shape"
     if values.shape.rank is None:
         check = tf.debugging.Assert(tf.not_equal(tf.rank(values), 1), [message, tf.shape(values)])
@@ -110,7 +110,7 @@ def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Ten
 
 
 def tensor(argument: str, values: TensorLike) -> tf.Tensor:
-    """A dense tensor, of whatever dtype it has."""
+    """The values as a dense tensor of any dtype."""
     check_shapes()
     if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
         raise ValueError(f"{argument} must be a dense tensor, got a {type(values).__name__}")

@@ -1,7 +1,7 @@
-"""Images with more leading axes than the batch's one, as videos have: folded into it.
+"""Images with more leading axes than the batch axis, such as videos.
 
-[B, ..., H, W, C] is a batch [N, H, W, C] to the ops, and what they return by example gets the
-leading axes back.
+The ops get images [B, ..., H, W, C] as one batch [N, H, W, C], and their results per example get
+the leading axes back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _IMAGE_AXES = 3  # channels_last or channels_first
 
 
 def check_rank(argument: str, images: tf.Tensor) -> None:
-    """Raises if images are known to lack an axis."""
+    """Raises if images are known to have fewer than 4 axes."""
     rank = images.shape.rank
     if rank is not None and rank <= _IMAGE_AXES:
         raise shape_error(
@@ -27,9 +27,9 @@ def check_rank(argument: str, images: tf.Tensor) -> None:
 
 
 class LeadingAxes:
-    """All axes but the last three of images, and the dtype that they were given in.
+    """The axes of images before the last three, and the dtype in which the images were given.
 
-    Images whose rank a graph does not know must turn out to have rank 4; the ops check it.
+    If a graph does not know the rank of images, it must be 4, which the ops check.
     """
 
     def __init__(self, argument: str, images: tf.Tensor, given_dtype: tf.DType | None = None):
@@ -42,7 +42,7 @@ class LeadingAxes:
     def fold(self, argument: str, tensor: tf.Tensor) -> tf.Tensor:
         """[..., H, W, C] as [N, H, W, C]; raises if the leading axes are not those of the images.
 
-        Rank 4 passes unseen: the ops check more than this could.
+        Images of rank 4 are not checked here, because the ops check them.
         """
         if self._is_one:
             return tensor
@@ -58,11 +58,11 @@ class LeadingAxes:
         return tf.ensure_shape(folded, [leading.num_elements(), *tensor.shape[-_IMAGE_AXES:]])
 
     def unfold_losses(self, losses: tf.Tensor) -> tf.Tensor:
-        """[N, ...] as [B, ..., ...], of the dtype that losses of the given images have."""
+        """[N, ...] as [B, ..., ...], in the dtype of losses of the given images."""
         return self._unfold(tf.cast(losses, loss_dtype(self._dtype)))
 
     def unfold_images(self, images: tf.Tensor) -> tf.Tensor:
-        """[N, H, W, C] as [B, ..., H, W, C], of the dtype that the images were given in."""
+        """[N, H, W, C] as [B, ..., H, W, C], in the dtype of the given images."""
         return self._unfold(tf.cast(images, self._dtype))
 
     def _unfold(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -75,11 +75,11 @@ class LeadingAxes:
         return tf.ensure_shape(tf.reshape(tensor, shape), [*leading, *rest])
 
     def _checked(self, argument: str, tensor: tf.Tensor, leading: tf.TensorShape) -> tf.Tensor:
-        """The tensor, of the images' rank and leading axes."""
+        """The tensor, checked to have the rank and the leading axes of the images."""
         rank = self._images.shape.rank
         if tensor.shape.rank is None:
             message = f"{argument} must have rank {rank} as {self._argument}, got"
-            found = tf.size(tf.shape(tensor))  # tf.rank is taken for what ensure_shape says
+            found = tf.size(tf.shape(tensor))  # tf.rank would be what ensure_shape below says
             tensor = with_assert(
                 tf.debugging.Assert(tf.equal(found, rank), [message, found]), tensor
             )
@@ -102,7 +102,7 @@ class LeadingAxes:
         tensor = with_assert(
             tf.debugging.Assert(good, [message, shapes[0], "got", shapes[1]]), tensor
         )
-        # XLA drops assertions. It does refuse to stack what has not the same shape.
+        # XLA drops assertions but cannot stack tensors of different shapes.
         both = tf.stack([tf.zeros(shape, tf.bool) for shape in shapes])
         rest = tf.shape(tensor)[-_IMAGE_AXES:]
         known = leading.concatenate(tensor.shape[-_IMAGE_AXES:])

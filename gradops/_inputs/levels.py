@@ -1,4 +1,4 @@
-"""Coarser levels of images, weights and masks."""
+"""The coarser levels of images, weights and masks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOWNSAMPLES = ("stride", "average")
 def coarser(images: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Tensor:
     """The next level: every second row and column, or the means of 2 x 2 pixels.
 
-    Axes are those of height and width. A last odd row or column is in no mean.
+    `axes` are those of height and width. Means leave out the last row or column of an odd size.
     """
     if downsample == "stride":
         return _every_second(images, axes, 0, 0)
@@ -22,7 +22,7 @@ def coarser(images: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Tenso
 
 
 def coarser_mask(mask: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Tensor:
-    """Which pixels of the next level are valid: those of valid pixels alone."""
+    """Which pixels of the next level are valid: those made from valid pixels only."""
     if downsample == "stride":
         return _every_second(mask, axes, 0, 0)
     even = _even_part(mask, axes)
@@ -31,7 +31,7 @@ def coarser_mask(mask: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Te
 
 
 def minimum_size(of_level: int, levels: int, downsample: str) -> int:
-    """The smallest height and width of which the coarsest level has at least of_level."""
+    """The smallest height and width for which the coarsest level has at least of_level."""
     step = 2 ** (levels - 1)
     return (of_level - 1) * step + 1 if downsample == "stride" else of_level * step
 

@@ -1,7 +1,7 @@
-"""Derivatives that are not available: an error if somebody wants them, and nothing else if not.
+"""Derivatives that are not available: an error if they are used, and no effect otherwise.
 
-In eager mode that is known at once. In a graph the error has to wait: TensorFlow builds gradients
-by all inputs of an op and leaves it to pruning to drop those that nobody asked for.
+Eager mode can raise at once. In a graph the error must wait until it runs: TensorFlow builds the
+gradients by all inputs of an op and prunes those that are not used.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ WEIGHTS_MESSAGE = (
 
 
 def refused(like: tf.Tensor, upstream: tf.Tensor, message: str) -> tf.Tensor:
-    """Stands for a derivative by `like`, linear in upstream: fails unless upstream is 0.
+    """Stands in for a derivative by `like` that is linear in upstream: fails unless upstream is 0.
 
-    So does its own derivative by upstream, unless it is taken along 0: a ForwardAccumulator asks
-    for the derivatives by all inputs, most of them along zeros.
+    Its own derivative by upstream fails too, unless it is taken along zeros: a ForwardAccumulator
+    takes the derivatives by all inputs, most of them along zeros.
     """
 
     @tf.custom_gradient
@@ -33,12 +33,12 @@ def refused(like: tf.Tensor, upstream: tf.Tensor, message: str) -> tf.Tensor:
 
 
 def _zero_or_error(values: tf.Tensor, message: str, dtype: tf.DType) -> tf.Tensor:
-    """A scalar 0 if all values are 0."""
+    """A scalar 0 if all values are 0, else an error."""
     is_wrong = tf.reduce_any(tf.not_equal(values, 0))
     if tf.executing_eagerly():
         if is_wrong:
             raise NotImplementedError(message)
         return tf.zeros([], dtype)
-    # The one stateless op that fails with a text of ours. Those of tf.debugging are stateful: a
-    # tf.function runs them even where nobody uses what they return.
+    # The only stateless op that fails with a message of ours. The ops of tf.debugging are stateful:
+    # a tf.function runs them even if their results are not used.
     return tf.cast(tf.strings.to_number(tf.where(is_wrong, message, "0")), dtype)

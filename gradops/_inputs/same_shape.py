@@ -1,4 +1,4 @@
-"""That tensors have the shapes they need, which arithmetic would not notice: it broadcasts."""
+"""Checks of shapes. Arithmetic would not notice a wrong one, because it broadcasts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 
 
 def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
-    """The first tensor, once it is known to have the shape of the second.
+    """The first tensor, checked to have the shape of the second.
 
     Raises:
       ValueError: In a graph that knows the shapes.
-      tf.errors.InvalidArgumentError: In eager mode, and where a graph did not know them.
+      tf.errors.InvalidArgumentError: In eager mode, or when a graph runs that did not know them.
     """
     if not first.shape.is_compatible_with(second.shape):
         both = f"{shape_text(first.shape)} and {shape_text(second.shape)}"
@@ -22,7 +22,7 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
     if first.shape.is_fully_defined() and second.shape.is_fully_defined():
         return first
     shapes = tf.shape(first), tf.shape(second)
-    # Shapes of several lengths cannot be compared as they are.
+    # Shapes of different ranks cannot be compared directly.
     ranks = [tf.size(shape) for shape in shapes]
     least = tf.minimum(*ranks)
     good = tf.reduce_all(tf.equal(shapes[0][:least], shapes[1][:least])) & tf.equal(*ranks)
@@ -38,12 +38,12 @@ def same_shape(first: tf.Tensor, second: tf.Tensor, message: str) -> tf.Tensor:
 
 
 def equal_size(*sizes: tf.Tensor) -> tf.Tensor:
-    """The one size that all are; XLA, which drops assertions, refuses to stack anything else."""
+    """The size that all of them are. XLA drops assertions but cannot stack different sizes."""
     return tf.shape(tf.stack([tf.zeros([size], tf.bool) for size in sizes]))[1]
 
 
 def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
-    """The tensor; raises unless its rank is 4."""
+    """The tensor, checked to have rank 4."""
     message = f"{argument} must have rank 4 {_LAYOUTS[data_format]}, got shape"
     if values.shape.rank is None:
         shape = tf.shape(values)

@@ -1,4 +1,4 @@
-"""What a loss is a function of, and what stands for what is not given."""
+"""The input tensors of a loss, and helpers for their shapes and dtypes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+#: Data format -> the axes of height, width and channels.
+AXES = {"channels_last": (1, 2, 3), "channels_first": (2, 3, 1)}
+
 
 class Inputs(NamedTuple):
-    """What a loss is a function of, in the order of the ops' inputs.
+    """The tensors that a loss is a function of, in the order of the ops' inputs.
 
-    y_true may be absent (an image of zeros), as may weights and mask: see absent().
+    All but y_pred may be absent, see absent(). An absent y_true stands for images of zeros.
     """
 
     y_true: tf.Tensor
@@ -21,12 +24,12 @@ class Inputs(NamedTuple):
     mask: tf.Tensor
 
     def swapped(self) -> Inputs:
-        """y_true and y_pred in each other's place; every loss is symmetric in them."""
+        """The inputs with y_true and y_pred exchanged. Every loss is symmetric in them."""
         return self._replace(y_true=self.y_pred, y_pred=self.y_true)
 
 
 def absent(dtype: tf.DType) -> tf.Tensor:
-    """What stands for an input that is not given: an empty tensor."""
+    """The empty tensor that stands for an input that is not given."""
     return _eager_absent(dtype) if tf.executing_eagerly() else tf.constant([], dtype)
 
 
@@ -36,19 +39,20 @@ def _eager_absent(dtype: tf.DType) -> tf.Tensor:
 
 
 def is_absent(tensor: tf.Tensor) -> bool:
-    """Whether an input is known not to be given."""
+    """Whether an input is absent."""
     return tensor.shape.rank == 1
 
 
 def loss_dtype(image_dtype: tf.DType) -> tf.DType:
-    """The dtype of losses, upstream gradients and weights of such images."""
+    """The dtype of losses, upstream gradients and weights for images of a dtype."""
     return tf.float64 if image_dtype == tf.float64 else tf.float32
 
 
 def check_shapes() -> None:
-    """Raises ValueError where sizes are no numbers but TensorFlow 1's Dimensions.
+    """Raises ValueError if sizes are Dimension objects, as in TensorFlow 1.
 
-    Those compare as neither equal nor unequal if one is unknown, and checks would pass unseen.
+    An unknown Dimension is neither equal nor unequal to another one, so checks would pass
+    unnoticed.
     """
     if not isinstance(_SHAPE[0], int):
         raise ValueError(
@@ -61,23 +65,23 @@ _SHAPE = tf.TensorShape([1])
 
 
 def shape_error(message: str) -> Exception:
-    """What the ops raise for a shape that is wrong."""
+    """The error for a wrong shape, of the type that the ops raise."""
     if tf.executing_eagerly():
         return tf.errors.InvalidArgumentError(None, None, message)
     return ValueError(message)
 
 
 def shape_text(shape: Iterable[int | None]) -> str:
-    """A shape in the words of the ops' messages."""
+    """A shape as the ops' errors write it."""
     return f"[{','.join(map(size_text, shape))}]"
 
 
 def size_text(size: int | None) -> str:
-    """A size, perhaps unknown, in the words of the ops' messages."""
+    """A size as the ops' errors write it, "?" if it is unknown."""
     return "?" if size is None else str(size)
 
 
 def with_assert(check: tf.Operation | None, values: tf.Tensor) -> tf.Tensor:
-    """The values, once an assertion has passed; None is one that passed in eager mode."""
+    """The values, with the assertion as a control dependency. It is None in eager mode."""
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(values)

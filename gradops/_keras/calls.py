@@ -1,4 +1,4 @@
-"""What stands between Keras and a loss: dtypes, sample weights by pixel, masks, the reduction."""
+"""Between Keras and a loss: dtypes, sample weights of pixels, masks, the reduction."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ MASKS = ("finite",)
 
 
 class Reduction(keras.losses.Loss):
-    """Keras' own reduction, with its sample weights [B], of losses that are already there."""
+    """Keras' own reduction, with sample weights [B], for losses that are already computed."""
 
     def call(self, _y_true: tf.Tensor, losses: tf.Tensor) -> tf.Tensor:
-        """The losses."""
         return losses
 
     def reduce(
@@ -28,7 +27,7 @@ class Reduction(keras.losses.Loss):
     ) -> tf.Tensor:
         """A scalar, or the losses for reduction "none". Weights may lack axes at the end.
 
-        The mask is what Keras attaches to outputs of which some examples do not count.
+        The mask is the one that Keras attaches to outputs if some examples do not count.
         """
         weights = sample_weights.weights_of(losses, sample_weight)
         if mask is not None:
@@ -38,7 +37,7 @@ class Reduction(keras.losses.Loss):
 
 
 class Call(NamedTuple):
-    """What Keras passes to a loss or metric, sorted."""
+    """The arguments that Keras passes to a loss or metric, sorted by what they are for."""
 
     y_true: tf.Tensor
     y_pred: tf.Tensor
@@ -48,7 +47,7 @@ class Call(NamedTuple):
     pixel_mask: tf.Tensor | None = None
 
     def metric_weights(self, losses: tf.Tensor) -> tf.Tensor | None:
-        """The weights of the losses in a mean, as Keras' own metrics weigh what has a mask."""
+        """The weights of the losses in a mean, with the mask applied as Keras' own metrics do."""
         weights = sample_weights.weights_of(losses, self.sample_weight)
         if self.mask is None:
             return weights
@@ -58,7 +57,7 @@ class Call(NamedTuple):
         return counts if weights is None else counts * tf.cast(weights, losses.dtype)
 
     def valid(self, mask: str | None, mask_value: float | None) -> tf.Tensor | None:
-        """Which pixels count, of the Keras mask and of the targets; None for all."""
+        """Which pixels the Keras mask and the targets let count; None for all."""
         found = valid(self.y_true, mask, mask_value)
         if self.pixel_mask is None or found is None:
             return self.pixel_mask if found is None else found
@@ -66,7 +65,7 @@ class Call(NamedTuple):
 
 
 class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
-    """The mean of the losses by example of a loss of gradops."""
+    """The mean of the per-example losses of a loss of gradops."""
 
     def __init__(self, loss: Any):
         self._loss = loss
@@ -74,7 +73,6 @@ class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
 
     @property
     def functional_form(self) -> str:  # type: ignore[override]
-        """The function that the loss is of."""
         return self._loss.functional_form
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -93,8 +91,8 @@ class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
 def sort(
     y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType, data_format: str
 ) -> Call:
-    """Images in one dtype, and the Keras mask of y_pred, by whether it is of pixels."""
-    # Keras attaches the mask to the tensor; what is made of the tensor does not have it.
+    """Both images in one dtype, and the Keras mask of y_pred as one of examples or of pixels."""
+    # Keras attaches the mask to the tensor object, so conversions lose it.
     keras_mask = getattr(y_pred, "_keras_mask", None)
     call = Call(*images(y_true, y_pred, dtype))
     if keras_mask is None:
@@ -113,7 +111,7 @@ def sort(
 
 
 def check_backend() -> None:
-    """Raises ValueError where Keras does not run on TensorFlow."""
+    """Raises ValueError unless Keras runs on TensorFlow."""
     if keras.config.backend() != "tensorflow":
         raise ValueError(
             "gradops needs the TensorFlow backend of Keras, got "
@@ -123,7 +121,7 @@ def check_backend() -> None:
 
 def image_dtype(dtype: Any) -> tf.DType:
     """The dtype that images are cast to; None means keras.config.floatx()."""
-    dtype = getattr(dtype, "compute_dtype", dtype)  # of a policy
+    dtype = getattr(dtype, "compute_dtype", dtype)  # it may be a policy
     try:
         name = keras.backend.standardize_dtype(dtype or keras.config.floatx())
     except (TypeError, ValueError):
@@ -140,7 +138,7 @@ def optional_finite(argument: str, value: object) -> float | None:
 
 
 def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
-    """Raises ValueError for another stencil than the one that the class is named after."""
+    """Raises ValueError for a stencil other than Sobel, after which the class is named."""
     stencil = options.get("stencil", "sobel")
     if stencil != "sobel":
         raise ValueError(f"stencil of {owner} is 'sobel', got {stencil!r}; use {general}")
@@ -149,7 +147,7 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
 def images(
     y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both images in one dtype: 16 bits if both have it already, else `dtype`."""
+    """Both images in one dtype: theirs if both have the same 16-bit dtype, else `dtype`."""
     y_true, y_pred = convert.tensor("y_true", y_true), convert.tensor("y_pred", y_pred)
     check_rank("y_pred", y_pred)
     if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:

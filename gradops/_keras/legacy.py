@@ -1,7 +1,7 @@
-"""tf_keras (Keras 2), which takes the losses and metrics of Keras 3 for functions.
+"""Guards against tf_keras (Keras 2), which takes losses and metrics of Keras 3 for functions.
 
 It would call a loss without its sample weights and multiply the reduced value with them. So the
-objects refuse to serve there, as soon as it asks for their name or variables.
+objects raise an error as soon as it asks for their name or variables.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ _PACKAGE = "tf_keras"
 
 
 class NotOfLegacyKeras:
-    """Makes a loss or metric raise ValueError when tf_keras asks for what it needs of one.
+    """Makes a loss or metric raise ValueError when tf_keras uses it.
 
-    Derived classes say in `functional_form` what serves there.
+    Derived classes say in `functional_form` which function to use there instead.
     """
 
     functional_form: str
 
     @property
     def name(self) -> str:
-        """The name."""
         self._check_caller()
         return self._own_name
 

@@ -1,4 +1,4 @@
-"""What the Keras losses of gradops share: a value for each example, then Keras' reduction."""
+"""What the Keras losses of gradops share: one loss per example, then Keras' reduction."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gradops._keras.legacy import NotOfLegacyKeras
 
 
 class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
-    """A Keras loss of images that finds a value for each example, and knows holes in targets.
+    """A Keras loss of images with one loss per example, which can leave out holes in targets.
 
     Args:
-      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
-      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
+      mask: "finite" leaves out residuals that depend on a NaN or infinite target; None keeps all.
+      mask_value: A finite target value that marks holes, to be left out in the same way.
       reduction: A Keras reduction of the losses.
       name: Name of the loss.
       dtype: What images are cast to; None means keras.config.floatx().
@@ -56,14 +56,14 @@ class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
 
     @abstractmethod
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
-        """The arguments of a call as `losses` takes them."""
+        """The arguments of a call, for `losses`."""
 
     @abstractmethod
     def losses(self, call: calls.Call) -> tf.Tensor:
-        """Per-example losses, without weights and mask of the examples."""
+        """Per-example losses, before the weights and the mask of examples are applied."""
 
     def get_config(self) -> dict[str, Any]:
-        """What the losses share of the arguments, so that a saved model brings its loss back."""
+        """The arguments that all losses share, for loading a saved model with its loss."""
         own = {"mask": self.mask, "mask_value": self.mask_value}
         return {**super().get_config(), "dtype": self._image_dtype.name, **own}
 

@@ -1,4 +1,4 @@
-"""The public functions under names that Keras finds again when it loads a model."""
+"""Registers the public functions with Keras, which finds them by name when it loads a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 
 def register_functions(module: ModuleType) -> None:
-    """Registers the functions of __all__, as losses, metrics or in Lambda layers, by the module."""
+    """Registers the functions in __all__, which may be losses, metrics or used in Lambda layers."""
     for name in module.__all__:
         function = getattr(module, name)
         if inspect.isfunction(function):

@@ -1,4 +1,4 @@
-"""Weights and masks that Keras passes: of examples or of pixels, and in which shape."""
+"""Sample weights and masks of Keras, which may be of examples or of pixels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gradops._inputs.tensors import shape_error, shape_text, with_assert
 def route(
     sample_weight: Any, y_pred: tf.Tensor, data_format: str
 ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """(sample weights for Keras to multiply with, weights of the pixels), either of which is None.
+    """(weights of examples, which Keras applies, weights of pixels), of which at least one is None.
 
-    Keras would multiply the [B] losses with weights by pixel, which fits by accident if W == B.
+    Keras would multiply the [B] losses with weights of pixels, which fit by accident if W == B.
     """
     if sample_weight is None:
         return None, None
@@ -37,7 +37,7 @@ def route(
 def _route_by_rank_at_run_time(
     weights: tf.Tensor, y_pred: tf.Tensor, data_format: str
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same where a graph does not know the rank: both, of which one is all ones."""
+    """The same if a graph does not know the rank: both weights, of which one is all ones."""
     sizes, shape = tf.shape(weights), tf.shape(y_pred)
     rank, of_images = tf.size(sizes), y_pred.shape.rank or 4
     good = (rank <= of_images - 3) | tf.equal(rank, of_images - 1) | tf.equal(rank, of_images)
@@ -77,12 +77,12 @@ def ranks_message(argument: str, of_images: int) -> str:
 
 
 def rank_or_shape(values: tf.Tensor) -> str:
-    """The shape in a message, which may have an unknown rank."""
+    """The shape as errors write it; its rank may be unknown."""
     return "an unknown rank" if values.shape.rank is None else f"shape {shape_text(values.shape)}"
 
 
 def is_of_examples(values: tf.Tensor, of_images: int) -> bool:
-    """Whether weights or a mask are of examples, by their rank: those of Keras may end with a 1."""
+    """Whether weights or a mask are of examples, by their rank. They may have a last axis of 1."""
     rank = values.shape.rank
     return rank <= of_images - 3 or (rank == of_images - 2 and values.shape[-1] == 1)
 
@@ -90,7 +90,7 @@ def is_of_examples(values: tf.Tensor, of_images: int) -> bool:
 def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
     """Sample weights in the shape of the losses [B, ...], or a scalar.
 
-    Given, they may lack axes at the end, or have one more of size 1, as Keras allows for its own.
+    They may lack axes at the end, or have one more of size 1, as Keras allows.
 
     Raises:
       ValueError: If they have another rank, or in a graph another shape.
@@ -103,7 +103,7 @@ def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
 
 
 def like_losses(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Values [B, ...] broadcast to the losses, which may have more axes."""
+    """Values [B, ...], broadcast to the losses, which may have more axes."""
     rank, of_losses = values.shape.rank, losses.shape.rank or 1
     if rank is None:
         return _like_losses_of_unknown_rank(argument, losses, values)
@@ -122,8 +122,8 @@ def like_losses(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tenso
     if not all(fits):
         both = f"{shape_text(values.shape)} for losses {shape_text(losses.shape)}"
         raise shape_error(f"{message}, got {both}")
-    # The batch alone must not be broadcast: one weight for three examples would pass, and the other
-    # way round.
+    # The batch axis must not be broadcast: one weight for three examples would pass, and vice
+    # versa.
     if None in (values.shape[0], losses.shape[0]):
         sizes, wanted = tf.shape(values), tf.shape(losses)
         good = tf.equal(sizes[0], wanted[0])
@@ -139,7 +139,7 @@ def like_losses(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tenso
 
 
 def _like_losses_of_unknown_rank(argument: str, losses: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """The same where the rank is only known when the graph runs, as in some input pipelines."""
+    """The same if the rank is known only when the graph runs, as in some input pipelines."""
     sizes, wanted = tf.shape(values), tf.shape(losses)
     rank, of_losses = tf.size(sizes), tf.size(wanted)
     kept, rest = sizes[:of_losses], sizes[of_losses:]

@@ -1,4 +1,4 @@
-"""The features of images by a network that stays as it is."""
+"""The features that a network finds in images, without training it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _HALVES = (tf.float16, tf.bfloat16)
 
 
 class Features:
-    """What an extractor finds in images, a list of tensors [B, ...].
+    """The features that an extractor finds in images: a list of tensors [B, ...].
 
-    A plain object, into which Keras does not look when it saves a model: the weights of the
-    extractor are not those of the model that is trained.
+    A plain object, in which Keras does not look for weights when it saves a model: those of the
+    extractor are not part of the model that is trained.
 
     Args:
       extractor: A Keras model or layer, or a callable: images -> a tensor, or a list, tuple or dict
         of tensors.
-      layers: Names of layers of the Keras model whose outputs are taken, or None for its own.
-      preprocess: What is done to images before: a callable, or None.
+      layers: Names of layers of the Keras model whose outputs are the features, or None for its
+        own.
+      preprocess: A callable that is applied to images before, or None.
       dtype: The dtype of images for extractors that are callables.
 
     Raises:
@@ -47,17 +48,17 @@ class Features:
 
     @property
     def count(self) -> int | None:
-        """How many outputs there are; None if only a call can tell."""
+        """The number of outputs, or None if only a call can tell."""
         is_model = isinstance(self._network, keras.Model)
         outputs = getattr(self._network, "outputs", None) if is_model else None
         return len(outputs) if outputs else None
 
     def __call__(self, argument: str, images: tf.Tensor) -> list[tf.Tensor]:
-        """The features; those of a dict in the order of its sorted keys.
+        """The features; those of a dict are in the order of its sorted keys.
 
         Raises:
-          ValueError: If they are no tensors of a floating dtype, or in a graph as below.
-          tf.errors.InvalidArgumentError: If one has no axis of the batch, or holds nothing.
+          ValueError: If they are not tensors of a floating dtype, or in a graph as below.
+          tf.errors.InvalidArgumentError: If one does not have the batch axis or is empty.
         """
         given = images
         if self.preprocess is not None:
@@ -73,14 +74,14 @@ class Features:
 
 
 def frozen(function: Callable[..., Any], images: tf.Tensor, dtype: tf.DType) -> Any:
-    """The function of the images; of a Keras layer as for inference and by no means trained.
+    """The function of the images. A Keras layer runs in inference mode and gets no gradient.
 
-    Nobody's flags are touched, as the layer may be one of a model that is trained elsewhere.
+    Its flag `trainable` is not changed, because the layer may be part of a model that is trained.
     """
     if not isinstance(function, keras.Layer):
         return function(tf.cast(images, dtype))
     if images.dtype in _HALVES or not images.dtype.is_floating:
-        images = tf.cast(images, function.compute_dtype)  # Keras casts what is wider
+        images = tf.cast(images, function.compute_dtype)  # Keras casts only wider floats
     stopped = [(variable, tf.stop_gradient(variable.value)) for variable in function.variables]
     with keras.StatelessScope(state_mapping=stopped):
         return function(images, training=False)
@@ -112,7 +113,7 @@ def _checked_layers(layers: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _part(model: Any, layers: Sequence[str]) -> keras.Model:
-    """A model of the same layers up to those named, whose outputs are its outputs."""
+    """A model of the same layers up to the named ones, whose outputs it has."""
     if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or []) != 1:
         raise ValueError(
             "layers needs a feature_extractor that is a functional or Sequential Keras model of "
@@ -129,8 +130,8 @@ def _part(model: Any, layers: Sequence[str]) -> keras.Model:
 
 
 def _output(model: keras.Model, layer: keras.Layer) -> Any:
-    """What the layer returns in this model; other models may call it too."""
-    # A Sequential keeps its graph in a functional model.
+    """The output of the layer in this model. Other models may call the layer too."""
+    # A Sequential model has its graph in a functional one.
     graph = getattr(model, "_functional", model)._nodes_by_depth.values()
     nodes = [node for level in graph for node in level if node.operation is layer]
     if len(nodes) != 1:
@@ -166,7 +167,6 @@ def _checked_feature(argument: str, feature: Any, images: tf.Tensor) -> tf.Tenso
 
 
 def _text(value: Any) -> str:
-    """What something is, in a message."""
     if isinstance(value, tf.Tensor):
         return f"a tensor of dtype {value.dtype.name}"
     return "None" if value is None else f"a {type(value).__name__}"

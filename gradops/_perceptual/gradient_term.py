@@ -1,4 +1,4 @@
-"""The gradient term of a sum of losses: whatever gives a value for each example."""
+"""The gradient term of a sum of losses."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_as
 from gradops._keras import calls
 from gradops.losses import GradientLoss, SobelLoss
 
-#: By name, as a string in place of a loss.
+#: Presets that can be given by name in place of a loss.
 PRESETS = ("mean_magnitude",)
 
 
 class GradientTerm:
     """term_b = weight * loss_b(y_true, y_pred).
 
-    A plain object, into which Keras does not look when it saves a model.
+    A plain object, in which Keras does not look for weights when it saves a model.
 
     Args:
       loss: None for gradops.SobelLoss, a name of PRESETS, a loss of Keras or gradops, or a callable
         (y_true, y_pred) -> [B].
       weight: The weight.
       reduction: How the sum of losses will be reduced.
-      image_dtype: What images are cast to for SobelLoss, the presets by name and callables.
+      image_dtype: The dtype of images for SobelLoss, presets by name and callables.
 
     Raises:
       ValueError: If the loss is none of these.
@@ -43,11 +43,11 @@ class GradientTerm:
                 f"-> [B], got {loss!r}"
             )
         self.loss, self._weight, self._image_dtype = loss, weight, image_dtype
-        # Told of the weight, the loss foresees the gradient that arrives.
+        # The loss gets the weight so that it predicts the upstream gradient.
         self._sobel = SobelLoss(weight=weight, reduction=reduction, dtype=image_dtype.name)
 
     def __call__(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """The terms [B], of the dtype of losses of such images."""
+        """The terms [B], in the dtype of losses of images of image_dtype."""
         if self.loss is None:
             return _by_example(self._sobel.call(y_true, y_pred), y_pred)
         return self._weight * self._cast(_by_example(self._losses(y_true, y_pred), y_pred))
@@ -67,7 +67,7 @@ class GradientTerm:
 
 
 def _by_example(losses: Any, images: tf.Tensor) -> tf.Tensor:
-    """[B], the mean of what there is of each example."""
+    """The mean of each example's values, [B]; raises if they do not have the batch axis."""
     if not isinstance(losses, tf.Tensor) or not losses.dtype.is_floating:
         what = losses.dtype.name if isinstance(losses, tf.Tensor) else type(losses).__name__
         raise ValueError(f"gradient_loss must return a tensor of a floating dtype, got {what}")

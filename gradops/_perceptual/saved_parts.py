@@ -1,7 +1,7 @@
-"""Parts of a loss in its configuration: networks with their weights, losses and functions.
+"""Saves parts of a loss in its configuration: networks with their weights, losses and functions.
 
-The configuration of a Keras model has none of its weights: made again, it would have other ones and
-give other numbers. So weights are part of it here, or what makes the same weights again.
+The configuration of a Keras model does not include weights: a model made from it would have others.
+So it is saved here with its weights, or with the arguments that make the same weights again.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ from gradops._perceptual import vgg_weights
 
 
 def save(argument: str, part: Any) -> Any:
-    """What JSON can hold of a part, for `load`.
-
-    Raises:
-      ValueError: If it could not be made again from there.
-    """
+    """A part as JSON, for `load`; raises ValueError if it cannot be saved."""
     if part is None or isinstance(part, str):
         return part
     origin = vgg.origin(part) if isinstance(part, keras.Model) else None
@@ -37,16 +33,12 @@ def save(argument: str, part: Any) -> Any:
         raise ValueError(f"{argument} {part!r} cannot be saved: {error}") from error
     if not isinstance(part, keras.Layer):
         return {"object": found}
-    found.pop("compile_config", None)  # the loss that it was trained with itself
+    found.pop("compile_config", None)  # how the network itself was trained
     return {"object": found, "weights": _as_text(part.get_weights())}
 
 
 def load(argument: str, saved: Any) -> Any:
-    """The part.
-
-    Raises:
-      ValueError: If it is not what was saved.
-    """
+    """The part that `save` saved; raises ValueError if it cannot be made the same again."""
     if not isinstance(saved, dict):
         return saved
     if "vgg_features" in saved:
@@ -67,7 +59,7 @@ def load(argument: str, saved: Any) -> Any:
 
 
 def _check_registered(argument: str, part: Any) -> None:
-    """Raises ValueError unless Keras knows a function, or the class of an object, by name."""
+    """Raises ValueError unless Keras knows the function, or the class of the object, by name."""
     owner = part if inspect.isfunction(part) else type(part)
     name = keras.saving.get_registered_name(owner)
     if keras.saving.get_registered_object(name) is owner:
@@ -81,7 +73,7 @@ def _check_registered(argument: str, part: Any) -> None:
 
 
 def _as_text(weights: list[np.ndarray]) -> str:
-    """The file format of NumPy in base64; bfloat16, which it does not know, as float32."""
+    """NumPy's file format in base64; bfloat16, which that lacks, is saved as float32."""
     known = [w.astype(np.float32) if w.dtype.kind == "V" else w for w in weights]
     file = io.BytesIO()
     np.savez(file, *known)
@@ -90,4 +82,4 @@ def _as_text(weights: list[np.ndarray]) -> str:
 
 def _from_text(text: str) -> list[np.ndarray]:
     with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as arrays:
-        return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+        return [arrays[f"arr_{i}"] for i in range(len(arrays.files))]

@@ -1,4 +1,4 @@
-"""The weights of VGG: drawn, of ImageNet, or read from a file."""
+"""The weights of VGG: random, those of ImageNet, or from a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Convolution(NamedTuple):
 
 
 def digest(weights: Sequence[np.ndarray]) -> str:
-    """What weights are known by: it changes with any of their bits."""
+    """A hash of weights, with their dtypes and shapes."""
     found = hashlib.sha256()
     for values in weights:
         found.update(f"{values.dtype}{values.shape}".encode())
@@ -35,17 +35,17 @@ def fill(
     source: Any,
     seed: int,
 ) -> None:
-    """Gives the architecture's first convolutions their weights.
+    """Sets the weights of the architecture's first convolutions.
 
     Args:
       layers: The convolutions.
       architecture: "vgg16" or "vgg19".
-      shapes: The shapes of all its kernels.
-      source: As the weights of gradops.vgg_features.
+      shapes: The shapes of all kernels of the architecture.
+      source: As `weights` of gradops.vgg_features.
       seed: As that of gradops.vgg_features.
 
     Raises:
-      ValueError: If the source has not these weights.
+      ValueError: If the source does not have these weights.
     """
     if source is None:
         rng = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def fill(
         return
     found = _imagenet(architecture) if source == "imagenet" else _read(architecture, source)
     got = [convolution.kernel.shape for convolution in found]
-    # Whole files of another architecture differ in some kernel, if not in the first ones.
+    # All kernels are compared: another architecture may have the same first ones.
     if len(got) < len(layers) or got != list(shapes[: len(got)]):
         raise ValueError(
             f"weights must hold the first {len(layers)} of the {len(shapes)} convolutions of "
@@ -66,7 +66,7 @@ def fill(
 
 
 def _random_kernel(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Uniform numbers of variance 2 / fan_in, which keep their scale from layer to layer."""
+    """Uniform values of variance 2 / fan_in, with which features keep their scale over layers."""
     limit = np.sqrt(6 / np.prod(shape[:-1]))
     return rng.uniform(-limit, limit, shape)
 
@@ -75,7 +75,7 @@ def _imagenet(architecture: str) -> list[Convolution]:
     build = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[architecture]
     try:
         model = build(weights="imagenet", include_top=False)
-    except Exception as error:  # whatever stands between here and there
+    except Exception as error:  # whatever the download raises
         raise ValueError(
             f"weights='imagenet': Keras could not get the weights of {architecture} "
             f"({type(error).__name__}: {error}). Without a network, pass the path of "
@@ -112,7 +112,7 @@ def _read(architecture: str, source: Any) -> list[Convolution]:
 
 
 def _of_keras_2(root: Any) -> list[Convolution]:
-    """Layers by name, in their order; those of the top are none of convolutions."""
+    """Convolutions from layers by name, in their order. The layers of the top are skipped."""
     found = []
     for name in _names(root.attrs["layer_names"]):
         weights = [root[name][each][()] for each in _names(root[name].attrs["weight_names"])]
@@ -122,7 +122,7 @@ def _of_keras_2(root: Any) -> list[Convolution]:
 
 
 def _of_keras_3(root: Any) -> list[Convolution]:
-    """Convolutions by number: conv2d, conv2d_1, conv2d_2..."""
+    """Convolutions by their number: conv2d, conv2d_1, conv2d_2, ..."""
     groups = {}
     for name, group in root["layers"].items():
         matched = re.fullmatch(r"conv2d(?:_(\d+))?", name)

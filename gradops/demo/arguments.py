@@ -1,4 +1,4 @@
-"""What both command lines check."""
+"""Checks that both command lines share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTRAS = {
 
 
 def integer_from(minimum: int, multiple_of: int = 1) -> Callable[[str], int]:
-    """The type of an argument: an integer of at least that."""
+    """An argument type: an integer of at least `minimum`."""
 
     def parse(text: str) -> int:
         value = int(text)
@@ -31,7 +31,7 @@ def integer_from(minimum: int, multiple_of: int = 1) -> Callable[[str], int]:
 
 
 def number_from(minimum: float, below: float = float("inf")) -> Callable[[str], float]:
-    """The type of an argument: a finite number of at least that, below the other."""
+    """An argument type: a finite number of at least `minimum` and below `below`."""
 
     def parse(text: str) -> float:
         value = float(text)
@@ -45,7 +45,7 @@ def number_from(minimum: float, below: float = float("inf")) -> Callable[[str], 
 
 
 def are_extras_installed(command: str) -> bool:
-    """False, with a message, unless all of the extra "demo" is there."""
+    """Whether the packages of the extra "demo" are installed; prints an error if not."""
     missing = [name for module, name in EXTRAS.items() if not importlib.util.find_spec(module)]
     if missing:
         names = ", ".join(missing)
@@ -54,6 +54,6 @@ def are_extras_installed(command: str) -> bool:
 
 
 def fail(message: str) -> int:
-    """Prints one line; returns the exit status."""
+    """Prints an error; returns the exit status."""
     print(f"error: {message}", file=sys.stderr)
     return 1

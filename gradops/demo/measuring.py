@@ -1,4 +1,4 @@
-"""Times of functions in turns, and memory in a process of its own."""
+"""Measures times of functions in turns, and memory in another process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def memory_in_subprocess(*arguments: str) -> Any:
 def time_in_turns(
     functions: Mapping[str, Callable[[], tuple]], calls: int
 ) -> dict[str, tuple[float, float, float]]:
-    """(median, 20th, 80th percentile) of the milliseconds of calls, which return (loss, ...)."""
+    """(median, 20th, 80th percentile) of the milliseconds of calls that return (loss, ...)."""
     milliseconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(_WARM_UP + calls):
         for name, function in functions.items():
@@ -53,10 +53,10 @@ def time_in_turns(
             results = function()
             float(results[0])  # waits for it
             milliseconds[name].append(1e3 * (time.perf_counter() - begin))
-            del results  # else the next call's gradient needs memory beside this one's
+            del results  # otherwise the next call's gradient needs memory in addition to this one's
     return {name: after_warm_up(each) for name, each in milliseconds.items()}
 
 
 def after_warm_up(milliseconds: Sequence[float]) -> tuple[float, float, float]:
-    """(median, 20th, 80th percentile); where there is nothing to spare, of the last one."""
+    """(median, 20th, 80th percentile) without the warm-up, or of the last one if there are few."""
     return _measure.median_and_percentiles(milliseconds[min(_WARM_UP, len(milliseconds) - 1) :])

@@ -1,4 +1,4 @@
-"""Photographs: one of scikit-image's wheel, or the user's, and what is done to them."""
+"""Photographs, the user's or one from scikit-image, and how they are degraded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import skimage.filters
 import skimage.io
 import skimage.transform
 
-#: A photograph is at least so high and wide.
-LEAST_SIZE = 16
+#: The smallest height and width of a photograph.
+MIN_SIZE = 16
 _BLUR = 2.5  # Standard deviation in pixels.
 _NOISE = 0.08  # Standard deviation; the image spans [0, 1].
 
 
 def load_target(path: Path | None, size: int) -> np.ndarray:
-    """A photograph of which the longer side is `size` at most, [H, W, 3], float32 in [0, 1].
+    """A photograph whose longer side is at most `size`, [H, W, 3], float32 in [0, 1].
 
-    Without a path, the astronaut of scikit-image's wheel.
+    Without a path, it is the astronaut in scikit-image's wheel.
 
     Raises:
         ValueError: There is no such image, or it is too small.
@@ -31,9 +31,9 @@ def load_target(path: Path | None, size: int) -> np.ndarray:
         shape = [max(1, round(factor * side)) for side in image.shape[:2]]
         image = skimage.transform.resize(image, shape, anti_aliasing=True)
     height, width = image.shape[:2]
-    if min(height, width) < LEAST_SIZE:
+    if min(height, width) < MIN_SIZE:
         raise ValueError(
-            f"a photograph of at least {LEAST_SIZE} x {LEAST_SIZE} pixels is needed, got "
+            f"a photograph of at least {MIN_SIZE} x {MIN_SIZE} pixels is needed, got "
             f"{height} x {width} (height x width, the longer side {size} at most)"
         )
     return image.astype(np.float32)
@@ -68,6 +68,6 @@ def degrade(target: np.ndarray, seed: int) -> np.ndarray:
 
 
 def psnr(image: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB, of what a display shows of the image."""
+    """Peak signal-to-noise ratio in dB, with the image clipped as on a display."""
     error = np.mean(np.square(np.clip(image, 0.0, 1.0) - target, dtype=np.float64))
     return float("inf") if error == 0 else float(-10.0 * np.log10(error))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The rows as lines: the first column to the left, others to the right, a rule under row 0."""
+    """The rows as lines: first column left-aligned, others right-aligned, a rule under row 0."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
@@ -24,5 +24,5 @@ def times(milliseconds: Sequence[float]) -> str:
 
 
 def mebibytes(size: int | None) -> str:
-    """Bytes, or that they could not be measured."""
+    """The size in MiB, or "n/a"."""
     return "n/a" if size is None else f"{size / 2**20:.1f}"

@@ -1,4 +1,4 @@
-"""Images of presets that are composed of several ops, checked, and what else those share."""
+"""Checked images and other helpers of the presets that are composed of several ops."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.same_shape import equal_size, of_rank_4
-from gradops._inputs.tensors import loss_dtype, shape_error, shape_text, with_assert
+from gradops._inputs.tensors import AXES, loss_dtype, shape_error, shape_text, with_assert
 
-_LEAST_EPSILON = 1e-15
-#: Whether a loss is divided by what its own example holds or by the mean of the batch.
+#: Its square is not 0 in float32, nor its reciprocal infinite.
+_MIN_EPSILON = 1e-15
+#: Whether a loss is divided by the count of its own example or by the mean count of the batch.
 NORMALIZERS = ("image", "batch")
 
 
 class Pair(NamedTuple):
-    """Images of one shape, of rank 4 and of one dtype; the mask may have one channel, or be None.
+    """Images of rank 4 with the same shape and dtype. The mask may have one channel, or be None.
 
-    Whoever computes with them has to hide what is invalid: it may be NaN.
+    Invalid pixels may be NaN and must be hidden before they are used.
     """
 
     y_true: tf.Tensor
     y_pred: tf.Tensor
     mask: tf.Tensor | None
-    leading: LeadingAxes  # that were folded
+    leading: LeadingAxes  # the axes that were folded into the batch
 
     def images(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """y_true and y_pred."""
         return self.y_true, self.y_pred
 
     def widened(self) -> Pair:
-        """The same in the dtype that losses have."""
+        """The images in the dtype of losses."""
         true, predicted = (tf.cast(x, loss_dtype(x.dtype)) for x in self.images())
         return self._replace(y_true=true, y_pred=predicted)
 
     def losses(self, losses: tf.Tensor) -> tf.Tensor:
-        """What was found by example, as the caller gets it."""
+        """Per-example losses as the caller gets them."""
         return self.leading.unfold_losses(losses)
 
     def hidden(self, value: float) -> tuple[tf.Tensor, tf.Tensor]:
-        """Both images with the value where they are invalid."""
+        """Both images with `value` in place of invalid pixels."""
         if self.mask is None:
             return self.y_true, self.y_pred
         fill = tf.constant(value, self.y_pred.dtype)
@@ -69,7 +69,7 @@ class Pair(NamedTuple):
 def pair(
     y_true: TensorLike, y_pred: TensorLike, mask: MaskLike | None, data_format: str | None
 ) -> Pair:
-    """Both images and the mask; raises if ranks, shapes or dtypes do not fit."""
+    """Both images and the mask, checked and folded into one batch."""
     data_format = layout(data_format)
     check_target(y_true)
     given, leading = convert.inputs(y_true, y_pred, mask=mask)
@@ -81,17 +81,12 @@ def pair(
 
 
 def layout(data_format: str | None) -> str:
-    """The data format in use."""
+    """The data format, checked; that of Keras if it is None."""
     return checks.options(data_format=data_format)["data_format"]
 
 
-def axes(data_format: str) -> tuple[int, int, int]:
-    """The axes of height, width and channels."""
-    return (1, 2, 3) if data_format == "channels_last" else (2, 3, 1)
-
-
 def along(data_format: str, rows: slice, columns: slice) -> tuple[slice, ...]:
-    """The index of these rows and columns of all images and channels."""
+    """The index of these rows and columns in all images and channels."""
     everything = slice(None)
     if data_format == "channels_last":
         return everything, rows, columns
@@ -99,8 +94,8 @@ def along(data_format: str, rows: slice, columns: slice) -> tuple[slice, ...]:
 
 
 def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> None:
-    """Raises if images are known to be too small; where they are not, the ops raise."""
-    height, width = (y_pred.shape[axis] for axis in axes(data_format)[:2])
+    """Raises if images are known to be too small. If that is not known, the ops raise later."""
+    height, width = (y_pred.shape[axis] for axis in AXES[data_format][:2])
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(
             f"y_pred is too small for {reason}: height and width of at least {least} are needed, "
@@ -109,7 +104,7 @@ def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> 
 
 
 def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, ...]) -> tf.Tensor:
-    """The first tensor, once it is known that both have the same sizes along those axes."""
+    """The first tensor, checked to have the sizes of the second along these axes."""
     sizes = [[x.shape[axis] for axis in along] for x in (first, second)]
     if any(None not in size and size[0] != size[1] for size in zip(*sizes, strict=True)):
         both = f"{shape_text(first.shape)} and {shape_text(second.shape)}"
@@ -129,9 +124,9 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
 
 
 def _mask(mask: tf.Tensor, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
-    """The mask, of the images' batch, height and width, with one channel or theirs."""
+    """The mask, checked to have the shape of the images or one channel."""
     valid = of_rank_4("mask", mask, data_format)
-    height, width, channels = axes(data_format)
+    height, width, channels = AXES[data_format]
     message = "mask must have the batch, height and width of y_pred"
     valid = agree(message, valid, predicted, (0, height, width))
     found, wanted = valid.shape[channels], predicted.shape[channels]
@@ -146,60 +141,33 @@ def _mask(mask: tf.Tensor, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
 def by_example(
     sums: tf.Tensor, counts: tf.Tensor, normalizer: str, epsilon: float = 0.0
 ) -> tf.Tensor:
-    """Quotients sums / (counts + epsilon), [B]; 0 where that divides by 0.
+    """The quotients sums / (counts + epsilon), [B]; 0 where that divides by 0.
 
-    For "batch", such losses that their mean is sum(sums) / (sum(counts) + epsilon).
+    With "batch", the mean of the losses is sum(sums) / (sum(counts) + epsilon).
     """
     if normalizer == "batch":
-        number = tf.cast(tf.size(counts), counts.dtype)
-        counts, epsilon = tf.reduce_sum(counts) / number, epsilon / number
+        batch = tf.cast(tf.size(counts), counts.dtype)
+        counts, epsilon = tf.reduce_sum(counts) / batch, epsilon / batch
     return tf.math.divide_no_nan(sums, counts + epsilon)
 
 
-def check_weight(argument: str, value: object) -> float:
-    """A finite number of at least 0."""
-    number = checks.as_finite(value)
-    if number is None or number < 0:
-        raise ValueError(f"{argument} must be a finite number of at least 0, got {value!r}")
-    return number
-
-
-def check_positive(argument: str, value: object) -> float:
-    """A finite number above 0."""
-    number = checks.as_finite(value)
-    if number is None or number <= 0:
-        raise ValueError(f"{argument} must be a finite number above 0, got {value!r}")
-    return number
-
-
 def check_epsilon(value: object) -> float:
-    """A number whose square is not 0 in float32, nor its reciprocal infinite."""
-    number = checks.as_finite(value)
-    if number is None or number < _LEAST_EPSILON:
-        raise ValueError(
-            f"epsilon must be a finite number of at least {_LEAST_EPSILON}, got {value!r}"
-        )
-    return number
+    return checks.bounded("epsilon", value, _MIN_EPSILON)
 
 
 def check_target(y_true: object) -> None:
-    """Raises where there is no target: these losses compare."""
     if y_true is None:
         raise ValueError("y_true must be images, got None")
 
 
 def check_flag(argument: str, value: object) -> bool:
-    """True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"{argument} must be True or False, got {value!r}")
     return value
 
 
 def logarithm(argument: str, depth: tf.Tensor) -> tf.Tensor:
-    """log(depth), of which everything must be above 0.
-
-    Elsewhere it raises, and is NaN for whoever drops assertions, as XLA does.
-    """
+    """log(depth). Raises unless all of it is above 0; under XLA, which drops assertions, NaN."""
     message = f"{argument} must be above 0 at every valid pixel, got"
     good = depth > 0  # NaN is not
     if not tf.executing_eagerly():

@@ -1,4 +1,4 @@
-"""Keras losses and metrics made of functions (y_true, y_pred, **options) -> losses by example."""
+"""Keras losses and metrics from functions (y_true, y_pred, **options) -> per-example losses."""
 
 from __future__ import annotations
 
@@ -21,34 +21,33 @@ class PresetLoss(LossOfExamples):
     and the reduction, as for any Keras loss.
 
     Args:
-      mask: "finite" leaves out what stands on a target that is NaN or infinite; None takes all.
-        Only where the function has an argument mask.
-      mask_value: The target that marks a hole, a finite number; what stands on one is left out.
-        Only where the function has an argument mask.
+      mask: "finite" leaves out residuals that depend on a NaN or infinite target; None keeps all.
+        Only if the function has an argument mask.
+      mask_value: A finite target value that marks holes, to be left out in the same way. Only if
+        the function has an argument mask.
       reduction: A Keras reduction of the losses: "sum_over_batch_size", "mean", "sum",
         "mean_with_sample_weight", "none" or None.
-      name: Name of the loss; None: that of the function.
+      name: Name of the loss; None means that of the function.
       dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
         keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
         value is float64 for float64, else float32.
-      **options: Keyword arguments of the function, but mask and weights. data_format None means
+      **options: Keyword arguments of the function, except mask and weights. data_format None means
         what keras.config.image_data_format() is at construction.
 
-    Call arguments: y_true and y_pred as the function takes them; sample_weight None or [B], or of
-    the shape of the losses, where videos have more of them. Returns a scalar, or the losses for
-    reduction "none".
+    Call arguments: y_true and y_pred as the function takes them; sample_weight None or [B], or for
+    videos the shape of the losses. Returns a scalar, or the losses for reduction "none".
 
     Raises:
       ValueError: If an option is not one of the function's or has a wrong value, or Keras runs on
         another backend; when called, if sample_weight has another rank.
-      TypeError: If the class names no function, as PresetLoss itself.
+      TypeError: If the class has no function, as PresetLoss itself.
 
     Example:
       >>> loss = gradops.presets.TotalVariationLoss(total="sum", reduction="none")
       >>> isinstance(loss, gradops.presets.PresetLoss), loss.get_config()["total"]
       (True, 'sum')
 
-    Source: the function's.
+    Source: that of the function.
     """
 
     function: ClassVar[Callable[..., tf.Tensor]]
@@ -81,7 +80,7 @@ class PresetLoss(LossOfExamples):
             raise ValueError(f"{type(self).__name__} takes no mask, got {mask or mask_value!r}")
 
     def _checked(self, options: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
-        """The options, with the data format that they stand for."""
+        """The options, checked by the function, with the data format filled in."""
         for option in options:
             if option not in allowed:
                 names = ", ".join(map(repr, allowed)) or "none"
@@ -98,11 +97,11 @@ class PresetLoss(LossOfExamples):
 
     @property
     def functional_form(self) -> str:  # type: ignore[override]
-        """The function that does the same."""
+        """The name of the function."""
         return f"gradops.presets.{type(self).function.__name__}"
 
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
-        """The arguments of a call as `losses` takes them."""
+        """The arguments of a call, for `losses`."""
         data_format = self._options.get("data_format", "channels_last")
         call = calls.sort(y_true, y_pred, self._image_dtype, data_format)
         if call.pixel_mask is not None and not self._takes_mask:
@@ -114,7 +113,7 @@ class PresetLoss(LossOfExamples):
         return call._replace(sample_weight=sample_weight)
 
     def losses(self, call: calls.Call) -> tf.Tensor:
-        """Losses by example, without weights and mask of the examples."""
+        """Per-example losses, before the weights and the mask of examples are applied."""
         options = dict(self._options)
         valid = call.valid(self.mask, self.mask_value)
         if valid is not None:
@@ -122,7 +121,7 @@ class PresetLoss(LossOfExamples):
         return type(self).function(call.y_true, call.y_pred, **options)
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its loss back."""
+        """Every argument, so that a saved model can be loaded with its loss."""
         config = super().get_config()
         if not self._takes_mask:
             del config["mask"], config["mask_value"]
@@ -133,7 +132,7 @@ class PresetMetric(calls.MetricOfLosses):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 
     Args:
-      name: Name of the metric; None: that of the loss.
+      name: Name of the metric; None means that of the loss.
       dtype: As that of the loss.
       **options: Arguments of the loss other than reduction.
 
@@ -141,7 +140,7 @@ class PresetMetric(calls.MetricOfLosses):
 
     Raises:
       ValueError: As the loss.
-      TypeError: If the class names no loss, as PresetMetric itself.
+      TypeError: If the class has no loss, as PresetMetric itself.
 
     Example:
       >>> issubclass(gradops.presets.GMSDMetric, gradops.presets.PresetMetric)
@@ -162,24 +161,23 @@ class PresetMetric(calls.MetricOfLosses):
 
 
 def _kept(value: Any) -> Any:
-    """An option as a config holds it: sequences as lists of their own."""
+    """An option as in a configuration: sequences are copied to lists."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 class _SeenError(Exception):
-    """A function has come to its images."""
+    """A function has read its images."""
 
 
 class _Unseen:
-    """Stands for images while a function checks its options, which it does before anything else.
+    """Stands in for images, so that a function only checks its options, which it does first.
 
-    Nothing is computed then, nor are devices initialised, which a program may still want to set up.
+    Nothing is computed and no devices are initialised, which a program may still want to configure.
     """
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
-        """What TensorFlow calls to make a tensor of an object."""
         raise _SeenError
 
 

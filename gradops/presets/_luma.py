@@ -1,4 +1,4 @@
-"""The luma of pairs of images of one or three channels, and whether it is large enough."""
+"""The luma of images with one or three channels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from gradops._inputs.tensors import shape_error, shape_text, with_assert
+from gradops._inputs.tensors import AXES, shape_error, shape_text, with_assert
 from gradops.presets import _images
 
 #: Red, green, blue to luma: ITU-R BT.601, the Y of YIQ.
@@ -18,12 +18,12 @@ RGB2GRAY = (0.2989, 0.587, 0.114)
 def lumas_of(
     pair: _images.Pair, weights: tuple[float, float, float], data_format: str
 ) -> list[tf.Tensor]:
-    """Those of y_true and y_pred, [B, H, W, 1] whatever the data format.
+    """The lumas of y_true and y_pred, [B, H, W, 1] for both data formats.
 
-    The weighted sum of three channels, or the only one. By multiplications and additions: a matrix
-    product would lose digits on GPUs (TensorFloat-32).
+    The weighted sum of three channels, or the only one. Not by a matrix product, which would lose
+    digits on GPUs (TensorFloat-32).
     """
-    axis = _images.axes(data_format)[2]
+    axis = AXES[data_format][2]
     return [
         _luma(argument, images, weights, axis, data_format)
         for argument, images in (("y_true", pair.y_true), ("y_pred", pair.y_pred))
@@ -39,10 +39,10 @@ def _luma(
 ) -> tf.Tensor:
     channels = images.shape[axis]
     if channels not in (1, 3):
-        number = "an unknown number" if channels is None else channels
+        got = "an unknown number" if channels is None else channels
         raise shape_error(
             f"{argument} must have 1 channel or 3 (red, green, blue), known when a graph is built, "
-            f"got {number} in {data_format} images of shape {shape_text(images.shape)}"
+            f"got {got} in {data_format} images of shape {shape_text(images.shape)}"
         )
     planes = tf.unstack(images, axis=axis)
     if channels == 1:
@@ -52,9 +52,9 @@ def _luma(
 
 
 def large_enough(lumas: tf.Tensor, least: int, reason: str) -> tf.Tensor:
-    """The lumas [B, H, W, 1]; raises if H or W is less than that.
+    """The lumas [B, H, W, 1]; raises if H or W is less than `least`.
 
-    Where that is only known when the graph runs and assertions are dropped, they become NaN.
+    Under XLA, which drops assertions, lumas whose size the graph did not know become NaN.
     """
     message = f"y_pred is too small for {reason}: height and width must be at least {least}, got"
     height, width = lumas.shape[1:3]

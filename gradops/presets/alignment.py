@@ -7,8 +7,8 @@ import tensorflow as tf
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 
-#: A prediction whose standard deviation is less than this part of its root mean square is constant.
-#: In float64, where this is computed, rounding leaves less; one float32 step of one pixel is more.
+#: Predictions whose standard deviation is below this fraction of their root mean square are
+#: constant. It is above the rounding errors of float64, and below one float32 step of one pixel.
 _CONSTANT = 1e-12
 
 
@@ -22,24 +22,24 @@ def align_scale_and_shift(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """(scale y_pred + shift, scale, shift) with the least sum of (scale y_pred + shift - y_true)^2.
 
-    The sum is over the valid pixels and channels of each example, which so has a scale and a shift
-    of its own: cov(y_pred, y_true) / var(y_pred) and mean(y_true) - scale mean(y_pred).
+    The sum is over the valid pixels and channels of each example. Each example has its own scale
+    and shift: cov(y_pred, y_true) / var(y_pred) and mean(y_true) - scale mean(y_pred).
 
     Args:
       y_true: Targets [B, H, W, C] (channels_first: [B, C, H, W]).
       y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others do
         not count and may be NaN.
-      stop_gradient: Whether scale and shift are constants to a gradient. By default they are
+      stop_gradient: Whether gradients treat scale and shift as constants. By default they are
         functions of both images, as in MiDaS.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      The aligned predictions, of the shape of y_pred, also where the mask excludes them; scale and
-      shift, both [B]. float64 for float64 images and else float32; the sums are always float64.
-      Predictions that are constant have scale 0 and shift mean(y_true), which is a least square
-      too; examples without valid pixels have scale 0 and shift 0. (MiDaS sets both to 0 where the
-      determinant is exactly 0.)
+      The aligned predictions, with the shape of y_pred, also of invalid pixels; scale and shift,
+      both [B]. float64 for float64 images, else float32; the sums are always float64. Constant
+      predictions have scale 0 and shift mean(y_true), which also has the least sum; examples
+      without valid pixels have scale 0 and shift 0. (MiDaS sets both to 0 if the determinant is
+      exactly 0.)
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit.
@@ -64,7 +64,7 @@ def align_scale_and_shift(
 def aligned(
     given: _images.Pair, stop_gradient: bool = False
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The same of images that are checked and folded; all of the dtype that losses have."""
+    """align_scale_and_shift for checked images, in the dtype of losses."""
     given = given.widened()
     dtype = given.y_pred.dtype
     true, predicted = (tf.cast(x, tf.float64) for x in given.images())
@@ -75,14 +75,13 @@ def aligned(
     by_pixel = [tf.reshape(x, [-1, 1, 1, 1]) for x in (scale, shift)]
     if given.mask is None:
         return by_pixel[0] * given.y_pred + by_pixel[1], scale, shift
-    # What is not finite would make the gradient by the scale NaN, even where nobody looks.
+    # Values that are not finite would make the gradient by the scale NaN, even of unused pixels.
     usable = given.mask | tf.math.is_finite(given.y_pred)
     finite = tf.where(usable, given.y_pred, tf.zeros([], dtype))
     return tf.where(usable, by_pixel[0] * finite + by_pixel[1], given.y_pred), scale, shift
 
 
 def _solve(images: _images.Pair) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scale and shift, [B]."""
     true, predicted = images.hidden(0.0)
     weights = images.counted()
     counts = _total(weights)
@@ -99,5 +98,4 @@ def _solve(images: _images.Pair) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:
-    """The sum of each example, [B]."""
     return tf.reduce_sum(values, axis=[1, 2, 3])

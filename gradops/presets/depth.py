@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from gradops import functional
+from gradops._inputs import checks
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
@@ -24,17 +25,17 @@ def dense_depth_edges(
     """loss_b = mean over h, w, c of |D_y p - D_y t| + |D_x p - D_x t|.
 
     D are differences of the next pixel and this one, 0 in the last row or column; these zeros count
-    in the mean. p and t are y_pred and y_true. One fused pass.
+    in the mean. p and t are y_pred and y_true. It is one fused pass.
 
     Args:
       y_true: Target depth [B, H, W, C] (channels_first: [B, C, H, W]).
       y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at, may be NaN and do not count in the mean. (DenseDepth has none.)
+        are not read, may be NaN and do not count in the mean. (DenseDepth has no mask.)
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. Their mean is DenseDepth's l_edges.
+      Losses [B], float64 for float64 images, else float32. Their mean is DenseDepth's l_edges.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit.
@@ -103,9 +104,10 @@ def hu_loss(
     """loss_b = a mean F(p - t) + b (mean F(S_y (p - t)) + mean F(S_x (p - t))) + c mean |1 - cos|.
 
     F(r) = log(|r| + epsilon). cos is that of the angle between the surface normals (-S_x, -S_y, 1)
-    of p and of t, y_pred and y_true; S are unscaled Sobel derivatives with zeros outside of the
-    image. a, b and c are depth_weight, gradient_weight and normal_weight. Gradients and normals
-    take one fused pass each. Of equal images the loss is (a + 2 b) log(epsilon), below 0.
+    of p and t, which are y_pred and y_true; S are unscaled Sobel derivatives with zeros outside of
+    the image. a, b and c are depth_weight, gradient_weight and normal_weight. Gradients and normals
+    take one fused pass each. For equal images the loss is (a + 2 b) log(epsilon), which is negative
+    for epsilon < 1.
 
     Args:
       y_true: Target depth [B, H, W, C] (channels_first: [B, C, H, W]), C = 1 in the original.
@@ -113,14 +115,14 @@ def hu_loss(
       depth_weight: a, at least 0.
       gradient_weight: b, at least 0.
       normal_weight: c, at least 0.
-      epsilon: Of F, above 0.
+      epsilon: The epsilon of F, above 0.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be NaN: means are over valid pixels, and over derivatives that
-        see no invalid one. (The original has none.)
+        are not read and may be NaN: means are over valid pixels, and over derivatives that depend
+        on no invalid one. (The original has no mask.)
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. Terms without any pixel are 0.
+      Losses [B], float64 for float64 images, else float32. Terms without any pixel are 0.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit.
@@ -136,9 +138,9 @@ def hu_loss(
     JunjH/Revisiting_Single_Depth_Estimation, train.py and sobel.py, all weights 1. The zero border
     makes the rim of the image an edge, as it does there.
     """
-    depth_weight = _images.check_weight("depth_weight", depth_weight)
-    gradient_weight = _images.check_weight("gradient_weight", gradient_weight)
-    normal_weight = _images.check_weight("normal_weight", normal_weight)
+    depth_weight = checks.bounded("depth_weight", depth_weight, 0)
+    gradient_weight = checks.bounded("gradient_weight", gradient_weight, 0)
+    normal_weight = checks.bounded("normal_weight", normal_weight, 0)
     if depth_weight == gradient_weight == normal_weight == 0:
         raise ValueError("one of depth_weight, gradient_weight and normal_weight must be above 0")
     epsilon = _images.check_epsilon(epsilon)
@@ -162,9 +164,9 @@ def _log_depths(given: _images.Pair, epsilon: float) -> tf.Tensor:
 
 
 def _log_gradients(given: _images.Pair, epsilon: float, data_format: str) -> tf.Tensor:
-    """The means of log(|S_k (p - t)| + epsilon), added up for both axes k.
+    """The sum over both axes k of the mean of log(|S_k (p - t)| + epsilon).
 
-    The penalty is log(1 + |r| / epsilon), which is less by the logarithm of epsilon.
+    The penalty log(1 + |r| / epsilon) is less than that by log(epsilon).
     """
     options: dict[str, Any] = dict(
         penalty="log", epsilon=epsilon, border="zero", data_format=data_format

@@ -15,7 +15,7 @@ from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 from gradops.presets.alignment import aligned
 
-#: What MegaDepth's networks predict.
+#: What a prediction for MegaDepth may be.
 PREDICTIONS = ("depth", "log_depth")
 _NO_PAIRS = 1e-6
 
@@ -33,23 +33,23 @@ def midas_gradient_matching(
     """loss_b = sum_s (sum over pairs (i, j) of |D_s(j) - D_s(i)|) / M_s, D = y_pred - y_true.
 
     Level s = 0, 1, ... is every 2^s-th row and column. Pairs are vertical and horizontal neighbours
-    of which both are valid; M_s is the number of valid pixels. One fused loss of all scales; with a
-    mask and normalizer "batch", one for each.
+    that are both valid; M_s is the number of valid pixels. It is one fused loss of all scales or,
+    with a mask and normalizer "batch", one per scale.
 
     Args:
       y_true: Target depth or disparity [B, H, W, C] (channels_first: [B, C, H, W]), C = 1 in MiDaS.
       y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
-      scales: The number of levels, 1 to 16; the smallest has to have 2 rows and columns.
-      normalizer: "image": M_s counts the pixels of the own image, as in the paper. "batch": the
-        mean of that over the batch, so that the mean of the losses is one quotient of the whole
-        batch, MiDaS' batch-based reduction.
+      scales: The number of levels, 1 to 16; the smallest must have 2 rows and columns.
+      normalizer: "image": M_s counts the pixels of each image, as in the paper. "batch": M_s is the
+        mean of that over the batch, so that the mean of the losses is a sum over the batch divided
+        by a count over the batch, as in MiDaS' batch-based reduction.
       align: Whether y_pred is first aligned by align_scale_and_shift, as MiDaS does.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be NaN.
+        are not read and may be NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+      Losses [B], float64 for float64 images, else float32; 0 for images without valid pixels.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or are too
@@ -134,23 +134,24 @@ def megadepth_gradient_matching(
     """loss_b = sum_s (sum over pairs (i, j) of |D_s(j) - D_s(i)|) / (n_s + 1e-6), D = log(p / t).
 
     p and t are y_pred and y_true. Level s = 0, 1, ... is every 2^s-th row and column. The n_s pairs
-    are valid pixels two rows or two columns apart (the one between them does not matter);
-    differences are not halved. One fused pass over the logarithms for each level.
+    are valid pixels two rows or two columns apart (the pixel between them may be invalid);
+    differences are not halved. Each level is one fused pass over the logarithms.
 
     Args:
       y_true: Target depth [B, H, W, C] (channels_first: [B, C, H, W]), above 0, C = 1 in MegaDepth.
       y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
-      scales: The number of levels, 1 to 16; the smallest has to have 3 rows and columns.
+      scales: The number of levels, 1 to 16; the smallest must have 3 rows and columns.
       prediction: What y_pred is: "depth", above 0, or "log_depth", its logarithm, which is what
         MegaDepth's networks predict. y_true is depth.
-      normalizer: "image": the pairs of the own image. "batch": their mean over the batch, so that
-        the mean of the losses is one quotient of the whole batch, as in Mannequin Challenge.
+      normalizer: "image": n_s counts the pairs of each image. "batch": n_s is the mean of that over
+        the batch, so that the mean of the losses is a sum over the batch divided by a count over
+        the batch, as in Mannequin Challenge.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be 0 or NaN.
+        are not read and may be 0 or NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without pairs.
+      Losses [B], float64 for float64 images, else float32; 0 for images without pairs.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or are too
@@ -165,9 +166,9 @@ def megadepth_gradient_matching(
       >>> loss(target, ramp, scales=1, prediction="log_depth").numpy().round(3)
       array([4.], dtype=float32)
 
-    Source: Li and Snavely, MegaDepth, CVPR 2018, as google/mannequinchallenge has it in
-    models/networks.py. MegaDepth's own code divides by the valid pixels of the image instead, the
-    paper by n, and the gap of 2 is in both codes alone.
+    Source: Li and Snavely, MegaDepth, CVPR 2018, as in google/mannequinchallenge,
+    models/networks.py. MegaDepth's own code divides by the valid pixels of the image instead, and
+    the paper by n. Both codes compare pixels two apart, which the paper does not say.
     """
     _scales.check(scales, "stride", None)
     checks.choice("prediction", prediction, PREDICTIONS)
@@ -185,7 +186,7 @@ def megadepth_gradient_matching(
         logarithms = given._replace(y_true=target, y_pred=predicted)
         for *images, valid in _levels(logarithms, scales, data_format):
             of_axes = functional.gradient_sums(*images, mask=valid, **options)
-            sums, counts = (tf.reduce_sum(numbers, axis=1) for numbers in of_axes)
+            sums, counts = (tf.reduce_sum(values, axis=1) for values in of_axes)
             level_losses.append(_images.by_example(sums, counts, normalizer, _NO_PAIRS))
         return given.losses(tf.add_n(level_losses))
 
@@ -231,6 +232,6 @@ def _levels(
 
 
 def _check_size(y_pred: tf.Tensor, scales: int, least: int, data_format: str) -> None:
-    """Raises if the smallest level is known to have fewer rows or columns than that."""
+    """Raises if the smallest level is known to have fewer than `least` rows or columns."""
     needed = (least - 1) * 2 ** (scales - 1) + 1
     _images.check_size(y_pred, needed, f"scales={scales}", data_format)

@@ -1,4 +1,4 @@
-"""The edge loss of MPRNet: what the coarse level of a Laplacian pyramid leaves of a difference."""
+"""The edge loss of MPRNet: a difference of images minus its coarse level in a Laplacian pyramid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from gradops._inputs.convert import TensorLike
+from gradops._inputs.tensors import AXES
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -22,19 +23,19 @@ def mprnet_edge(
     """loss_b = mean over h, w, c of sqrt((L y_pred - L y_true)^2 + epsilon^2).
 
     L(x) = x - G(4 U(G x)): G is a Gaussian of 5 x 5 taps, the outer product of (0.05, 0.25, 0.4,
-    0.25, 0.05) with itself, edge pixels repeated; U keeps every second row and column, beginning
-    with the first, and puts zeros in place of the others. L is linear and separable, so it is
-    applied once, to the difference, one axis after the other.
+    0.25, 0.05) with itself, with edge pixels repeated; U keeps every second row and column,
+    beginning with the first, and sets the others to 0. L is linear and separable, so it is applied
+    once, to the difference, one axis after the other.
 
     Args:
-      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype; any
-        number of channels (3 in MPRNet).
+      y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype; C = 3 in
+        MPRNet.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
-      epsilon: Of the penalty, above 0. The loss is not below it, also of equal images.
+      epsilon: That of the penalty, above 0. The loss is at least this, even for equal images.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32.
+      Losses [B], float64 for float64 images, else float32.
 
     Raises:
       ValueError: If epsilon is not a finite number above 0, a dtype does not fit, or, in a graph,
@@ -48,15 +49,15 @@ def mprnet_edge(
       array([5.785], dtype=float32)
 
     Source: Zamir et al., Multi-Stage Progressive Image Restoration, CVPR 2021; swz30/MPRNet,
-    losses.py (EdgeLoss with CharbonnierLoss). The 4 makes up for the zeros; where they meet the
-    border they do not, so L of a constant is not 0 there, as in that program.
+    losses.py (EdgeLoss with CharbonnierLoss). The 4 makes up for the zeros, except at the border,
+    where L of a constant is not 0, as in that program.
     """
     epsilon = _images.check_epsilon(epsilon)
     data_format = _images.layout(data_format)
     with tf.name_scope("mprnet_edge"):
         pair = _images.pair(y_true, y_pred, None, data_format).widened()
         difference = coarse = pair.y_pred - pair.y_true
-        for axis in _images.axes(data_format)[:2]:
+        for axis in AXES[data_format][:2]:
             coarse = _down_and_up(coarse, axis)
         penalties = tf.sqrt(tf.square(difference - coarse) + epsilon**2)
         return pair.losses(tf.reduce_mean(penalties, axis=[1, 2, 3]))
@@ -90,7 +91,7 @@ class MPRNetEdgeLoss(PresetLoss):
 
 
 def _down_and_up(images: tf.Tensor, axis: int) -> tf.Tensor:
-    """G 2 U G along one axis, of the images' size."""
+    """G 2 U G along one axis, with the size of the images."""
     coarse = _gaussian(images, axis, stride=2)
     spread = tf.stack([2 * coarse, tf.zeros_like(coarse)], axis=axis + 1)
     shape = _shape(coarse)
@@ -103,7 +104,7 @@ def _down_and_up(images: tf.Tensor, axis: int) -> tf.Tensor:
 def _gaussian(images: tf.Tensor, axis: int, stride: int) -> tf.Tensor:
     """The weighted sum of five neighbours, at every pixel or every second one.
 
-    By multiplications and additions: a convolution may lose digits on GPUs (TensorFloat-32).
+    Not by a convolution, which may lose digits on GPUs (TensorFloat-32).
     """
     first, last = images[_index(axis, slice(0, 1))], images[_index(axis, slice(-1, None))]
     padded = tf.concat([first, first, images, last, last], axis)
@@ -118,6 +119,6 @@ def _index(axis: int, part: slice) -> tuple[slice, ...]:
 
 
 def _shape(images: tf.Tensor) -> list:
-    """The sizes, numbers where they are known."""
+    """The sizes, as ints where they are known."""
     known, found = images.shape, tf.shape(images)
     return [found[axis] if known[axis] is None else known[axis] for axis in range(4)]

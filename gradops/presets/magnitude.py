@@ -1,4 +1,4 @@
-"""The difference of how much gradient two images have in all."""
+"""The difference of the mean gradients of two images."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def mean_magnitude(
 ) -> tf.Tensor:
     """loss_b = (m(y_pred) - m(y_true))^2, m(x) = mean |D_y x| + mean |D_x x|.
 
-    D are differences of neighbours, inside of the image. It compares how much gradient there is,
-    not where: add it to a loss that does. One fused pass for each image.
+    D are differences of neighbours inside the image. The loss compares how much gradient there is
+    and not where, so it should be added to one that does. Each image takes one fused pass.
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2, of any
         real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at in either image and may be NaN.
+        are not read in either image and may be NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+      Losses [B], float64 for float64 images, else float32; 0 for images without valid pixels.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or are too
@@ -45,9 +45,9 @@ def mean_magnitude(
       >>> gradops.presets.mean_magnitude(target, 2 * target).numpy()
       array([25.], dtype=float32)
 
-    Source: tutorials of image gradients as a loss, as mean(|dy|) + mean(|dx|) with the dy and dx of
-    tf.image.image_gradients; those count a last row and column of zeros, which are left out here.
-    Many take the mean over the batch before the square; here every example has its own.
+    Source: tutorials on image gradients as a loss, with mean(|dy|) + mean(|dx|) of
+    tf.image.image_gradients. Those include a last row and column of zeros, which are left out here.
+    Many take the mean over the batch before the square; here each example has its own.
     """
     data_format = _images.layout(data_format)
     with tf.name_scope("mean_magnitude"):

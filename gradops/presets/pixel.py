@@ -1,4 +1,4 @@
-"""A loss of the pixels and one of the gradients, added up."""
+"""The sum of a loss of the pixels and one of the gradients."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def pixel_and_gradient(
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
-      pixel_weight: Of the mean over pixels and channels, at least 0.
-      gradient_weight: Of gradops.gradient_loss, at least 0.
-      stencil: See gradops.gradient_loss, as for all options of the gradient below.
+      pixel_weight: The weight of the mean over pixels and channels, at least 0.
+      gradient_weight: The weight of gradops.gradient_loss, at least 0.
+      stencil: See gradops.gradient_loss.
       penalty: See gradops.gradient_loss; that of the pixels is always the absolute value.
       response: See gradops.gradient_loss.
       border: See gradops.gradient_loss.
@@ -55,15 +55,15 @@ def pixel_and_gradient(
       response_epsilon: See gradops.gradient_loss.
       weights: See gradops.gradient_loss; they weigh the pixels too.
       mask: See gradops.gradient_loss; the mean is over the valid pixels.
-      normalizer: See gradops.gradient_loss. Of "residuals" and "pixels" the pixels' divisor is the
-        sum of their weights; of "batch" that sum over the batch, divided by B.
+      normalizer: See gradops.gradient_loss. With "residuals" and "pixels" the divisor of the pixels
+        is the sum of their weights; with "batch" it is the mean of that over the batch.
       scales: See gradops.gradient_loss; the pixels are those of the images alone.
       downsample: See gradops.gradient_loss.
       scale_weights: See gradops.gradient_loss.
       data_format: See gradops.gradient_loss.
 
     Returns:
-      Losses [B], float64 for float64 images and else float32.
+      Losses [B], float64 for float64 images, else float32.
 
     Raises:
       ValueError: As gradops.gradient_loss, or if pixel_weight or gradient_weight is negative or not
@@ -75,10 +75,10 @@ def pixel_and_gradient(
       >>> gradops.presets.pixel_and_gradient(target, 2 * target, gradient_weight=0.1).numpy()
       array([8.5], dtype=float32)
 
-    Source: of no one paper: a sum that image-to-image networks are trained with.
+    Source: no single paper; many image-to-image networks are trained with such a sum.
     """
-    pixel_weight = _images.check_weight("pixel_weight", pixel_weight)
-    gradient_weight = _images.check_weight("gradient_weight", gradient_weight)
+    pixel_weight = checks.bounded("pixel_weight", pixel_weight, 0)
+    gradient_weight = checks.bounded("gradient_weight", gradient_weight, 0)
     options = checks.options(
         stencil=stencil,
         penalty=penalty,

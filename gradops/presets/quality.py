@@ -14,7 +14,7 @@ from gradops.presets import _images, _similarity
 from gradops.presets._keras import PresetLoss, PresetMetric
 from gradops.presets._luma import large_enough
 
-#: Of MS-GMSD, from the first scale to the last.
+#: Those of MS-GMSD, from the first scale to the last.
 _SCALE_WEIGHTS = (0.096, 0.596, 0.289, 0.019)
 
 
@@ -27,21 +27,22 @@ def gmsd(
 ) -> tf.Tensor:
     """loss_b = std over pixels of S, S = (2 m n + T) / (m^2 + n^2 + T).
 
-    m and n are the gradient magnitudes of the two images: luma, means of 2 x 2 pixels, Prewitt
-    taps divided by 3, zeros outside of the image. T is 170 / 255^2 of value_range^2. Gradient
-    magnitude similarity deviation: 0 for images with the same gradient magnitudes, lower is better.
+    The gradient magnitude similarity deviation: 0 for images with the same gradient magnitudes, and
+    lower is better. m and n are the gradient magnitudes of the two images, by Prewitt taps divided
+    by 3 with zeros outside of the image, of means of 2 x 2 pixels of the luma. T is 170 / 255^2 of
+    value_range^2.
 
     Args:
       y_true: Reference images [B, H, W, C] (channels_first: [B, C, H, W]), C 1 or 3 (red, green,
         blue: luma 0.299 R + 0.587 G + 0.114 B), of any real dtype.
       y_pred: Distorted images of the same shape, float16, bfloat16, float32 or float64.
       value_range: The largest value of the images less the smallest, such as 1 or 255; above 0. In
-        eager mode a RuntimeWarning says so if values span more than twice that.
+        eager mode a RuntimeWarning is given if values span more than twice that.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Deviations [B], float64 for float64 images and else float32. Differentiable by both images;
-      the gradient is 0 where the deviation is, and of magnitudes that are 0.
+      Deviations [B], float64 for float64 images, else float32. Differentiable by both images; the
+      gradient is 0 where the deviation is 0, and by magnitudes that are 0.
 
     Raises:
       ValueError: If value_range is not a finite number above 0, a dtype does not fit, or, in a
@@ -55,11 +56,11 @@ def gmsd(
       array([0.0013], dtype=float32)
 
     Source: Xue et al., Gradient Magnitude Similarity Deviation, IEEE TIP 2014, and its MATLAB
-    program, whose std2 divides by one pixel less than there are; the paper's formula and piq
-    (photosynthesis-team/piq, gmsd.py) divide by the number of pixels, as is done here. Where H or W
-    is odd, the last mean is of pixels and zeros, as in both programs.
+    program, whose std2 divides by the number of pixels less one; the paper's formula and piq
+    (photosynthesis-team/piq, gmsd.py) divide by the number of pixels, as is done here. If H or W is
+    odd, the last mean includes zeros, as in both programs.
     """
-    value_range = _images.check_positive("value_range", value_range)
+    value_range = checks.bounded("value_range", value_range, 0, is_open=True)
     data_format = _images.layout(data_format)
     with tf.name_scope("gmsd"):
         given = _images.pair(y_true, y_pred, None, data_format)
@@ -79,15 +80,15 @@ def ms_gmsd(
 ) -> tf.Tensor:
     """loss_b = sqrt(sum_s w_s var(S_s)), S = ((2 - a) m n + T) / (m^2 + n^2 - a m n + T).
 
-    The variance over pixels at each scale s: the luma as it is, then means of 2 x 2 pixels of the
-    scale before. m, n, T as for gmsd. Lower is better, and 0 the best.
+    The variance is over pixels at each scale s: the luma, then means of 2 x 2 pixels of the scale
+    before. m, n and T are as for gmsd. Lower is better, and 0 is best.
 
     Args:
       y_true: See gmsd.
       y_pred: See gmsd; H and W at least 2^scales + 1, that is 17 for four scales.
       value_range: See gmsd.
-      scale_weights: w_s, as many numbers of at least 0 as there are scales, divided by their sum;
-        None: 0.096, 0.596, 0.289 and 0.019.
+      scale_weights: w_s, one number of at least 0 per scale, divided by their sum; None means
+        0.096, 0.596, 0.289 and 0.019.
       masking: a, from 0 to 2: how much strong gradients mask differences.
       data_format: See gmsd.
 
@@ -107,9 +108,9 @@ def ms_gmsd(
 
     Source: Zhang et al., Gradient Magnitude Similarity Deviation on Multiple Scales for Color Image
     Quality Assessment, ICASSP 2017, as in piq (photosynthesis-team/piq, gmsd.py) with
-    chromatic=False: the part of the luma. (Without masking, masking=0, it has the S of gmsd.)
+    chromatic=False: the part of the luma. (With masking=0 it has the S of gmsd.)
     """
-    value_range = _images.check_positive("value_range", value_range)
+    value_range = checks.bounded("value_range", value_range, 0, is_open=True)
     weights = _check_scale_weights(scale_weights)
     masking = checks.finite("masking", masking)
     if not 0 <= masking <= 2:
@@ -223,17 +224,17 @@ class MSGMSDMetric(PresetMetric):
 
 
 def _check_scale_weights(scale_weights: Sequence[float] | None) -> list[float]:
-    """Weights whose sum is 1."""
+    """The weights, divided by their sum."""
     given = _SCALE_WEIGHTS if scale_weights is None else scale_weights
     try:
-        numbers = [checks.as_finite(weight) for weight in given]
+        found = [checks.as_finite(weight) for weight in given]
     except TypeError:  # not a sequence
-        numbers = []
-    known = [number for number in numbers if number is not None and number >= 0]
-    total = sum(known)
-    if len(known) < len(numbers) or not 0 < total < math.inf:
+        found = []
+    weights = [weight for weight in found if weight is not None and weight >= 0]
+    total = sum(weights)
+    if len(weights) < len(found) or not 0 < total < math.inf:
         raise ValueError(
             "scale_weights must be finite numbers of at least 0, of which one is above 0, got "
             f"{scale_weights!r}"
         )
-    return [number / total for number in known]
+    return [weight / total for weight in weights]

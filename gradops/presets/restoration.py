@@ -10,10 +10,11 @@ import tensorflow as tf
 from gradops import functional
 from gradops._inputs import checks
 from gradops._inputs.convert import MaskLike, TensorLike
+from gradops._inputs.tensors import AXES
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
-#: Those of gradient_loss, and two that are made of gradient_sums.
+#: Those of gradient_loss, and two that are made from gradient_sums.
 GDL_NORMALIZERS = ("residuals", "pixels", "batch", "axes", "sum")
 SPSR_PENALTIES = ("l2", "l1")
 
@@ -29,23 +30,23 @@ def gradient_difference(
 ) -> tf.Tensor:
     """loss_b = sum_k sum_i ||D_k y_pred|_i - |D_k y_true|_i|^alpha / D_b, k in {y, x}.
 
-    The gradient difference loss (GDL): D_k are differences of neighbours, inside of the image. The
-    inner absolute values make it blind to the sign of a gradient. One fused pass.
+    The gradient difference loss (GDL). D_k are differences of neighbours inside the image. Because
+    of the inner absolute values the sign of a gradient does not matter. It is one fused pass.
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), H and W at least 2, of any
         real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       alpha: The power, at least 1 (the paper: an integer).
-      normalizer: D_b. "residuals", the number of differences of both axes: their mean. "axes": the
-        mean over those of each axis, added up. "pixels", the number of pixels and channels;
-        "batch", see gradops.gradient_loss. "sum": 1, as in the paper.
+      normalizer: D_b. "residuals": the number of differences, so that the loss is their mean.
+        "axes": the sum of the means over the differences of each axis. "pixels": the number of
+        pixels and channels. "batch": see gradops.gradient_loss. "sum": 1, as in the paper.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be NaN.
+        are not read and may be NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+      Losses [B], float64 for float64 images, else float32; 0 for images without valid pixels.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or are too
@@ -61,12 +62,12 @@ def gradient_difference(
       array([0., 0.], dtype=float32)
 
     Source: Mathieu et al., Deep Multi-Scale Video Prediction beyond Mean Square Error, ICLR 2016,
-    which sums and leaves open whether also over the batch; programs that quote it take sums or
-    means, with alpha 1 or 2. Some leave out the inner absolute values: that is
-    gradops.gradient_loss(stencil="forward", border="valid").
+    which takes the sum and leaves open whether that includes the batch. Programs that quote it take
+    sums or means, with alpha 1 or 2. Some leave out the inner absolute values, as
+    gradops.gradient_loss(stencil="forward", border="valid") does.
     """
     checks.choice("normalizer", normalizer, GDL_NORMALIZERS)
-    if alpha is None:  # for gradient_loss, another default
+    if alpha is None:  # which gradient_loss would take for another default
         raise ValueError("alpha must be a finite number of at least 1, got None")
     checks.options(penalty="power", alpha=alpha)
     _images.check_target(y_true)
@@ -126,20 +127,20 @@ def spsr_gradient(
     """loss_b = mean over h, w, c of (m(y_pred) - m(y_true))^2, m = sqrt(gy^2 + gx^2 + 1e-6).
 
     g are the differences of the two neighbours, x(i+1) - x(i-1), not halved, with zeros outside of
-    the image. One fused pass.
+    the image. It is one fused pass.
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
       penalty: "l2", the square, or "l1", the absolute value.
-      padding: That of the convolutions: 1 compares magnitudes at the pixels, 2 also at the ring of
-        zeros around the image (which is copied for that).
+      padding: That of the convolutions: 1 compares magnitudes at the pixels, 2 also at a ring of
+        zeros around the image (for which the images are copied).
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be NaN.
+        are not read and may be NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+      Losses [B], float64 for float64 images, else float32; 0 for images without valid pixels.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit.
@@ -204,9 +205,9 @@ class SPSRGradientLoss(PresetLoss):
 
 
 def _with_ring(pair: _images.Pair, data_format: str) -> _images.Pair:
-    """The images with one more row and column of zeros at every side, which are valid."""
+    """The images with a ring of zeros around them, which are valid pixels."""
     pads = [[0, 0]] * 4
-    for axis in _images.axes(data_format)[:2]:
+    for axis in AXES[data_format][:2]:
         pads[axis] = [1, 1]
     padded = None if pair.mask is None else tf.pad(pair.mask, pads, constant_values=True)
     true, predicted = (tf.pad(x, pads) for x in pair.images())

@@ -1,4 +1,4 @@
-"""Smoothness of a prediction: total variation, and that between the edges of an image."""
+"""Smoothness of a prediction: total variation, and smoothness away from the edges of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.same_shape import of_rank_4
-from gradops._inputs.tensors import loss_dtype
+from gradops._inputs.tensors import AXES, loss_dtype
 from gradops._keras import calls
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
@@ -30,9 +30,9 @@ def edge_aware_smoothness(
 ) -> tf.Tensor:
     """loss_b = mean |D_y d| exp(-mean_c |D_y I|) + mean |D_x d| exp(-mean_c |D_x I|).
 
-    D are differences of the next pixel and this one, where there is a next one; d is the disparity,
-    I the image whose edges may be edges of d. Each mean is over the differences along its axis. The
-    derivatives are fused passes.
+    D are differences of the next pixel and this one, where there is a next one; d is the disparity
+    and I the image, at whose edges d may have edges. Each mean is over the differences along its
+    axis. The derivatives are fused passes.
 
     Args:
       image: I, [B, H, W, C] (channels_first: [B, C, H, W]), in the place of y_true. Its range
@@ -44,7 +44,7 @@ def edge_aware_smoothness(
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 disparities and else float32. Differentiable by both.
+      Losses [B], float64 for float64 disparities, else float32. Differentiable by both.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, ranks, B, H or W do not fit or H
@@ -73,7 +73,7 @@ def edge_aware_smoothness(
         image = of_rank_4("image", image, data_format)
         disparity = tf.cast(leading.fold("disparity", disparity), dtype)
         disparity = of_rank_4("disparity", disparity, data_format)
-        height, width, channels = _images.axes(data_format)
+        height, width, channels = AXES[data_format]
         message = "image and disparity must have the same batch, height and width"
         image = _images.agree(message, image, disparity, (0, height, width))
         if normalize:
@@ -98,8 +98,8 @@ class EdgeAwareSmoothnessLoss(PresetLoss):
     prediction y_pred the disparity d.
 
     Args:
-      mask: None: there is none.
-      mask_value: None: there is none.
+      mask: None; the function takes no mask.
+      mask_value: None.
       reduction: See gradops.presets.PresetLoss.
       name: See gradops.presets.PresetLoss.
       dtype: See gradops.presets.PresetLoss.
@@ -141,7 +141,7 @@ def total_variation(
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32.
+      Losses [B], float64 for float64 images, else float32.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or H or W is
@@ -172,7 +172,7 @@ def total_variation(
 def _of_prediction(
     y_true: Any, y_pred: TensorLike, *, total: str = "mean", data_format: str | None = None
 ) -> tf.Tensor:
-    """The total variation as a loss of two images, one of which does not matter."""
+    """The total variation as a loss of two images, of which y_true is not used."""
     del y_true
     return total_variation(y_pred, total=total, data_format=data_format)
 
@@ -184,10 +184,10 @@ _of_prediction.__name__ = total_variation.__name__  # the name of the loss
 class TotalVariationLoss(PresetLoss):
     """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
 
-    The Keras form of gradops.presets.total_variation; the target y_true is not looked at.
+    The Keras form of gradops.presets.total_variation; the target y_true is not used.
 
     Args:
-      mask: None: there is no target that could be invalid.
+      mask: None, because the target is not used.
       mask_value: None.
       reduction: See gradops.presets.PresetLoss.
       name: See gradops.presets.PresetLoss.

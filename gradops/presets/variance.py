@@ -22,23 +22,24 @@ def gradient_variance(
 ) -> tf.Tensor:
     """loss_b = sum over k in {y, x} of mean over patches of (var(S_k y_pred) - var(S_k y_true))^2.
 
-    S_k are the Sobel derivatives of the luma, with zeros outside of the image. Variances are of the
-    gradients in each patch, without overlap, and divide by one pixel less than there are.
+    S_k are the Sobel derivatives of the luma, with zeros outside of the image. Variances are those
+    of the derivatives in each patch, and divide by the number of pixels less one. Patches do not
+    overlap.
 
     Args:
       y_true: Target images [B, H, W, C] (channels_first: [B, C, H, W]), C 1 or 3 (red, green,
         blue: luma 0.2989 R + 0.587 G + 0.114 B), of any real dtype.
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64.
-      patch_size: Height and width of a patch, at least 2. What remains of the images at the end of
-        rows and columns is in no patch.
+      patch_size: Height and width of a patch, at least 2. Pixels at the end of rows and columns
+        that fill no patch are left out.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32.
+      Losses [B], float64 for float64 images, else float32.
 
     Raises:
-      ValueError: If patch_size is not such a number, or, in a graph, shapes do not fit, the number
-        of channels is not 1 or 3, or the images are smaller than a patch.
+      ValueError: If patch_size is not an integer of at least 2, or, in a graph, shapes do not fit,
+        the number of channels is not 1 or 3, or the images are smaller than a patch.
       tf.errors.InvalidArgumentError: The same of shapes in eager mode, or where the graph did not
         know them. (XLA drops the check of the size; the loss is NaN then.)
 
@@ -89,7 +90,7 @@ class GradientVarianceLoss(PresetLoss):
 
 
 def _patch_variances(lumas: tf.Tensor, size: int) -> tf.Tensor:
-    """[B, rows of patches, columns of patches, 2], of the derivatives of lumas [B, H, W, 1]."""
+    """The variances of the derivatives of lumas, [B, rows of patches, columns of patches, 2]."""
     gradients = image_gradients(lumas, border="zero", data_format="channels_last")
     shape = tf.shape(lumas)
     batch, *sides = (

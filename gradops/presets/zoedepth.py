@@ -8,6 +8,7 @@ import tensorflow as tf
 from gradops import functional, images
 from gradops._inputs import checks
 from gradops._inputs.convert import MaskLike, TensorLike
+from gradops._inputs.tensors import AXES
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
 
@@ -27,26 +28,26 @@ def zoedepth_grad_l1(
 ) -> tf.Tensor:
     """loss_b = mean ||g(p)|^2 - |g(t)|^2| + mean |a(p) - a(t)|, a = atan(g_y / (g_x + 1e-10)).
 
-    g = (g_y, g_x) are differences of a pixel and its neighbours above and on the left; p and t are
-    y_pred and y_true. Means are over all pixels but the first row and column of which these three
-    pixels are valid. The angle is unstable: where the image is flat its derivative is up to 1e10,
-    it jumps by pi where g_x changes its sign, and it is the same for g and -g.
+    g = (g_y, g_x) are the differences of a pixel and its neighbours above and to the left; p and t
+    are y_pred and y_true. Means are over all pixels except the first row and column for which these
+    three pixels are valid. The angle is unstable: where the image is flat its derivative is up to
+    1e10, it jumps by pi where g_x changes its sign, and it is the same for g and -g.
 
     Args:
       y_true: Target depth [B, H, W, C] (channels_first: [B, C, H, W]), C = 1 in the original.
       y_pred: Predictions of the same shape, float16, bfloat16, float32 or float64.
-      direction: "atan": the formula above. "stable": mean(1 - cos of the angle between g(p) and
-        g(t)) in place of the second mean, 0 where either is shorter than 1e-6: it has bounded
-        values, no jumps and tells g from -g. "none": the first mean alone.
-      normalizer: "image": means over the own image. "batch": sums of the own image, divided by the
-        mean of the numbers of pixels, so that the mean of the losses is the original's, which is
-        over all valid pixels of the batch.
+      direction: "atan": the formula above. "stable": the second mean is that of 1 - cos of the
+        angle between g(p) and g(t), 0 where either is shorter than 1e-6: it is bounded, has no
+        jumps and tells g from -g. "none": the first mean alone.
+      normalizer: "image": means over each image. "batch": sums over each image, divided by the mean
+        number of pixels in the batch, so that the mean of the losses is that of the original, which
+        is a mean over all valid pixels of the batch.
       mask: True where a pixel is valid, bool, of the shape of y_pred or with one channel; others
-        are not looked at and may be NaN.
+        are not read and may be NaN.
       data_format: "channels_last" or "channels_first"; None means keras.config.image_data_format().
 
     Returns:
-      Losses [B], float64 for float64 images and else float32. 0 of images without valid pixels.
+      Losses [B], float64 for float64 images, else float32; 0 for images without valid pixels.
 
     Raises:
       ValueError: If an option is not one of those, or, in a graph, shapes do not fit or H or W is
@@ -70,8 +71,8 @@ def zoedepth_grad_l1(
     with tf.name_scope("zoedepth_grad_l1"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
         _images.check_size(given.y_pred, 2, "differences", data_format)
-        # Turned by 180 degrees, the neighbours above and on the left become the next ones.
-        given = _turned(given, data_format)
+        # Rotated by 180 degrees, so that the neighbours above and to the left are the next ones.
+        given = _rotated(given, data_format)
         losses = _composed(given, direction == "atan", normalizer, data_format)
         if direction == "stable":
             losses += functional.gradient_loss(
@@ -89,14 +90,14 @@ def zoedepth_grad_l1(
 def _composed(
     given: _images.Pair, with_angle: bool, normalizer: str, data_format: str
 ) -> tf.Tensor:
-    """What is no member of the family: the terms of the squared magnitude and of the angle."""
+    """The terms for which there is no fused op: those of the squared magnitude and of the angle."""
 
     def inner(values: tf.Tensor, row: slice = _FIRST, column: slice = _FIRST) -> tf.Tensor:
-        """All but the last row and column; with _NEXT, the next ones of these."""
+        """All rows and columns but the last, or with _NEXT all but the first."""
         return values[_images.along(data_format, row, column)]
 
     true, predicted = (
-        # The differences changed their sign, which the angle notices by its 1e-10.
+        # The rotation changed the sign of the differences, which the 1e-10 of the angle depends on.
         inner(
             -images.image_gradients(x, stencil="forward", border="valid", data_format=data_format)
         )
@@ -115,8 +116,8 @@ def _composed(
     return _images.by_example(sums, counts, normalizer)
 
 
-def _turned(given: _images.Pair, data_format: str) -> _images.Pair:
-    axes = _images.axes(data_format)[:2]
+def _rotated(given: _images.Pair, data_format: str) -> _images.Pair:
+    axes = AXES[data_format][:2]
     true, predicted = (tf.reverse(x, axes) for x in given.images())
     mask = None if given.mask is None else tf.reverse(given.mask, axes)
     return given._replace(y_true=true, y_pred=predicted, mask=mask)
@@ -127,7 +128,7 @@ def _squared_magnitude(gradients: tf.Tensor) -> tf.Tensor:
 
 
 def _angle(gradients: tf.Tensor) -> tf.Tensor:
-    """atan(g_y / (g_x + 1e-10)) by atan2, which has no quotient that could overflow."""
+    """atan(g_y / (g_x + 1e-10)) by atan2, because the quotient could overflow."""
     down, along = gradients[..., 0], gradients[..., 1] + _NOT_ZERO
     sign = tf.where(along < 0, -tf.ones([], along.dtype), tf.ones([], along.dtype))
     # atan2 has no derivative at (0, 0).

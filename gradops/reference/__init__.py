@@ -2,10 +2,10 @@
 
     L_b = sum_i w_i rho(r_i) / D_b
 
-over the counted residuals r_i of example b, each made by a response from the image gradients
-S p_b and S t_b. `stencils` has S and its adjoint, `responses` r, `penalties` rho, `support` what
-counts, and `problem` their derivatives and D_b; `losses` and `images` are the functions offered
-here. Each module begins with its formula.
+over the counted residuals r_i of example b, which a response makes from the image gradients S p_b
+and S t_b. `stencils` has S and its adjoint, `responses` r, `penalties` rho, `support` what counts,
+and `problem` derivatives and D_b. The public functions are in `losses`, `images` and `scales`. Each
+module begins with its formula.
 
 This package shares no code with the kernels or with `gradops.composite`; it types its own tables.
 """

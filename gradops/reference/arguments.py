@@ -1,7 +1,7 @@
-"""What the functions accept: known options, finite parameters, real arrays of the right shape.
+"""Checks of arguments: known options, finite parameters, real arrays of the right shape.
 
 Everything else is a ValueError that begins with the name of the argument. Inside the package images
-are [B, H, W, C]; `to_last` and `from_last` are the way in and out for "channels_first".
+are [B, H, W, C]; `to_last` and `from_last` convert those of "channels_first".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GRADIENTS = {"channels_last": "[B, H, W, C, 2]", "channels_first": "[B, C, H, W
 
 
 def check_option(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """The value has to be one of the allowed names."""
+    """Raises ValueError unless the value is one of the allowed names."""
     names = tuple(allowed)
     if value not in names:
         raise ValueError(
@@ -31,7 +31,7 @@ def check_option(argument: str, value: object, allowed: Iterable[str]) -> None:
 
 
 def parameter(argument: str, value: Any, minimum: float, *, exclusive: bool) -> float:
-    """The value as a float, which has to be finite and at least (or above) the minimum."""
+    """The value as a float, checked to be finite and at least (exclusive: above) the minimum."""
     limit = f"above {minimum:g}" if exclusive else f"of at least {minimum:g}"
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
@@ -49,7 +49,7 @@ def real_array(argument: str, values: ArrayLike) -> Array:
 
 
 def with_shape(argument: str, values: ArrayLike, shape: tuple[int, ...], what: str) -> Array:
-    """The values as float64; `what` says in the message what the shape is."""
+    """The values as float64, checked to have the shape; `what` names it in the error."""
     array = real_array(argument, values)
     if array.shape != shape:
         raise ValueError(f"{argument}: expected {what} {shape}, got shape {array.shape}")
@@ -69,14 +69,14 @@ def from_last(array: np.ndarray, data_format: str) -> np.ndarray:
 def images(
     argument: str, values: ArrayLike, border: str, minimum_size: int, data_format: str
 ) -> Array:
-    """Images as [B, H, W, C] float64, large enough for the border."""
+    """Images as [B, H, W, C] float64, checked to be large enough for the border."""
     return _spatial(argument, values, border, minimum_size, data_format, trailing=False)
 
 
 def component_images(
     argument: str, values: ArrayLike, border: str, minimum_size: int, data_format: str
 ) -> Array:
-    """One image for each of the two components as [B, H, W, C, 2] float64."""
+    """Images with two components as [B, H, W, C, 2] float64, checked in the same way."""
     return _spatial(argument, values, border, minimum_size, data_format, trailing=True)
 
 

@@ -1,7 +1,7 @@
-"""y_i = sum over j of M[i, j] x_j along one axis: matrices by their non-zero entries.
+"""y_i = sum over j of M[i, j] x_j along one axis, with sparse matrices.
 
-A matrix is a list of rows, row i a dictionary {j: M[i, j]} of its non-zero entries. Only these are
-ever multiplied, so that a NaN reaches exactly the outputs whose row holds it.
+A matrix is a list of rows; row i is a dictionary {j: M[i, j]} of its non-zero entries. Only these
+are multiplied, so that a NaN reaches exactly the outputs whose row has an entry for it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Row = dict[int, float]
 
 
 class Terms(NamedTuple):
-    """y_i is the sum over k of weights[k, i] * x[sources[k, i]]; a weight of 0 is no term."""
+    """y_i is the sum over k of weights[k, i] * x[sources[k, i]], without terms of weight 0."""
 
     sources: NDArray[np.intp]
     weights: Array
 
 
 def terms(rows: Sequence[Row]) -> Terms:
-    """The first entry of every row, the second of every row, and so on."""
+    """The rows as Terms: the k-th term of y_i is the k-th entry of row i."""
     depth = max(map(len, rows), default=0)
     sources, weights = np.zeros((depth, len(rows)), np.intp), np.zeros((depth, len(rows)))
     for i, row in enumerate(rows):
@@ -35,7 +35,7 @@ def terms(rows: Sequence[Row]) -> Terms:
 
 
 def transposed(rows: Sequence[Row], size: int) -> list[Row]:
-    """The rows of the transposed matrix, of which there are as many as x has numbers."""
+    """The rows of the transposed matrix; `size`: how many elements x has."""
     result: list[Row] = [{} for _ in range(size)]
     for i, row in enumerate(rows):
         for source, weight in row.items():
@@ -48,6 +48,6 @@ def apply(matrix: Terms, images: np.ndarray, axis: int) -> Array:
     x = np.moveaxis(images, axis, 0)
     y = np.zeros((matrix.weights.shape[1], *x.shape[1:]))
     for sources, weights in zip(matrix.sources, matrix.weights, strict=True):
-        there = np.flatnonzero(weights)
-        y[there] += weights[there, None, None, None] * x[sources[there]]
+        used = np.flatnonzero(weights)
+        y[used] += weights[used, None, None, None] * x[sources[used]]
     return np.moveaxis(y, 0, axis)

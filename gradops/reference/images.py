@@ -1,6 +1,6 @@
 """(gy, gx) = (S_y x, S_x x) and m = sqrt(gx^2 + gy^2 + e): functions of one image.
 
-NaN and Inf are inputs like any other here, and follow plain arithmetic without warnings.
+NaN and Inf are allowed and follow plain arithmetic without warnings.
 """
 
 from __future__ import annotations

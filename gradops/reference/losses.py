@@ -1,6 +1,6 @@
 """L_b = sum_i w_i rho(r_i) / D_b: the losses of `problem`, and their derivatives.
 
-NaN and Inf are inputs like any other here, and follow plain arithmetic without warnings.
+NaN and Inf are allowed and follow plain arithmetic without warnings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from gradops.reference import arguments
 from gradops.reference.arguments import Array
-from gradops.reference.problem import Problem, divisors, over
+from gradops.reference.problem import Problem, divide_or_zero, divisors
 
 
 @np.errstate(all="ignore")
@@ -39,7 +39,7 @@ def gradient_loss(
             wrong shape, dtype or weight, or too small a size.
     """
     problem = Problem(y_true, y_pred, **options)
-    return over(problem.sums().sum(axis=1), divisors(problem, normalizer))
+    return divide_or_zero(problem.sums().sum(axis=1), divisors(problem, normalizer))
 
 
 @np.errstate(all="ignore")
@@ -68,8 +68,9 @@ def loss_gradients(
     """
     problem = Problem(y_true, y_pred, **options)
     divisor = divisors(problem, normalizer)
-    by_true, by_pred = problem.pull_back(problem.per_example("upstream", upstream)[:, None])
-    return None if problem.one_image else over(by_true, divisor), over(by_pred, divisor)
+    factors = problem.per_example("upstream", upstream)[:, None]
+    by_true, by_pred = (divide_or_zero(x, divisor) for x in problem.pull_back(factors))
+    return None if problem.one_image else by_true, by_pred
 
 
 @np.errstate(all="ignore")
@@ -81,7 +82,7 @@ def gradient_sums(
     Args:
         y_true: Targets t, [B, H, W, C], or None.
         y_pred: Predictions p, same shape.
-        **options: Those of `gradient_loss` but for the normalizer.
+        **options: Those of `gradient_loss` except normalizer.
 
     Returns:
         (sums, counts), both [B, K]: K = 2, in the order (y, x), for the responses component and
@@ -150,5 +151,7 @@ def hessian_vector_product(
     divisor = divisors(problem, normalizer)
     v = problem.like_images("vector", vector)
     factors = problem.per_example("upstream", upstream)[:, None]
-    by_true, by_pred, along = (over(value, divisor) for value in problem.bend(v, factors))
+    by_true, by_pred, along = (
+        divide_or_zero(value, divisor) for value in problem.hessian_vector_products(v, factors)
+    )
     return None if problem.one_image else by_true, by_pred, along

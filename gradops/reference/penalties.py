@@ -9,8 +9,8 @@
     power        |r|^a                        a |r|^(a-1) sign(r)          a (a - 1) |r|^(a-2)
 
 with e = epsilon, d = delta, a = alpha. At r = 0 every slope is 0; the curvature of log is 0 there,
-and that of power its limit where that is finite, else 0. All three are NaN for a NaN residual, but
-for the curvature of l1.
+and that of power is its limit if that is finite, else 0. All three are NaN for a NaN residual,
+except the curvature of l1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Function = Callable[[Array, float], Array]
 
 
 class Penalty(NamedTuple):
-    """rho(r, a), its slope and its curvature with respect to r, and what its parameter a is."""
+    """rho(r, a), its slope and curvature with respect to r, and its parameter a."""
 
     value: Function
     slope: Function
@@ -54,7 +54,7 @@ def _log_curvature(r: Array, epsilon: float) -> Array:
 
 def _power_curvature(r: Array, alpha: float) -> Array:
     at_zero = 2.0 if alpha == 2 else 0.0
-    away = np.where(r == 0, 1.0, np.abs(r))  # 1 where it is not used: no 0 to a negative power.
+    away = np.where(r == 0, 1.0, np.abs(r))  # 1 where it is not used, to avoid 0^-n.
     curvature = alpha * (alpha - 1) * away ** (alpha - 2)
     return _nan_stays(r, np.where(r == 0, at_zero, curvature))
 

@@ -29,7 +29,7 @@ from gradops.reference.support import counted, jointly
 
 
 class Problem:
-    """The validated residuals of a pair of images, and what they are weighed with."""
+    """The residuals of a pair of images, checked, with their weights."""
 
     def __init__(
         self,
@@ -71,19 +71,19 @@ class Problem:
             self.pixel_weights = np.where(valid, pixel_weights, 0.0)
         else:
             self.pixel_weights = pixel_weights
-        self.weights = pixel_weights[..., None]  # At the centre pixel, the same for each component.
+        self.weights = pixel_weights[..., None]  # Those of the centre pixel, for both components.
         both = counted(stencil, border, p.shape, valid)
         self.counted = jointly(both) if self.response.joint else both
         self.counted &= self.weights != 0
 
-        if response == "component":  # The stencil of the difference.
+        if response == "component":  # Takes the stencil of the difference.
             self.gradients = (self.operator.gradients(p - t), np.zeros((*p.shape, 2)))
         else:
             self.gradients = (self.operator.gradients(p), self.operator.gradients(t))
         self.residuals = self.response.residuals(*self.gradients, self.response_epsilon)
 
     def like_images(self, argument: str, values: ArrayLike) -> Array:
-        """The values as [B, H, W, C], after checking that they have the shape of y_pred."""
+        """The values as [B, H, W, C], checked to have the shape of y_pred."""
         batch, height, width, channels = shape = self.shape
         if self.data_format == "channels_first":
             shape = (batch, channels, height, width)
@@ -111,8 +111,8 @@ class Problem:
         q = _spread(factors) * self._slopes()
         return self._adjoint(q * by_t), self._adjoint(q * by_p)
 
-    def bend(self, vector: Array, factors: Array) -> tuple[Array, Array, Array]:
-        """Those of <vector, pull_back to p> by t, by p and by the factors, which are [B, 1]."""
+    def hessian_vector_products(self, vector: Array, factors: Array) -> tuple[Array, Array, Array]:
+        """The derivatives of <vector, pull_back to p> by t, by p and by the factors, [B, 1]."""
         by_p, by_t = self.response.slopes(*self.gradients, self.response_epsilon)
         z = self.operator.gradients(vector)
         s = by_p * z
@@ -120,8 +120,8 @@ class Problem:
             s = s.sum(axis=-1, keepdims=True)
         curved = self.weights * self.penalty.curvature(self.residuals, self.parameter) * s
         to_p, to_t = curved * by_p, curved * by_t
-        if self.response.bends is not None:
-            s_by_p, s_by_t = self.response.bends(*self.gradients, self.response_epsilon, z)
+        if self.response.second is not None:
+            s_by_p, s_by_t = self.response.second(*self.gradients, self.response_epsilon, z)
             to_p, to_t = to_p + self._slopes() * s_by_p, to_t + self._slopes() * s_by_t
         along = self._total(self._slopes() * s).sum(axis=1)
         factors = _spread(factors)
@@ -132,7 +132,7 @@ class Problem:
 
     def _total(self, values: Array) -> Array:
         kept = np.moveaxis(np.where(self.counted, values, 0.0), -1, 1)
-        # NumPy adds pairwise along a contiguous axis, and only there.
+        # NumPy adds pairwise only along a contiguous axis.
         rows = np.ascontiguousarray(kept).reshape(*kept.shape[:2], math.prod(kept.shape[2:]))
         return rows.sum(axis=-1)
 
@@ -161,8 +161,8 @@ def divisors(problem: Problem, normalizer: str) -> Array:
     return NORMALIZERS[normalizer](problem)
 
 
-def over(values: Array, divisor: Array) -> Array:
-    """values_b / D_b, and 0 (whatever the values) where D_b is 0."""
+def divide_or_zero(values: Array, divisor: Array) -> Array:
+    """values_b / D_b, and 0 where D_b is 0, whatever the values."""
     divisor = divisor.reshape(-1, *[1] * (values.ndim - 1))
     empty = divisor == 0
     return np.where(empty, 0.0, values / np.where(empty, 1.0, divisor))

@@ -6,9 +6,9 @@
     direction  r = |u_p - u_t|^2 / 2              u = g / |g|;  0 where a |g| is below e or is 0
     normal     r = |n_p - n_t|^2 / 2              n = (-gx, -gy, 1) / sqrt(1 + |g|^2)
 
-with e = response_epsilon. `slopes` gives dr/dg_p and dr/dg_t, and `bends` the second derivatives
+with e = response_epsilon. `slopes` gives dr/dg_p and dr/dg_t, and `second` the second derivatives
 along a vector z: (d/dg_p) (dr/dg_p . z) and (d/dg_t) (dr/dg_p . z). The last axis is (y, x), also
-that of the residuals of component and absolute; the joint responses have one residual, a last axis
+for the residuals of component and absolute. The joint responses have one residual, in a last axis
 of 1. A NaN in either gradient makes the residual NaN.
 """
 
@@ -30,7 +30,7 @@ class Response(NamedTuple):
     joint: bool
     residuals: Callable[[Array, Array, float], Array]
     slopes: Callable[[Array, Array, float], Pair]
-    bends: Callable[[Array, Array, float, Array], Pair] | None  # None: zero (almost) everywhere.
+    second: Callable[[Array, Array, float, Array], Pair] | None  # None: 0 (almost) everywhere.
     default_epsilon: float | None = None
 
 
@@ -39,7 +39,7 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def _over(a: Array, b: Array) -> Array:
-    """The quotient a / b, but 0 where b is 0."""
+    """The quotient a / b, and 0 where b is 0."""
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
 
 
@@ -56,7 +56,7 @@ def magnitude_slope(g: Array, epsilon: float) -> Array:
     return _over(g, magnitude(g, epsilon))
 
 
-def _magnitude_bends(g_p: Array, g_t: Array, epsilon: float, z: Array) -> Pair:
+def _magnitude_second(g_p: Array, g_t: Array, epsilon: float, z: Array) -> Pair:
     m = magnitude(g_p, epsilon)
     slope = magnitude_slope(g_p, epsilon)
     return _over(z - slope * _dot(slope, z), m), np.zeros_like(z)
@@ -93,12 +93,12 @@ def _angle_slope(g: Array) -> Array:
     return _over(np.stack([g[..., 1], -g[..., 0]], axis=-1), _dot(g, g))
 
 
-def _angle_bend(g: Array, z: Array) -> Array:
+def _angle_second(g: Array, z: Array) -> Array:
     """(d2theta/dg2) z, where |g|^4 (yy, yx, xx) = (-2 gy gx, gy^2 - gx^2, 2 gy gx)."""
     gy, gx = g[..., 0], g[..., 1]
     yy, yx = -2 * gy * gx, gy * gy - gx * gx
-    bend = np.stack([yy * z[..., 0] + yx * z[..., 1], yx * z[..., 0] - yy * z[..., 1]], axis=-1)
-    return _over(bend, _dot(g, g) ** 2)
+    second = np.stack([yy * z[..., 0] + yx * z[..., 1], yx * z[..., 0] - yy * z[..., 1]], axis=-1)
+    return _over(second, _dot(g, g) ** 2)
 
 
 def _direction_slopes(g_p: Array, g_t: Array, epsilon: float) -> Pair:
@@ -108,11 +108,11 @@ def _direction_slopes(g_p: Array, g_t: Array, epsilon: float) -> Pair:
     return np.where(undirected, 0.0, by_p), np.where(undirected, 0.0, by_t)
 
 
-def _direction_bends(g_p: Array, g_t: Array, epsilon: float, z: Array) -> Pair:
+def _direction_second(g_p: Array, g_t: Array, epsilon: float, z: Array) -> Pair:
     sine, cosine = _turn(g_p, g_t)
     undirected = _undirected(g_p, g_t, epsilon)
     turned = cosine * _dot(_angle_slope(g_p), z)  # dsin(phi) = cos(phi) dphi
-    by_p = turned * _angle_slope(g_p) + sine * _angle_bend(g_p, z)
+    by_p = turned * _angle_slope(g_p) + sine * _angle_second(g_p, z)
     by_t = -turned * _angle_slope(g_t)
     return np.where(undirected, 0.0, by_p), np.where(undirected, 0.0, by_t)
 
@@ -160,8 +160,8 @@ def _normal_slopes(g_p: Array, g_t: Array, _: float) -> Pair:
     return _normal_pull(g_p, difference), -_normal_pull(g_t, difference)
 
 
-def _normal_bends(g_p: Array, g_t: Array, _: float, z: Array) -> Pair:
-    """By p: J_p^T J_p z, and J_p^T d differentiated by g_p with d = D held; by t: -J_t^T J_p z."""
+def _normal_second(g_p: Array, g_t: Array, _: float, z: Array) -> Pair:
+    """By p: J_p^T J_p z plus the derivative of J_p^T d for fixed d = D; by t: -J_t^T J_p z."""
     d, w, pushed = _normal_difference(g_p, g_t), _width(g_p), _normal_push(g_p, z)
     n_d, g_z = _dot(_upward(g_p), d), _dot(g_p, z)
     held = -_swapped(d) * g_z / w**3  # from 1 / w
@@ -176,7 +176,7 @@ RESPONSES = {
         joint=False,
         residuals=lambda g_p, g_t, _: g_p - g_t,
         slopes=lambda g_p, g_t, _: (np.ones_like(g_p), -np.ones_like(g_t)),
-        bends=None,
+        second=None,
     ),
     "magnitude": Response(
         joint=True,
@@ -185,24 +185,24 @@ RESPONSES = {
             magnitude_slope(g_p, epsilon),
             -magnitude_slope(g_t, epsilon),
         ),
-        bends=_magnitude_bends,
+        second=_magnitude_second,
         default_epsilon=0.0,
     ),
     "absolute": Response(
         joint=False,
         residuals=lambda g_p, g_t, _: np.abs(g_p) - np.abs(g_t),
         slopes=lambda g_p, g_t, _: (np.sign(g_p), -np.sign(g_t)),
-        bends=None,
+        second=None,
     ),
     "direction": Response(
         joint=True,
         residuals=_direction_residuals,
         slopes=_direction_slopes,
-        bends=_direction_bends,
+        second=_direction_second,
         default_epsilon=1e-6,
     ),
     "normal": Response(
-        joint=True, residuals=_normal_residuals, slopes=_normal_slopes, bends=_normal_bends
+        joint=True, residuals=_normal_residuals, slopes=_normal_slopes, second=_normal_second
     ),
 }
 

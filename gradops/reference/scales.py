@@ -1,7 +1,7 @@
 """L_b = sum_s w_s L_b(D_s p, D_s t): the loss over several scales, and its derivatives.
 
 D_s halves height and width s times. It is linear, so the derivative by p is the sum of w_s D_s^T
-(dL/dp)(level s). D_s is a matrix for the rows of images and one for the columns.
+(dL/dp)(level s). D_s is the product of a matrix for the rows of images and one for the columns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def multi_scale_loss(
     Args:
         y_true: Targets t, [B, H, W, C], or None.
         y_pred: Predictions p, same shape.
-        scales: How many levels, at least 1.
+        scales: The number of levels, at least 1.
         downsample: "stride" takes every second row and column, "average" the means of 2 x 2 pixels.
         scale_weights: w_s; None means 1 for each.
         **options: Those of `gradient_loss`.
@@ -121,7 +121,7 @@ def _levels(
 
 
 def _matrix(size: int, level: int, downsample: str) -> list[Row]:
-    """What each row (or column) of the level is made of; see `axis`."""
+    """The matrix that makes the rows (or columns) of the level from those of the images."""
     step = 2**level
     if downsample == "stride":
         return [{j: 1.0} for j in range(0, size, step)]
@@ -129,7 +129,7 @@ def _matrix(size: int, level: int, downsample: str) -> list[Row]:
 
 
 def _resampled(images: ArrayLike, matrices: tuple[list[Row], list[Row]], data_format: str) -> Array:
-    """Rows and columns of images multiplied with a matrix each; what weighs 0 is not looked at."""
+    """Images multiplied with one matrix along rows and one along columns."""
     array = to_last(np.asarray(images, np.float64), data_format)
     for axis, matrix in enumerate(matrices, 1):
         array = apply(terms(matrix), array, axis)

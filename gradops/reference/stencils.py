@@ -1,8 +1,8 @@
 """gy = S_y x, gx = S_x x: S_y differentiates along H and smooths along W, S_x the other way round.
 
-Along one axis a stencil and a border make one matrix: row i holds the weights with which output i
-reads the inputs; taps that the border maps to the same pixel are added first. Products of two such
-matrices are S_y and S_x, and their transposes make the adjoints.
+Along one axis a stencil and a border make one matrix: row i has the weights of the inputs in output
+i, where taps that the border maps to the same pixel are added. S_y and S_x are products of two such
+matrices, and their adjoints are products of the transposes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Stencil(NamedTuple):
 
     derivative: tuple[int, int, int]
     smoothing: tuple[int, int, int]
-    divisor: int  # Scale "unit" divides by this: a ramp of slope 1 then has gradient 1.
-    mapped: bool = True  # False: no border; where a tap leaves the image the output is 0.
+    divisor: int  # Scale "unit" divides by this, so that a ramp of slope 1 has gradient 1.
+    mapped: bool = True  # False: no border, and the output is 0 where a tap leaves the image.
 
 
 class Border(NamedTuple):
-    """Where an index in [-1, size] reads from (None: a zero), and the smallest size allowed."""
+    """Where an index in [-1, size] reads from (None: a zero), and the smallest allowed size."""
 
     source: Callable[[int, int], int | None]
     minimum_size: int
@@ -46,7 +46,7 @@ def _replicate(index: int, size: int) -> int:
 
 
 def _zero(index: int, size: int) -> int | None:
-    """... . . | 0 1 2 ... n-1 | . . ...: ghosts are zeros, not pixels."""
+    """... . . | 0 1 2 ... n-1 | . . ...: ghosts are zeros and not pixels."""
     return index if 0 <= index < size else None
 
 

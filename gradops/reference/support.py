@@ -1,14 +1,14 @@
 """counted_k[i, j] = inside_k[i, j] and not any(invalid[r, c] for (r, c) in support_k[i, j]).
 
-The support of a residual is the set of its non-zero taps after the border mapping; ghosts of the
-border `zero` are no pixels. It is separable: the support of gy at (i, j) is
+The support of a residual is the set of its non-zero taps after the border mapping; ghosts of border
+`zero` are not pixels. It is separable: the support of gy at (i, j) is
 
     {rows of the derivative at i} x {columns of the smoothing at j}
 
-and that of gx the reverse. The border `valid` drops a residual with a non-zero tap outside the
-image. Where no tap of the derivative is left (they cancel at the border, or a two-tap difference
-has no second pixel) the residual is 0, whatever the image holds, and its support is its own pixel.
-Joint responses (one residual of both components) need both: the union of the supports.
+and that of gx the reverse. Border `valid` drops a residual with a non-zero tap outside the image.
+Where no tap of the derivative is left (they cancel at the border, or a two-tap difference has no
+second pixel) the residual is 0 for every image, and its support is its own pixel. The support of a
+joint residual is the union of both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMPONENTS: tuple[tuple[Kind, Kind], ...] = (
 
 @lru_cache(maxsize=1024)
 def axis_support(stencil: str, kind: Kind, border: str, size: int) -> Terms:
-    """The matrix of ones where a position is in the support of an output along one axis."""
+    """The matrix along one axis with a 1 for every position in the support of an output."""
     return terms([dict.fromkeys(row, 1.0) for row in axis_rows(stencil, kind, border, size)])
 
 
@@ -78,5 +78,5 @@ def counted(stencil: str, border: str, shape: tuple[int, ...], valid: Mask | Non
 
 
 def jointly(both: Mask) -> Mask:
-    """[..., 2] -> [..., 1]: a residual of both components counts if both do."""
+    """[..., 2] -> [..., 1]: a joint residual counts if both components do."""
     return both[..., :1] & both[..., 1:]

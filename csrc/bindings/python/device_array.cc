@@ -9,7 +9,7 @@
 namespace gradops::python {
 namespace {
 
-// The parts of DLPack's stable C interface (dlpack.h, version 0.x) that are needed.
+// The parts of DLPack's stable C interface (dlpack.h, version 0.x) that are used here.
 struct DlDevice {
   int32_t type, id;
 };
@@ -93,11 +93,11 @@ Array FromDlpack(const py::object& capsule, const char* name) {
       !IsDense(result.buffer.sizes, Sizes(tensor.strides, tensor.strides + tensor.ndim), 1)) {
     Refuse(name, "dense and row-major");
   }
-  result.keeper = capsule;  // gives the memory back when nobody has taken it over
+  result.keeper = capsule;  // releases the memory, because nobody renames it to "used_dltensor"
   return result;
 }
 
-/// The bytes of a number of this dtype: "bool", or a kind with its bits.
+/// The bytes of an element of dtype "bool", or of a kind with its bits, such as "float32".
 size_t ItemSize(const std::string& dtype) {
   const size_t digits = dtype.find_first_of("0123456789");
   return digits == std::string::npos ? 1 : std::stoul(dtype.substr(digits)) / 8;
@@ -107,7 +107,7 @@ size_t ItemSize(const std::string& dtype) {
 
 Array ReadDeviceArray(py::handle array, const char* name, uintptr_t stream) {
   Array result{name};
-  // Asked for, not looked for: a library may have the attribute and refuse it for some dtypes.
+  // A library may have the attribute but raise an error for some dtypes.
   py::object interface = py::none();
   try {
     interface = py::getattr(array, "__cuda_array_interface__", py::none());

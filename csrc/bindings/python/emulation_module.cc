@@ -1,4 +1,4 @@
-// cuda_emulation, a module for tests: what the CUDA kernels compute, without a device.
+// cuda_emulation, a module for tests: the programs of the CUDA kernels, run on the host.
 
 #include <pybind11/numpy.h>
 
@@ -17,7 +17,7 @@ namespace py = pybind11;
 
 std::string Run(const OpCall& call, int) { return Launch(call, cuda::Queue{}); }
 
-/// How often each number of images is written by a sweep: one each.
+/// How often a sweep writes each element of the images, which should be once.
 py::array_t<int> Owners(const py::args& positional, const py::kwargs& named) {
   const NumpyCall images = ReadNumpyCall(*FindOp("GradientMagnitude"), positional, named);
   const OpCall& call = images.call;
@@ -40,7 +40,7 @@ py::array_t<int> Owners(const py::args& positional, const py::kwargs& named) {
 PYBIND11_MODULE(cuda_emulation, m) {
   m.doc() = "The programs of the CUDA kernels, run on the host and on NumPy arrays.";
   DefineOnNumpy(m, Run);
-  m.def("owners", &Owners, "How often a sweep writes each number of images.");
+  m.def("owners", &Owners, "How often a sweep writes each element of images.");
 }
 
 }  // namespace gradops::python

@@ -26,7 +26,7 @@ py::dict Choices() {
   return choices;
 }
 
-/// {"charbonnier": ("epsilon", 0.001), ...}: the parameters of penalties or responses.
+/// {"charbonnier": ("epsilon", 0.001), ...}: the parameters of the penalties or responses.
 py::dict Parameters(const std::vector<ParameterRow>& rows) {
   py::dict parameters;
   for (const ParameterRow& row : rows) {
@@ -66,8 +66,8 @@ const char* NameOf(ShapeRule rule) {
   return "";
 }
 
-/// {op: (inputs, outputs, options, images)} of those of TensorFlow: {argument: what shape it has},
-/// names, and the input that says how large the images are.
+/// TensorFlow's ops as {op: (inputs, outputs, options, images)}: two dicts {argument: shape rule},
+/// the names of the options, and that of the input that says how large the images are.
 py::dict OpTable() {
   const auto shapes = [](const std::vector<Argument>& arguments) {
     py::dict rules;

@@ -8,13 +8,11 @@
 namespace gradops::python {
 namespace {
 
-std::string NameOf(const py::dtype& dtype) { return py::str(dtype).cast<std::string>(); }
-
 Array Wrapped(const py::array& array, const char* name) {
-  Array result{name, {}, NameOf(array.dtype()), static_cast<size_t>(array.nbytes()), array};
-  result.buffer = {const_cast<void*>(array.data()),
-                   Sizes(array.shape(), array.shape() + array.ndim())};
-  return result;
+  const Buffer buffer = {const_cast<void*>(array.data()),
+                         Sizes(array.shape(), array.shape() + array.ndim())};
+  return {name, buffer, py::str(array.dtype()).cast<std::string>(),
+          static_cast<size_t>(array.nbytes()), array};
 }
 
 }  // namespace
@@ -29,7 +27,7 @@ Array ReadNumpyArray(py::handle array, const char* name) {
     throw std::invalid_argument(std::string(name) + " must be dense and row-major, got strides " +
                                 py::str(numpy.attr("strides")).cast<std::string>());
   }
-  // NumPy can hold arrays of which the elements are not on their own boundary; the kernels cannot.
+  // NumPy allows elements that are not aligned; the kernels do not.
   if (!py::detail::check_flags(numpy.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_)) {
     throw std::invalid_argument(std::string(name) +
                                 " must be an array with aligned elements (numpy.require)");

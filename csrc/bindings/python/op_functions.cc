@@ -31,7 +31,7 @@ void ThrowIf(const std::string& error) {
   throw std::invalid_argument(error);
 }
 
-/// Takes an argument that is given by name.
+/// Removes an argument from those given by name and returns it, or None.
 py::object Take(py::kwargs* named, const char* name) {
   if (!named->contains(name)) return py::none();
   py::object value = (*named)[name];
@@ -39,7 +39,7 @@ py::object Take(py::kwargs* named, const char* name) {
   return value;
 }
 
-/// An op with its arguments: arrays, of which outputs may be missing, and options.
+/// The arguments of a call of an op, read and checked. Outputs may be missing.
 class Arguments {
  public:
   Arguments(const Op& op, const py::args& positional, py::kwargs named, const Read& read)
@@ -68,7 +68,7 @@ class Arguments {
     ThrowIf(CheckShapes(call));
   }
 
-  /// Checks an output that the caller gives, and takes it.
+  /// Checks an output and adds it to the call.
   void TakeOutput(const Argument& argument, const Array& output) {
     CheckDtype(argument, output);
     const Sizes wanted = OutputSizes(argument, call);
@@ -79,9 +79,9 @@ class Arguments {
     for (const Array& input : inputs) CheckApart(argument, output, input);
     call.outputs.push_back(output.buffer);
   }
-  /// The dtype of an output as NumPy takes it: that of the images also where they are bits.
+  /// The dtype of an output for NumPy. It is uint16 where images of 16 bits are given as uint16.
   py::object DtypeOf(const Argument& argument) const {
-    if (argument.element == Element::kImage) {
+    if (argument.dtype == DtypeRule::kImage) {
       return inputs[call.op->ImagesInput()].keeper.attr("dtype");
     }
     return py::str(ComputeNameOf(call.dtype));
@@ -124,16 +124,16 @@ class Arguments {
   }
   void CheckDtype(const Argument& argument, const Array& array) const {
     if (array.keeper.is_none()) return;
-    const std::string wanted = argument.element == Element::kBool      ? "bool"
-                               : argument.element == Element::kCompute ? ComputeNameOf(call.dtype)
+    const std::string wanted = argument.dtype == DtypeRule::kBool      ? "bool"
+                               : argument.dtype == DtypeRule::kCompute ? ComputeNameOf(call.dtype)
                                                                        : NameOf(call.dtype);
-    const bool are_bits = argument.element == Element::kImage && array.dtype == "uint16" &&
+    const bool are_bits = argument.dtype == DtypeRule::kImage && array.dtype == "uint16" &&
                           !dtype_.is_none() && wanted.find("16") != std::string::npos;
     if (array.dtype == wanted || are_bits) return;
     throw std::invalid_argument(array.name + " must be of dtype " + wanted + ", got " +
                                 array.dtype);
   }
-  /// Kernels read neighbours of what they have already written.
+  /// Kernels read the neighbours of elements that they have already written.
   static void CheckApart(const Argument& argument, const Array& output, const Array& input) {
     const char* const out = static_cast<const char*>(output.buffer.data);
     const char* const in = static_cast<const char*>(input.buffer.data);

@@ -7,25 +7,25 @@
 
 #include "op/call.h"
 
-// Functions for the ops of the table, under their names in lower case: loss_grad(y_true, y_pred,
-// memo, expected, upstream, weights=weights, penalty="l2"). Inputs but for weights and mask are
-// given in the order of the table or by name, options by name. None stands for an input that is not
-// given. For images of 16 bits as uint16, `dtype` says what they are.
+// Python functions for the ops of the table, with snake_case names: loss_grad(y_true, y_pred, memo,
+// expected, upstream, weights=weights, penalty="l2"). Inputs are given in the order of the table or
+// by name; weights, mask and options by name. None stands for an input that is not given. Images of
+// 16 bits may be given as uint16; `dtype` then says what they are.
 
 namespace gradops::python {
 
-/// Runs a call on so many threads, 0 for one per core. Returns "" or what is wrong.
+/// Runs a call on that many threads, 0 for one per core. Returns "" or what is wrong.
 using RunOnHost = std::string (*)(const OpCall& call, int threads);
 
-/// On NumPy arrays, with the argument `threads`. Returns the output, or a tuple of them; an array
-/// that is given under an output's name is written to.
+/// Defines the functions for NumPy arrays, with the argument `threads`. They return the output, or
+/// a tuple of outputs, and write to arrays that are given under an output's name.
 void DefineOnNumpy(pybind11::module_ m, RunOnHost run);
 
-/// On arrays of a CUDA device, on the stream of the argument `stream`. Outputs are given by the
-/// caller, after the inputs or by name. Work is enqueued; nothing waits for it.
+/// Defines the functions for arrays of a CUDA device, with the argument `stream`. The caller gives
+/// the outputs, after the inputs or by name. Work is enqueued and not waited for.
 void DefineOnDevice(pybind11::module_ m);
 
-/// Reads a call of an op on NumPy arrays; the keeper holds their memory. For tests.
+/// A call of an op on NumPy arrays, whose memory `keeper` keeps alive. For tests.
 struct NumpyCall {
   OpCall call;
   pybind11::object keeper;

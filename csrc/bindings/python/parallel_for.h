@@ -14,8 +14,8 @@
 
 namespace gradops {
 
-/// Runs units on `threads` threads (0: one per core), the caller among them. Threads live for one
-/// call: this serves tests and measurements, where TensorFlow's pool is absent.
+/// A ParallelFor on `threads` threads (0: one per core), including the caller's. It starts them
+/// anew for each call: it is for tests and measurements without TensorFlow's pool.
 inline ParallelFor ThreadsParallelFor(int threads) {
   const int wanted = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
   return [wanted](int64_t count, const std::function<void(int64_t)>& run_unit) {
@@ -34,7 +34,7 @@ inline ParallelFor ThreadsParallelFor(int threads) {
     try {
       for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
     } catch (const std::system_error&) {
-      // The system has no more threads to give; those there are do all the work.
+      // The system has no more threads, so those that were started do all the work.
     }
     work();
     for (std::thread& helper : helpers) helper.join();

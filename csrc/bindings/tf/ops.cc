@@ -77,8 +77,8 @@ Status InferShapes(const Op& op, InferenceContext* c) {
 }
 
 std::string Spec(const Argument& argument) {
-  const char* const type = argument.element == Element::kBool      ? "bool"
-                           : argument.element == Element::kCompute ? "Tloss"
+  const char* const type = argument.dtype == DtypeRule::kBool      ? "bool"
+                           : argument.dtype == DtypeRule::kCompute ? "Tloss"
                                                                    : "T";
   return std::string(argument.name) + ": " + type;
 }

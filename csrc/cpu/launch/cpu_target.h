@@ -5,15 +5,15 @@
 
 namespace gradops {
 
-/// The instruction sets compiled in, narrowest first, and those of them that this machine can run.
+/// The instruction sets that are compiled in, narrowest first, and those that this machine can run.
 std::vector<std::string> CompiledCpuTargets();
 std::vector<std::string> RunnableCpuTargets();
 
-/// The instruction set that runs.
+/// The one that is used.
 std::string ActiveCpuTarget();
 
-/// "" or what is wrong with the environment variable GRADOPS_CPU_TARGET. The launchers then use the
-/// widest runnable target, so whoever can raise an error asks here first.
+/// "" or what is wrong with the environment variable GRADOPS_CPU_TARGET. If it is wrong, launchers
+/// use the widest runnable target, so front ends check it first.
 std::string CheckCpuTarget();
 
 }  // namespace gradops

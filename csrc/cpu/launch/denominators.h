@@ -14,14 +14,14 @@
 
 namespace gradops::cpu {
 
-/// What is wrong with the weights of an example, of which `bits` are WeightBits of the largest.
+/// "" or what is wrong with the weights of an example; `bits`: WeightBits of the largest.
 template <class T>
 std::string CheckLargestWeight(int64_t bits) {
   using Range = WeightRange<T>;
   if (bits == 0 || (bits >= WeightBits(Range::kMin) && bits <= WeightBits(Range::kMax))) {
     return "";
   }
-  // A subnormal float is a multiple of 2^-149; converted, it might become 0.
+  // A subnormal float might become 0 when it is converted, so it is found as a multiple of 2^-149.
   const double largest =
       sizeof(T) == 4 && bits < WeightBits(std::numeric_limits<float>::min())
           ? std::ldexp(static_cast<double>(bits), -149)
@@ -34,8 +34,8 @@ std::string CheckLargestWeight(int64_t bits) {
   return text;
 }
 
-/// Adds the counts of each example's units, every `step`-th of those at `by_unit`, to its sums, in
-/// the order of the units and `times` over. Returns "" or what is wrong with the weights.
+/// Adds `times` the counts of each example's units to its sums, in the order of the units. The
+/// counts of unit u are by_unit[u * step]. Returns "" or what is wrong with the weights.
 template <class T>
 std::string AddCounts(const Units& units, const Counts* by_unit, size_t step, double times,
                       std::vector<AxisSums>* by_example) {
@@ -59,7 +59,7 @@ std::string AddCounts(const Units& units, const Counts* by_unit, size_t step, do
 template <class S>
 std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted counted,
                        const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
-  // Where all channels have the same maps, one of them is counted.
+  // If the maps are the same for all channels, one channel is counted.
   double times = 1;
   if (!inputs.weights.per_channel && !inputs.mask.per_channel) {
     times = static_cast<double>(params.shape.planes * params.shape.channels);
@@ -74,7 +74,8 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted
   return AddCounts<ComputeType<S>>(units, by_unit.data(), 1, times, by_example);
 }
 
-/// What counts of each example.
+/// The weights of what counts in each example, by axis. Returns "" or what is wrong with the
+/// weights.
 template <class S>
 std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
                           const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
@@ -83,8 +84,8 @@ std::string CountExamples(const KernelParams& params, const LossInputs<S>& input
   return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";
 }
 
-/// What each example's sum over what is counted is divided by, [B]; all 1 for normalizer "none".
-/// Reads weights and mask, if there are any, once. Returns "" or what is wrong with them.
+/// What each example's sum is divided by, [B]; 1 for normalizer "none". Reads weights and mask
+/// once. Returns "" or what is wrong with the weights.
 template <class S>
 std::string FindDenominators(const KernelParams& params, const LossInputs<S>& inputs,
                              Counted counted, const ParallelFor& parallel_for,

@@ -1,4 +1,4 @@
-// The launchers of the image ops, and of those that say what memory allows.
+// The launchers of the image ops and of the memory benchmarks.
 
 #include <algorithm>
 
@@ -60,14 +60,13 @@ std::string GradientMagnitudeGradOf(const OpCall& call, const ParallelFor& paral
   return "";
 }
 
-/// Calls run(run's index, where it begins, its size) for runs of the numbers of all images, at most
-/// kSums of them.
+/// Calls run(index, begin, size) for at most kSums runs that cover the elements of all images.
 template <class Run>
 void ForEachRun(const OpCall& call, const ParallelFor& parallel_for, Run&& run) {
-  constexpr int64_t kMinimumRun = 1 << 18;
+  constexpr int64_t kMinRun = 1 << 18;
   const ImageShape shape = call.Shape();
   const int64_t size = shape.batch * shape.ExampleSize();
-  const int64_t run_size = math::Max(kMinimumRun, math::CeilDiv(size, kSums));
+  const int64_t run_size = math::Max(kMinRun, math::CeilDiv(size, kSums));
   parallel_for(math::CeilDiv(size, run_size),
                [&](int64_t i) { run(i, i * run_size, math::Min(run_size, size - i * run_size)); });
 }

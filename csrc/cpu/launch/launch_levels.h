@@ -9,17 +9,17 @@
 #include "cpu/launch/targets.h"
 #include "family/counts.h"
 
-// A loss of several terms (family/levels.h), level by level in each unit of work.
+// A loss of several terms (family/levels.h): each unit of work goes through all levels.
 
 namespace gradops::cpu {
 
-/// What sums are divided by, [B].
+/// What the sums of each level and of the pixel term are divided by, each [B].
 struct Denominators {
   std::vector<std::vector<double>> levels;
-  std::vector<double> pixels;
+  std::vector<double> pixels;  // empty without a pixel term
 };
 
-/// What each example's sum is divided by, at every level.
+/// Returns "" or what is wrong with the weights.
 template <class S>
 std::string FindLevelDenominators(const std::vector<KernelParams>& params,
                                   const LossInputs<S>& inputs, const ParallelFor& parallel_for,
@@ -58,8 +58,7 @@ std::string FindLevelDenominators(const std::vector<KernelParams>& params,
   return FindDenominators(params[0], inputs, Counted::kPixels, parallel_for, &denominators->pixels);
 }
 
-/// Runs kernel(inputs, vector, rows, outputs) at every level of a unit, the last one first, and
-/// returns the weighted sum of the means that it finds, with that of the pixels.
+/// Runs a unit at every level, the coarsest first, and returns its part of the example's loss.
 template <class S>
 class LevelsOfUnit {
  public:
@@ -130,7 +129,7 @@ class LevelsOfUnit {
   const PerExample<T> upstream_;
 };
 
-/// LaunchSweep over several terms.
+/// LaunchSweep (launch_loss.cc) for a loss of several terms.
 template <class S>
 std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                          PerExample<ComputeType<S>> upstream, ComputeType<S>* loss, S* by_pred,
@@ -143,12 +142,10 @@ std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs
   std::vector<double> sums(units.count, 0);
   parallel_for(units.count, [&](int64_t unit) {
     const int64_t offset = units.Offset(unit);
-    const auto plane = [offset](auto* tensor) {
-      return tensor == nullptr ? tensor : tensor + offset;
-    };
     LevelsOfUnit<S> of_unit(levels, denominators, units.Example(unit), upstream);
-    sums[unit] = of_unit.Run(InputsOfUnit(inputs, params.shape, units, unit), plane(vector),
-                             units.Rows(unit), plane(by_pred), plane(by_true));
+    sums[unit] = of_unit.Run(InputsOfUnit(inputs, params.shape, units, unit),
+                             OffsetIfGiven(vector, offset), units.Rows(unit),
+                             OffsetIfGiven(by_pred, offset), OffsetIfGiven(by_true, offset));
   });
   if (loss == nullptr) return "";
   for (int64_t example = 0; example < params.shape.batch; ++example) {

@@ -28,7 +28,8 @@ GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double d
           0};
 }
 
-/// Writes zeros: the gradient of an example of which nothing counts, whatever its images hold.
+/// Writes rows of zeros: the gradient of an example in which nothing counts. Does nothing if
+/// `plane` is null.
 template <class S>
 void WriteZeros(const KernelParams& params, RowRange rows, S* plane) {
   if (plane == nullptr) return;
@@ -37,7 +38,7 @@ void WriteZeros(const KernelParams& params, RowRange rows, S* plane) {
               (rows.end - rows.begin) * row_size * sizeof(S));
 }
 
-/// Adds up units and divides; 0 where nothing counts.
+/// Adds up the units of each example and divides. Where nothing counts the loss is 0.
 template <class T>
 void WriteLosses(const KernelParams& params, const Units& units, const std::vector<AxisSums>& sums,
                  const std::vector<double>& denominators, T* losses) {
@@ -52,9 +53,9 @@ void WriteLosses(const KernelParams& params, const Units& units, const std::vect
   }
 }
 
-/// Losses and, where `by_pred` is not null, upstream_b * dloss_b / dy_pred in the same sweep. With
-/// a vector: <vector_b, dloss_b / dy_pred> as the losses, and the derivatives of that times
-/// upstream_b by y_pred and, where `by_true` is not null, by y_true. `losses` may be null.
+/// Finds losses and, if `by_pred` is not null, upstream_b * dloss_b / dy_pred in the same sweep.
+/// With a vector, the losses are <vector_b, dloss_b / dy_pred>, and by_pred and by_true are their
+/// derivatives times upstream_b. `losses` and `by_true` may be null.
 template <class S>
 std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                         PerExample<ComputeType<S>> upstream, ComputeType<S>* losses, S* by_pred,
@@ -72,22 +73,22 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
   parallel_for(units.count, [&](int64_t unit) {
     const int64_t example = units.Example(unit), offset = units.Offset(unit);
     const RowRange rows = units.Rows(unit);
-    const auto plane = [offset](auto* tensor) {
-      return tensor == nullptr ? tensor : tensor + offset;
-    };
+    S* const pred_plane = OffsetIfGiven(by_pred, offset);
+    S* const true_plane = OffsetIfGiven(by_true, offset);
     if (!(denominators[example] > 0)) {
-      WriteZeros(params, rows, plane(by_pred));
-      WriteZeros(params, rows, plane(by_true));
+      WriteZeros(params, rows, pred_plane);
+      WriteZeros(params, rows, true_plane);
       return;
     }
     const LossInputs<S> of_unit = InputsOfUnit(inputs, params.shape, units, unit);
-    const GradientOutputs<S> outputs = by_pred == nullptr
-                                           ? GradientOutputs<S>()
-                                           : Outputs<S>(params, example, denominators[example],
-                                                        upstream, plane(by_pred), plane(by_true));
-    sums[unit] = (vector == nullptr ? kernels.loss(params, of_unit, rows, outputs)
-                                    : kernels.second(params, of_unit, plane(vector), rows, outputs))
-                     .residuals;
+    const GradientOutputs<S> outputs =
+        by_pred == nullptr
+            ? GradientOutputs<S>()
+            : Outputs(params, example, denominators[example], upstream, pred_plane, true_plane);
+    sums[unit] =
+        (vector == nullptr ? kernels.loss(params, of_unit, rows, outputs)
+                           : kernels.second(params, of_unit, vector + offset, rows, outputs))
+            .residuals;
   });
   if (losses != nullptr) WriteLosses(params, units, sums, denominators, losses);
   return "";
@@ -118,8 +119,8 @@ std::string LossGradGradOf(const OpCall& call, const ParallelFor& parallel_for) 
                      call.Output<S>("by_pred"), call.Output<S>("by_true"), parallel_for);
 }
 
-/// The gradient by the cheapest way that is right for each example: the memo is copied where
-/// upstream_b equals expected_b, scaled where that loses nothing, and left aside otherwise.
+/// Finds the gradient in the cheapest way that is right for each example (family/memo.h): copies
+/// the memo, scales it, or computes the gradient again.
 template <class S>
 std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;

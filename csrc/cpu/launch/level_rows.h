@@ -3,12 +3,12 @@
 #include "cpu/kernels.h"
 #include "math/penalty.h"
 
-// Rows of a level of which no residual counts, number by number: what the pixels and the next level
-// add.
+// Rows of a level in which no residual counts, element by element: the parts of the pixel term and
+// of the next level.
 
 namespace gradops::cpu {
 
-/// The weight of the number at position x of row `row`; 0 where it is invalid.
+/// The weight of the element at position x of row `row`; 0 if it is invalid.
 template <class S>
 ComputeType<S> PixelWeight(const ImageShape& shape, const LossInputs<S>& inputs, int64_t row,
                            int64_t x) {
@@ -19,7 +19,7 @@ ComputeType<S> PixelWeight(const ImageShape& shape, const LossInputs<S>& inputs,
   return inputs.weights.data == nullptr ? 1 : inputs.weights.data[at(inputs.weights)];
 }
 
-/// y_pred - y_true there.
+/// y_pred - y_true at position x of row `row`.
 template <class S>
 ComputeType<S> PixelDifference(const ImageShape& shape, const LossInputs<S>& inputs, int64_t row,
                                int64_t x) {
@@ -28,7 +28,7 @@ ComputeType<S> PixelDifference(const ImageShape& shape, const LossInputs<S>& inp
   return inputs.y_true == nullptr ? pred : pred - math::Widen(inputs.y_true[at]);
 }
 
-/// The sum of w |d| over rows; of <vector, w sign(d)> where there is a vector.
+/// The sum of w |d| over rows or, with a vector, of <vector, w sign(d)>.
 template <class S>
 double SumPixels(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                  RowRange rows) {
@@ -50,8 +50,8 @@ double SumPixels(const KernelParams& params, const LossInputs<S>& inputs, const 
   return sum;
 }
 
-/// Writes rows of a plane: what the next level gives and, where `inputs` is not null, pixel_scale w
-/// sign(d). A plane that is null is not wanted.
+/// Writes rows of a plane of the gradient: the next level's part and, if `inputs` is not null,
+/// pixel_scale w sign(d). Does nothing if `plane` is null.
 template <class S>
 void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
                            const CoarserGradient<ComputeType<S>>& coarser,

@@ -7,8 +7,8 @@
 #include "family/levels.h"
 
 // One unit of work of a loss over several scales: a strip of rows of one plane at every level. The
-// coarser levels of the strip, with the rows beside it that its gradient depends on, are made in
-// memory of the thread's own and stay in its caches, so the images are read from memory once.
+// coarser levels of the strip, and the rows next to it that its gradient depends on, are made in
+// the thread's own memory and stay in its caches, so the images are read from memory once.
 
 namespace gradops::cpu {
 
@@ -17,15 +17,15 @@ inline std::vector<KernelParams> ParamsOfLevels(KernelParams params) {
   std::vector<KernelParams> levels;
   for (int s = 0; s < params.levels.count; ++s) {
     levels.push_back(params);
-    params.levels.pixel_weight = 0;  // of the images alone
+    params.levels.pixel_weight = 0;  // the pixel term is one of the images alone
     params.shape.height = CoarserSize(params.shape.height, params.levels.downsample);
     params.shape.width = CoarserSize(params.shape.width, params.levels.downsample);
   }
   return levels;
 }
 
-/// Strips that end where pixels of the last level do. Around a circular border the first row looks
-/// at the last one: then a unit is a plane.
+/// Strips that end where a pixel of the last level does. With border circular a unit is a whole
+/// plane, because its first row depends on its last.
 inline Units UnitsOfLevels(const KernelParams& params) {
   const int64_t step = int64_t{1} << (params.levels.count - 1);
   const int64_t rows = math::Max(Units::RowsOf(params.shape), 16 * step);
@@ -34,22 +34,23 @@ inline Units UnitsOfLevels(const KernelParams& params) {
   return Units(params.shape, whole ? all : math::CeilDiv(rows, step) * step);
 }
 
-/// The levels of one unit: memory, and what is made in it. Pointers are to planes of which the rows
-/// of `there` exist.
+/// The levels of one unit in the thread's memory.
 template <class S>
 class LevelUnit {
  public:
   using T = ComputeType<S>;
 
-  /// What exists of a level.
+  /// Pointers are to whole planes, of which only the rows `there` exist. `own` are the rows that
+  /// the unit adds up and writes.
   struct Level {
-    RowRange own, there;  // rows that the unit adds up and writes; rows that are there
+    RowRange own, there;
     LossInputs<T> inputs = {};
     const T* vector = nullptr;
     T *by_pred = nullptr, *by_true = nullptr;
   };
 
-  /// `inputs` and `vector` (may be null) are of the unit's plane; `gradients`: how many are wanted.
+  /// `inputs` and `vector` (may be null) are those of the unit's plane; `gradients`: how many of
+  /// by_pred and by_true are wanted.
   LevelUnit(const std::vector<KernelParams>& levels, const LossInputs<S>& inputs, const S* vector,
             RowRange rows, int gradients)
       : params_(levels), levels_(levels.size()) {
@@ -81,9 +82,8 @@ class LevelUnit {
   const Level& operator[](size_t s) const { return levels_[s]; }
 
  private:
-  static constexpr int64_t kHalo = 2;  // rows that a gradient depends on, on each side
-  /// Room after a buffer for what is read and written too much.
-  static constexpr size_t kSlack = 256;
+  static constexpr int64_t kHalo = 2;    // rows that a gradient depends on, on each side
+  static constexpr size_t kSlack = 256;  // bytes after a buffer that loops may read and write
 
   void FindRows(RowRange rows) {
     const bool stride = params_[0].levels.downsample == DownsampleId::kStride;
@@ -104,7 +104,7 @@ class LevelUnit {
     }
   }
 
-  /// Calls visit(plane, bytes, row_size, first row) for every buffer of levels 1 and up.
+  /// Calls visit(plane, bytes, row_size, first_row) for every buffer of levels 1 and up.
   template <class Visit>
   void ForEachBuffer(const LossInputs<S>& inputs, bool has_vector, int gradients, bool difference,
                      Visit&& visit) {
@@ -136,7 +136,7 @@ class LevelUnit {
     return map.per_channel ? shape.RowSize() : shape.width;
   }
 
-  /// Makes level 1 of a - b, and every other of the one before.
+  /// Makes level 1 from a - b (a if b is null), and every other level from the one before.
   template <class PlaneOf>
   void Fill(const S* a, const S* b, PlaneOf&& plane_of) {
     for (size_t s = 1; s < levels_.size(); ++s) {
@@ -156,7 +156,7 @@ class LevelUnit {
     const auto coarser_row = ActiveTarget().Of<R>().coarser_row;
     for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
       const int64_t offset = 2 * row * from.RowSize();
-      coarser_row(a + offset, b == nullptr ? b : b + offset, shape, out + row * to.RowSize());
+      coarser_row(a + offset, OffsetIfGiven(b, offset), shape, out + row * to.RowSize());
     }
   }
 

@@ -9,7 +9,7 @@
 namespace gradops {
 namespace cpu {
 
-// Defined by target_kernels.cc for the instruction sets that are compiled.
+// Defined by target_kernels.cc for the instruction sets that are compiled in.
 #define GRADOPS_DECLARE_KERNELS(name) \
   namespace name {                    \
   template <class S>                  \

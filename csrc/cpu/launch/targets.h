@@ -4,8 +4,8 @@
 
 namespace gradops::cpu {
 
-/// The target that runs, chosen at first use: the widest one that this machine can run, or the one
-/// that the environment variable GRADOPS_CPU_TARGET names (for tests and measurement).
+/// The target in use, chosen on first call: the widest that this machine can run, or the one that
+/// the environment variable GRADOPS_CPU_TARGET names (for tests and measurements).
 const Target& ActiveTarget();
 
 }  // namespace gradops::cpu

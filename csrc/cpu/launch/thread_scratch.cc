@@ -23,7 +23,7 @@ class Scratch {
       size_ = 0;
       memory_ = ::operator new(bytes, kAlignment);
       size_ = bytes;
-      std::memset(memory_, 0, bytes);  // kernels read whole blocks past the numbers they use
+      std::memset(memory_, 0, bytes);  // kernels read past the elements that they use
     }
     return memory_;
   }

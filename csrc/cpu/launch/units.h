@@ -6,18 +6,18 @@
 
 namespace gradops::cpu {
 
-/// A unit is a strip of whole rows of one plane of one example. Strips overlap by the four rows
-/// that a gradient depends on, so they are tall; but a single photograph should still give every
-/// core several. Chosen by measurement (docs/performance.md); never by thread count.
+/// A unit of work is a strip of whole rows of one plane of one example. Strips overlap by the four
+/// rows that a gradient depends on, so they are tall, but not so tall that a single photograph
+/// gives a core less than several. Sizes were chosen by measurement (docs/performance.md) and do
+/// not depend on the number of threads.
 struct Units {
-  static constexpr int64_t kMinimumRows = 64;
-  static constexpr int64_t kMinimumSize = 1 << 16;
+  static constexpr int64_t kMinRows = 64;
+  static constexpr int64_t kMinSize = 1 << 16;
 
   int64_t height, rows_per_unit, per_plane, per_example, count;
   int64_t plane_size;
 
   explicit Units(const ImageShape& shape) : Units(shape, RowsOf(shape)) {}
-  /// Units with as many rows as the caller says.
   Units(const ImageShape& shape, int64_t rows)
       : height(shape.height), rows_per_unit(rows), plane_size(shape.PlaneSize()) {
     per_plane = math::CeilDiv(height, rows_per_unit);
@@ -25,13 +25,13 @@ struct Units {
     count = shape.ExampleSize() == 0 ? 0 : shape.batch * per_example;
   }
   static int64_t RowsOf(const ImageShape& shape) {
-    const int64_t rows = math::CeilDiv(kMinimumSize, math::Max<int64_t>(shape.RowSize(), 1));
-    return math::Max(rows, kMinimumRows) / 4 * 4 + 2;
+    const int64_t rows = math::CeilDiv(kMinSize, math::Max<int64_t>(shape.RowSize(), 1));
+    return math::Max(rows, kMinRows) / 4 * 4 + 2;
   }
   int64_t Example(int64_t unit) const { return unit / per_example; }
-  /// The unit's plane among all planes of the batch.
+  /// The index of the unit's plane among all planes of the batch.
   int64_t Plane(int64_t unit) const { return unit / per_plane; }
-  /// Where the unit's plane begins.
+  /// Where the unit's plane begins in the images.
   int64_t Offset(int64_t unit) const { return Plane(unit) * plane_size; }
   RowRange Rows(int64_t unit) const {
     const int64_t begin = unit % per_plane * rows_per_unit;
@@ -39,7 +39,7 @@ struct Units {
   }
 };
 
-/// The part of a map that belongs to the unit's plane.
+/// The plane of a map that belongs to the unit.
 template <class M>
 PixelMap<M> MapOfUnit(const PixelMap<M>& map, const ImageShape& shape, const Units& units,
                       int64_t unit) {
@@ -49,12 +49,12 @@ PixelMap<M> MapOfUnit(const PixelMap<M>& map, const ImageShape& shape, const Uni
   return {map.data + plane * shape.height * shape.width * channels, map.per_channel};
 }
 
-/// The part of the inputs that belongs to the unit's plane.
+/// The plane of the inputs that belongs to the unit.
 template <class S>
 LossInputs<S> InputsOfUnit(const LossInputs<S>& inputs, const ImageShape& shape, const Units& units,
                            int64_t unit) {
   const int64_t offset = units.Offset(unit);
-  return {inputs.y_true == nullptr ? nullptr : inputs.y_true + offset, inputs.y_pred + offset,
+  return {OffsetIfGiven(inputs.y_true, offset), inputs.y_pred + offset,
           MapOfUnit(inputs.weights, shape, units, unit),
           MapOfUnit(inputs.mask, shape, units, unit)};
 }

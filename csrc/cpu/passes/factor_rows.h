@@ -9,19 +9,19 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Makes the factors of the residuals of a tile. A residual is dropped where its support leaves the
+/// Finds the factors of a tile's residuals. A residual is dropped where its support leaves the
 /// image (border valid) or holds an invalid pixel. A support is a product of rows and columns, so
-/// "all valid" goes through the same passes as the stencil: in bytes, 1 or 0, as many as the mask
-/// has.
+/// "all valid" goes through the same two passes as the stencil, in bytes that are 1 or 0: one per
+/// pixel or one per channel, as in the mask.
 template <class T>
 class FactorRows {
   static constexpr int64_t kByteRows = 3 * 8 + 2 + 2 * kGroupRows;
-  // Narrow rows have the most room to spare.
+  // Byte rows take the most row buffers where those are narrow.
   static constexpr int64_t kRowsOfBytes =
       kByteRows * ByteRowStride(kRowStride<T>) / (kRowStride<T> * sizeof(T)) + 1;
 
  public:
-  /// Rows of memory.
+  /// Row buffers that this takes.
   static constexpr int64_t kRows = kRowsOfBytes + 1 + kGroupRows;
 
   template <class S>
@@ -62,20 +62,20 @@ class FactorRows {
     return inputs.weights.data != nullptr || MayDrop(params, inputs);
   }
 
-  /// Whether residuals may be dropped, or pixels.
+  /// Whether any residual or pixel may be dropped.
   template <class S>
   static bool MayDrop(const KernelParams& params, const LossInputs<S>& inputs) {
     return inputs.mask.data != nullptr || params.border == BorderId::kValid;
   }
 
-  /// The row that comes first in the rings, as for Ring::first.
+  /// Sets Ring::first of the rings.
   void SetFirst(int64_t row) { u_.first = v_.first = valid_.first = row; }
 
   /// Loads the mask of image rows row .. row + count - 1, up to four; residuals of columns [begin,
   /// end) will be asked for.
   void Load(int64_t row, int64_t count, int64_t begin, int64_t end) {
     if (!drops_) return;
-    // All rows first: what was just stored is slow to read at an offset.
+    // Loads all rows before using any: bytes just stored are slow to read back at an offset.
     for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_[row + i]);
     if (mask_.data != nullptr) {
       const MapAhead ahead = maps_.Ahead(mask_, row + count, count);
@@ -87,8 +87,9 @@ class FactorRows {
       HorizontalAll(valid_[row + i], begin, end, u_[row + i], v_[row + i]);
     }
   }
-  /// Puts 0 for the invalid pixels of a loaded row, in the columns that ghosts come from: residuals
-  /// count there although the pixel that they would stand on twice cancels.
+  /// Replaces the invalid pixels of a loaded row by 0 in the columns that ghosts are copied from:
+  /// where a pixel and its ghost cancel, the pixel is not in the residual's support, but a NaN in
+  /// it would not cancel.
   void HideEdges(int64_t row, T* image_row) const {
     if (mask_.data == nullptr) return;
     const uint8_t* const valid = valid_[row];
@@ -103,8 +104,8 @@ class FactorRows {
     if (tile_.origin == 0) hide(0, math::Min<int64_t>(2, tile_.end));
     if (tile_.end == width) hide(math::Max(width - 2, tile_.origin), width);
   }
-  /// Finds the factors of residual row `row`, as the i-th of a group. Needs the mask of the image
-  /// rows that it stands on.
+  /// Finds the factors of residual row `row`, the i-th of a group. The mask of the image rows in
+  /// its support must be loaded.
   FactorRow<T> Find(int64_t row, int64_t i) {
     const FactorRow<T> factor = Row(i);
     LoadWeights(row, i);
@@ -131,13 +132,13 @@ class FactorRows {
     }
     return factor;
   }
-  /// The factors that Find found, of the i-th row.
+  /// The factors that Find found for the i-th row of the group.
   FactorRow<T> Row(int64_t i) const { return first_.Row(i); }
-  /// Rows row .. row + count - 1 of the weights, for the caches to fetch.
+  /// Rows row .. row + count - 1 of the weights, to be prefetched.
   MapAhead WeightsAhead(int64_t row, int64_t count) const {
     return weights_.data == nullptr ? MapAhead() : maps_.Ahead(weights_, row, count);
   }
-  /// The same for the pixels of image row `row`: dropped where invalid.
+  /// The factors of the pixels of image row `row`: dropped where invalid.
   FactorRow<T> FindPixels(int64_t row) {
     LoadWeights(row, 0);
     if (step_ == tile_.channels) {
@@ -150,9 +151,9 @@ class FactorRows {
   }
 
  private:
-  /// Values of a row of the mask.
+  /// How many values the tile's row of the mask has.
   int64_t Count() const { return (tile_.end - tile_.origin) * step_; }
-  /// Where a column's begin in it.
+  /// Where a column begins in that row.
   int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
 
   void LoadMask(int64_t row, uint8_t* out) const {
@@ -190,7 +191,8 @@ class FactorRows {
                : InteriorSupport();
   }
 
-  /// out = 1 where all of the rows that support `row` are 1; 0 where it does not count.
+  /// out = 1 where the rows in the support of `row` are all 1; 0 everywhere if `row` does not
+  /// count.
   void VerticalAll(bool counts, const bool support[3], const Ring<uint8_t, 8>& rows, int64_t row,
                    uint8_t* out) const {
     if (!counts) {
@@ -210,7 +212,7 @@ class FactorRows {
       for (int64_t i = Index(column); i < Index(column + 1); ++i) out[i] = valid[i];
     });
   }
-  /// The same as VerticalAll along a row of the mask, for the support of U and of V.
+  /// VerticalAll along a row of the mask, for the supports of U and of V.
   void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
                      uint8_t* v) const {
     const uint8_t *const before = here - step_, *const after = here + step_;
@@ -243,9 +245,9 @@ class FactorRows {
   const PixelMap<T> weights_;
   const PixelMap<bool> mask_;
   const MapRows<T> maps_;
-  const int64_t step_;        // bytes of a column
-  const bool joint_, drops_;  // drops_: residuals may be dropped
-  // The mask, and "all valid along the row", over the support of U and of V.
+  const int64_t step_;  // bytes per column of the mask
+  const bool joint_, drops_;
+  // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
   uint8_t *y_map_, *x_map_, *y_rows_, *x_rows_;
   T *weight_map_, *weight_rows_;

@@ -16,8 +16,8 @@ struct AxisScale {
   }
 };
 
-/// The horizontal pass of the adjoint near the columns that the border changes, one register at a
-/// time, with weights for every number.
+/// The horizontal pass of the adjoint in the columns that the border changes, one register at a
+/// time, with its own weights for every element.
 template <class T>
 class AdjointEdges {
  public:
@@ -37,7 +37,7 @@ class AdjointEdges {
 
   /// Positions that the border does not change.
   PositionRange Interior() const { return interior_; }
-  /// The adjoint at position x; `inside` is what the stencil alone gives.
+  /// The adjoint at position x; `inside` is its value away from the border.
   GRADOPS_FN Simd<T> At(int64_t x, const T* a, const T* b, int64_t step, AxisScale<T> scale,
                         Simd<T> inside) const {
     if (x >= interior_.begin && x + Simd<T>::kLanes <= interior_.end) return inside;
@@ -49,11 +49,11 @@ class AdjointEdges {
   }
 
  private:
-  static constexpr int64_t kLine = 32;                     // numbers in a line of memory, at most
-  static constexpr int64_t kReach = 4 * kMaximumChannels;  // two columns and the line's rest
+  static constexpr int64_t kLine = 32;                 // elements in a line of memory, at most
+  static constexpr int64_t kReach = 4 * kMaxChannels;  // two columns and the rest of a line
   static constexpr int64_t kSize = kReach + 2 * kLine;
 
-  /// The weights of positions first, first + 1, ...; 0 where the border changes nothing.
+  /// The weights at positions first, first + 1, ...; 0 where the border changes nothing.
   struct Side {
     int64_t first;
     T derivative[3][kSize] = {}, smoothing[3][kSize] = {}, changed[kSize] = {};
@@ -68,7 +68,7 @@ class AdjointEdges {
     }
   };
 
-  /// Sum of weight_k * row[(k - 1) * step], without neighbours of weight 0, whatever they are.
+  /// Sum of weight_k * row[(k - 1) * step]. A neighbour of weight 0 is left out, even a NaN.
   static GRADOPS_FN Simd<T> Weighted(const T weights[3][kSize], int64_t i, const T* row,
                                      int64_t step) {
     const Simd<T> zero(0);
@@ -86,7 +86,7 @@ class AdjointEdges {
   Side sides_[2];
 };
 
-/// One register of the outputs from position x on, away from the border.
+/// The register of outputs at position x, away from the border.
 template <class Taps, class T>
 GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64_t step,
                              AxisScale<T> scale) {
@@ -96,7 +96,7 @@ GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64
       taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
 }
 
-/// What is added to an output of HorizontalAdjointRows: nothing, or rows that lie `stride` apart.
+/// What HorizontalAdjointRows adds to its output: nothing, or rows `stride` apart.
 struct NothingAdded {
   template <class V>
   GRADOPS_FN V Plus(V value, int64_t, int64_t) const {
@@ -113,14 +113,14 @@ struct AddedRows {
   }
 };
 
-/// How an output of a loss of several terms is written.
+/// How the gradient of a loss of several terms is written.
 template <class T>
 struct LevelOutput {
-  const T* added;  // a row buffer that is added to it; null: nothing
-  bool read_soon;  // keeps it in the caches
+  const T* added;  // a row buffer to add before rounding, or null
+  bool read_soon;  // whether to keep the result in the caches
 };
 
-/// The same as below, of several terms: what is added is added before the result is rounded.
+/// As below, for a loss of several terms.
 template <class S, class T = ComputeType<S>>
 void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                        const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image,
@@ -151,7 +151,7 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
   });
 }
 
-/// Writes the tile's columns of row `row` of scale.x * D_w^T a + scale.y * s_w^T b to image memory.
+/// Writes scale.x * D_w^T a + scale.y * s_w^T b to the tile's columns of row `row` of the image.
 template <class S, class T = ComputeType<S>>
 void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                        const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image) {
@@ -170,7 +170,7 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
   });
 }
 
-/// Whether the tile's columns are whole lines of memory, in row `row` and below.
+/// Whether the tile's columns are whole lines of memory in row `row` and all rows below it.
 template <class S>
 bool IsOfWholeLines(const Tile& tile, const S* image, int64_t row) {
   const PositionRange own = tile.OwnPositions();
@@ -180,8 +180,8 @@ bool IsOfWholeLines(const Tile& tile, const S* image, int64_t row) {
          reinterpret_cast<uintptr_t>(begin) % 64 == 0;
 }
 
-/// HorizontalAdjoint of rows row .. row + kRows - 1, which are of whole lines, for a stencil that
-/// smooths; rows of a and of b lie `stride` apart. Fetches the first row of `ahead`.
+/// HorizontalAdjoint for rows row .. row + kRows - 1 of whole lines and a stencil that smooths;
+/// rows of a and of b are `stride` apart. Prefetches the first row of `ahead`.
 template <int kRows, class S, class Added, class T = ComputeType<S>>
 void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
                            const AdjointEdges<T>& edges, const T* a, const T* b, int64_t stride,

@@ -3,14 +3,14 @@
 #include "cpu/rows/image_rows.h"
 #include "math/interior_taps.h"
 
-// Row buffers may be read and written up to the next whole block past their end. Names follow the
-// derivation in math/stencil.h. Pointers are locals: a store might otherwise change what a member
-// holds, and be reloaded after each.
+// Row buffers may be read and written up to the end of the last block that they touch. Names follow
+// the derivation in math/stencil.h. Pointers are kept in locals: for all the compiler knows, a
+// store changes a member, which it would then reload.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// One number of a horizontal pass at the border: sum of weight_k * row[x + (k - 1) * step],
-/// without touching neighbours of weight 0.
+/// One element of a horizontal pass at the border: sum of weight_k * row[x + (k - 1) * step]. A
+/// neighbour of weight 0 is not read.
 template <class T>
 GRADOPS_FN T WeightedNeighbours(const T* row, const double weights[3], int64_t x, int64_t step) {
   T sum = 0;
@@ -20,10 +20,10 @@ GRADOPS_FN T WeightedNeighbours(const T* row, const double weights[3], int64_t x
   return sum;
 }
 
-/// The columns of a tile that the border changes, with their taps, worked out once for all rows.
+/// The columns of a tile that the border changes, with their taps, found once for all rows.
 class ColumnEdges {
  public:
-  /// `adjoint`: for the adjoint pass, of which the border changes two columns on each side, not
+  /// `adjoint`: for the adjoint pass, where the border changes two columns on each side instead of
   /// one.
   ColumnEdges(const KernelParams& params, const Tile& tile, bool adjoint)
       : width_(tile.shape.width) {
@@ -63,8 +63,7 @@ class ColumnEdges {
   math::AxisTaps left_[2], right_[2];
 };
 
-/// U = D_w in, V = s_w in for columns [begin, end); positions outside of them are overwritten with
-/// anything.
+/// U = D_w in, V = s_w in for columns [begin, end). May overwrite positions outside of them.
 template <class T>
 void HorizontalForward(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
                        const T* in, int64_t begin, int64_t end, T* u, T* v) {
@@ -75,7 +74,7 @@ void HorizontalForward(const KernelParams& params, const Tile& tile, const Colum
     ForEachRegister<T>(from, to, [=](int64_t x) GRADOPS_LAMBDA {
       const auto before = GRADOPS_LOAD(in + x - step), here = GRADOPS_LOAD(in + x),
                  after = GRADOPS_LOAD(in + x + step);
-      // Both before either is stored: a store might change what the other reads.
+      // Both are found before either is stored: the compiler must assume that a store changes `in`.
       const Simd<T> derivative = taps.Derivative(before, here, after);
       const Simd<T> smoothed = taps.Smooth(before, here, after);
       derivative.Store(u + x);

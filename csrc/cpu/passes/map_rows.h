@@ -7,19 +7,19 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Rows of a map that will be read soon, as RowsAhead.
+/// Rows of a map that will be read soon: RowsAhead for maps.
 struct MapAhead {
   const char* data = nullptr;
-  int64_t stride = 0, size = 0;  // bytes: from row to row, of a row
+  int64_t stride = 0, size = 0;  // in bytes: from row to row, and of one row
 
-  /// The line of row `row` that holds byte `at`, if there is one.
+  /// Prefetches the line of row `row` that holds byte `at`, unless that is past the row's end.
   GRADOPS_FN void Prefetch(int64_t row, int64_t at) const {
     if (at < size) __builtin_prefetch(data + row * stride + at);
   }
 };
 
-/// Rows of a tile of a map of weights or of a mask, which has one value for each pixel or one for
-/// each of its channels. They begin with column `origin`.
+/// Reads a tile's rows of a map of weights or of a mask, which has one value per pixel or one per
+/// channel. The rows that it writes begin with the tile's column `origin`.
 template <class T>
 class MapRows {
  public:
@@ -33,7 +33,7 @@ class MapRows {
     }
   }
 
-  /// Values of a column.
+  /// How many values a column has.
   template <class M>
   int64_t Step(const PixelMap<M>& map) const {
     return map.per_channel ? tile_.channels : 1;
@@ -51,7 +51,7 @@ class MapRows {
       std::memcpy(static_cast<char*>(out) + (begin - tile_.origin) * step * sizeof(M), in, bytes);
     });
   }
-  /// Rows row .. row + count - 1 of a map, or those before them if there are not so many.
+  /// Rows row .. row + count - 1 of a map, or the last `count` rows if it ends before.
   template <class M>
   MapAhead Ahead(const PixelMap<M>& map, int64_t row, int64_t count) const {
     const ImageShape& shape = tile_.shape;
@@ -62,8 +62,7 @@ class MapRows {
     return {reinterpret_cast<const char*>(map.data) + (row * shape.width + begin) * pixel,
             shape.width * pixel, (end - begin) * pixel};
   }
-  /// Writes a row with one value for each pixel as a row buffer, with each value as often as there
-  /// are channels.
+  /// Expands a row with one value per pixel into a row buffer with one value per channel.
   void Repeat(const T* in, T* out) const {
     const int64_t count = tile_.end - tile_.origin, channels = tile_.channels;
     T* const to = out + tile_.Position(tile_.origin);
@@ -78,7 +77,7 @@ class MapRows {
       for (int64_t c = 0; c < channels; ++c) to[x * channels + c] = in[x];
     }
   }
-  /// The same for bytes. Up to 15 more are read and written.
+  /// The same for bytes. Reads and writes up to 15 bytes past the end.
   void Repeat(const uint8_t* in, uint8_t* out) const {
     const int64_t channels = tile_.channels, size = (tile_.end - tile_.origin) * channels;
     uint8_t* const to = out + tile_.Position(tile_.origin);
@@ -99,8 +98,8 @@ class MapRows {
   using Indices = typename Simd<T>::RegisterMask;
   static constexpr int kLanes = Simd<T>::kLanes;
 
-  template <class Vector, class Numbers>
-  static GRADOPS_FN Vector Shuffled(Vector values, Numbers indices) {
+  template <class Vector, class Index>
+  static GRADOPS_FN Vector Shuffled(Vector values, Index indices) {
 #if defined(__clang__)
     Vector shuffled;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); ++i) {
@@ -113,10 +112,10 @@ class MapRows {
   }
 
   const Tile& tile_;
-  // The pixel of each lane of the k-th register: within kLanes pixels, or from byte_first_ on.
-  Indices pixels_[kMaximumChannels];
-  Bytes byte_pixels_[kMaximumChannels];
-  int64_t byte_first_[kMaximumChannels];
+  // Which pixel each lane of the k-th register takes; for bytes, counted from byte_first_[k].
+  Indices pixels_[kMaxChannels];
+  Bytes byte_pixels_[kMaxChannels];
+  int64_t byte_first_[kMaxChannels];
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

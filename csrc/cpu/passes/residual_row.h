@@ -3,22 +3,22 @@
 #include "cpu/passes/row_sums.h"
 #include "cpu/simd/simd_convert.h"
 #include "cpu/sweeps/tile.h"
-#include "math/response.h"
+#include "math/gradient.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// A row of gradients: down the rows, along the columns.
+/// A row of gradients: derivatives down the rows (y) and along the columns (x).
 template <class T>
 struct GradientRow {
   T *y = nullptr, *x = nullptr;
 
   GradientRow() = default;
   GRADOPS_FN GradientRow(T* the_y, T* the_x) : y(the_y), x(the_x) {}
-  /// The first of `rows` rows.
+  /// Takes memory for `rows` rows and points to the first.
   GradientRow(RowAllocator<T>* memory, int64_t rows)
       : y(memory->Take(rows)), x(memory->Take(rows)) {}
 
-  /// Row i of those that begin here, `stride` apart.
+  /// The i-th row from this one, where rows are `stride` apart.
   GRADOPS_FN GradientRow Row(int64_t i, int64_t stride) const {
     return {y + i * stride, x + i * stride};
   }
@@ -31,25 +31,25 @@ struct GradientRow {
   }
 };
 
-/// The factors of a row of residuals: a weight for each position, and a byte for each, which is 0
-/// where the residual down the rows, or along the columns, is dropped. So is one of weight 0.
+/// The factors of a row of residuals: for each position a weight, and for each axis a byte that is
+/// 0 where the residual is dropped. A residual of weight 0 is dropped too.
 template <class T>
 struct FactorRow {
   const T* weight = nullptr;
   const uint8_t *y = nullptr, *x = nullptr;
-  int64_t weight_stride = 0, byte_stride = 0;  // to the next row; 0 where all rows are alike
+  int64_t weight_stride = 0, byte_stride = 0;  // to the next row; 0 if all rows are the same
 
-  /// Row i of those that begin here.
+  /// The i-th row from this one.
   GRADOPS_FN FactorRow Row(int64_t i) const {
     return {weight + i * weight_stride, y + i * byte_stride, x + i * byte_stride, weight_stride,
             byte_stride};
   }
-  /// Numbers with their weights, 0 where dropped, whatever they are.
-  GRADOPS_FN math::Gradient<Simd<T>> Weighted(int64_t at, math::Gradient<Simd<T>> numbers) const {
+  /// Values times their weights, and 0 for dropped ones, even if they are NaN.
+  GRADOPS_FN math::Gradient<Simd<T>> Weighted(int64_t at, math::Gradient<Simd<T>> values) const {
     const Simd<T> weights = Simd<T>::Load(weight + at), zero(0);
     const auto weighted = weights > zero;
-    return {Select(weighted & AreSet<T>(y + at), weights * numbers.y, zero),
-            Select(weighted & AreSet<T>(x + at), weights * numbers.x, zero)};
+    return {Select(weighted & AreSet<T>(y + at), weights * values.y, zero),
+            Select(weighted & AreSet<T>(x + at), weights * values.x, zero)};
   }
 };
 
@@ -57,21 +57,18 @@ struct FactorRow {
 template <class T>
 struct ResidualRow {
   int64_t size;
-  CountedPositions<T> counted;
-  GradientRow<T> pred, target, vector;  // read: gradients of the images (pred: of the difference)
-  FactorRow<T> factor;                  // read
-  GradientRow<T> slopes, true_slopes;   // written; true_slopes only where not null
+  SummedPositions<T> summed;
+  // Inputs: the images' gradients. If the response sees the difference alone, pred is its gradient.
+  GradientRow<T> pred, target, vector;
+  FactorRow<T> factor;
+  GradientRow<T> slopes, true_slopes;  // outputs; true_slopes may be null
 };
-
-/// What a pass over a row finds: sums of values; those and slopes; sums of <vector, slopes> and
-/// what the vector does to the slopes.
-enum class Order { kValue, kSlope, kSecond };
 
 template <class T>
 using ResidualRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
                                      double response_epsilon, LaneSums<T>* sums);
 
-/// The function for the response and penalty of the parameters; instantiated in target_rows.cc.
+/// The function for the response and penalty in `params`; instantiated in target_rows.cc.
 template <class T>
 ResidualRowFunction<T> FindResidualRow(const KernelParams& params, Order order, bool weighted);
 

@@ -6,7 +6,7 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// ResidualRowFunction of one response and penalty.
+/// The ResidualRowFunction of one response and penalty.
 template <class T, class Response, class Penalty, Order kOrder, bool kWeighted>
 void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
                       double response_epsilon, LaneSums<T>* sums) {
@@ -24,21 +24,20 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
     const G target = Response::kDifference ? pred : row.target.Load(x);
     if constexpr (kOrder == Order::kSecond) {
       const G vector = row.vector.Load(x), slopes = response.Slopes(rho, pred, target);
-      sum = sum + row.counted.Counted(x, weigh({slopes.y * vector.y, slopes.x * vector.x}));
+      sum = sum + row.summed.Mask(x, weigh({slopes.y * vector.y, slopes.x * vector.x}));
       const auto second = response.Second(rho, pred, target, vector);
       row.slopes.Store(x, weigh(second.by_pred));
       if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));
     } else {
-      sum = sum + row.counted.Counted(x, weigh(response.Values(rho, pred, target)));
+      sum = sum + row.summed.Mask(x, weigh(response.Values(rho, pred, target)));
       if constexpr (kOrder == Order::kSlope) {
         row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
       }
     }
   };
   for (int64_t block = 0; block < row.size; block += kBlock<T>) {
-    const auto visit_register = [&](G& sum, int number) GRADOPS_LAMBDA {
-      visit(sum, block + number * Simd<T>::kLanes);
-    };
+    const auto visit_register = [&](G& sum, int index)
+                                    GRADOPS_LAMBDA { visit(sum, block + index * Simd<T>::kLanes); };
     if constexpr (kOrder == Order::kSecond) {
       ForEachInTurn(&lanes, visit_register);
     } else {

@@ -9,7 +9,14 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The gradients of the rows of one source, one register of each, from top to bottom.
+/// Three values through a function of InteriorTaps that takes functions.
+template <class Taps, class V>
+GRADOPS_FN V SmoothValues(const Taps& taps, V before, V here, V after) {
+  return taps.Smooth([=]() GRADOPS_LAMBDA { return before; }, [=]() GRADOPS_LAMBDA { return here; },
+                     [=]() GRADOPS_LAMBDA { return after; });
+}
+
+/// The gradients of the rows of one source, one register per row, from top to bottom.
 template <class T, class Taps>
 class GradientWindow {
  public:
@@ -21,25 +28,21 @@ class GradientWindow {
     before_ = Horizontal(above);
     here_ = Horizontal(above + stride);
   }
-  /// The gradients of the next row, of which `below` is the row below.
+  /// The gradients of the next row; `below` is the image row below it.
   GRADOPS_FN G Next(const T* below) {
     const G after = Horizontal(below);
-    const G gradients = {Scaled(after.y - before_.y), Scaled(Smooth(before_.x, here_.x, after.x))};
+    const G gradients = {Scaled(after.y - before_.y),
+                         Scaled(SmoothValues(taps_, before_.x, here_.x, after.x))};
     before_ = here_;
     here_ = after;
     return gradients;
   }
 
  private:
-  /// The horizontal pass of one row: .y smoothed, .x derivative.
+  /// The horizontal pass of one row: .y is smoothed, .x is the derivative.
   GRADOPS_FN G Horizontal(const T* row) const {
     const V left = V::LoadOnce(row - step_), right = V::LoadOnce(row + step_);
-    return {Smooth(left, V::Load(row), right), right - left};
-  }
-  GRADOPS_FN V Smooth(V before, V here, V after) const {
-    return taps_.Smooth([=]() GRADOPS_LAMBDA { return before; },
-                        [=]() GRADOPS_LAMBDA { return here; },
-                        [=]() GRADOPS_LAMBDA { return after; });
+    return {SmoothValues(taps_, left, V::Load(row), right), right - left};
   }
   GRADOPS_FN V Scaled(V sum) const {
     return Taps::kKind == math::TapsKind::kUnit ? sum : scale_ * sum;
@@ -51,8 +54,8 @@ class GradientWindow {
   G before_, here_;
 };
 
-/// RowGroupFunction of one response and penalty. math::TapsKind::kUnit: also, the stencil's scale
-/// is 1.
+/// The RowGroupFunction of one response and penalty. kTapsKind may be kUnit only if the stencil's
+/// scale is 1.
 template <class T, class Response, class Penalty, math::TapsKind kTapsKind, bool kSlopes,
           bool kWeighted>
 void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, LaneSums<T>* sums) {
@@ -65,11 +68,6 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   const Response response(params.response_epsilon);
   const V scale(params.stencil.scale);
   const Taps taps(params.stencil);
-  const auto smooth = [=](V before, V here, V after) GRADOPS_LAMBDA {
-    return taps.Smooth([=]() GRADOPS_LAMBDA { return before; },
-                       [=]() GRADOPS_LAMBDA { return here; },
-                       [=]() GRADOPS_LAMBDA { return after; });
-  };
   LaneSums<T> lanes = *sums;
   for (int64_t block = 0; block < group.size; block += kBlock<T>) {
 #pragma GCC unroll 4
@@ -78,8 +76,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Prefetch(i, block * sizeof(T));
     }
-    const auto visit = [&](G& sum, int number) GRADOPS_LAMBDA {
-      const int64_t x = block + number * V::kLanes;
+    const auto visit = [&](G& sum, int index) GRADOPS_LAMBDA {
+      const int64_t x = block + index * V::kLanes;
       GradientWindow<T, Taps> pred_rows(taps, scale, group.step, group.pred.above + x, kRow);
       const SourceGroup<T> target = Response::kDifference ? group.pred : group.target;
       GradientWindow<T, Taps> target_rows(taps, scale, group.step, target.above + x, kRow);
@@ -102,7 +100,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         if (i >= group.count_begin && i < group.count_end) total = total + values;
         if constexpr (kSlopes) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
-          smooth(slopes_before.x, slopes_here.x, slopes.x).Store(group.a + i * kRow + x);
+          SmoothValues(taps, slopes_before.x, slopes_here.x, slopes.x)
+              .Store(group.a + i * kRow + x);
           (slopes_before.y - slopes.y).Store(group.b + i * kRow + x);
           slopes_before = slopes_here;
           slopes_here = slopes;
@@ -112,7 +111,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         group.slopes.Store(x, slopes_before);
         group.slopes.Store(x + kRow, slopes_here);
       }
-      sum = sum + group.counted.Counted(x, total);
+      sum = sum + group.summed.Mask(x, total);
     };
     if constexpr (Response::kDifference && !kWeighted) {
       lanes.ForEach(visit);
@@ -132,7 +131,7 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool w
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;
       using P = typename decltype(penalty_tag)::Type;
-      if constexpr (R::kIsLong) return nullptr;  // the passes between rows hardly count then
+      if constexpr (R::kIsLong) return nullptr;  // the stencil's passes hardly matter then
       const auto find = [=](auto slopes) -> RowGroupFunction<T> {
         constexpr bool kSlopes = decltype(slopes)::value;
         if (weighted) return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, true>;

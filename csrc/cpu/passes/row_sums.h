@@ -2,36 +2,35 @@
 
 #include "cpu/kernels.h"
 #include "cpu/simd/simd.h"
-#include "math/response.h"
+#include "math/gradient.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Sums of a row (or a few) by axis and lane, as many lanes as a block has: each adds up one row
-/// segment in T.
+/// Sums over one row (or a few), by axis and by lane of a block, in T.
 template <class T>
 using LaneSums = Block<math::Gradient<Simd<T>>>;
 
-/// Which positions of a row count: those of the tile's own columns.
+/// The positions of a row buffer that sums include: those of the tile's own columns.
 template <class T>
-struct CountedPositions {
+struct SummedPositions {
   int64_t begin, end;
 
-  /// `values` at positions x, x + 1, ..., with 0 for those that do not count.
-  GRADOPS_FN math::Gradient<Simd<T>> Counted(int64_t x, math::Gradient<Simd<T>> values) const {
+  /// `values` at positions x, x + 1, ..., and 0 outside [begin, end).
+  GRADOPS_FN math::Gradient<Simd<T>> Mask(int64_t x, math::Gradient<Simd<T>> values) const {
     if (x >= begin && x + Simd<T>::kLanes <= end) return values;
     return {LanesBetween(values.y, begin - x, end - x), LanesBetween(values.x, begin - x, end - x)};
   }
 };
 
-/// The sums of a tile: lanes in T, everything above in double.
+/// The sums of a tile: rows are added in T by lane, and everything above in double.
 template <class T>
 class TileSums {
  public:
   GRADOPS_FN void Add(LaneSums<T> row) {
     T y[kBlock<T>], x[kBlock<T>];
-    row.ForEach([&](math::Gradient<Simd<T>>& part, int number) GRADOPS_LAMBDA {
-      part.y.Store(y + number * Simd<T>::kLanes);
-      part.x.Store(x + number * Simd<T>::kLanes);
+    row.ForEach([&](math::Gradient<Simd<T>>& part, int index) GRADOPS_LAMBDA {
+      part.y.Store(y + index * Simd<T>::kLanes);
+      part.x.Store(x + index * Simd<T>::kLanes);
     });
     for (int i = 0; i < kBlock<T>; ++i) {
       y_[i] += static_cast<double>(y[i]);

@@ -3,8 +3,8 @@
 #include "cpu/sweeps/tile.h"
 #include "math/interior_taps.h"
 
-// The vertical passes of one row. `Rows` is a Ring of which the rows above, here and below are read
-// as far as their weights are not 0.
+// The vertical passes of one row. `Rows` is a Ring; of the rows above, here and below, those of
+// weight 0 are not read.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -16,7 +16,7 @@ struct ThreeRows {
   GRADOPS_FN ThreeRows(const Rows& ring, int64_t row)
       : rows{ring[row - 1], ring[row], ring[row + 1]} {}
 
-  /// One register of the sum of weight_k * rows_k, without touching rows of weight 0.
+  /// One register of the sum of weight_k * rows_k. A row of weight 0 is not read.
   GRADOPS_FN Simd<T> Weighted(const double weights[3], int64_t x) const {
     Simd<T> sum(0);
     for (int k = 0; k < 3; ++k) {
@@ -26,7 +26,7 @@ struct ThreeRows {
   }
 };
 
-/// gx = scale * s_h U and gy = scale * D_h V of row `row`, for the first `size` positions.
+/// Row `row` of gx = scale * s_h U and gy = scale * D_h V, for the first `size` positions.
 template <class T, class Rows>
 void VerticalForward(const KernelParams& params, int64_t height, int64_t size, const Rows& u_rows,
                      const Rows& v_rows, int64_t row, T* gy, T* gx) {
@@ -52,7 +52,7 @@ void VerticalForward(const KernelParams& params, int64_t height, int64_t size, c
   });
 }
 
-/// A = s_h^T slope_x and B = D_h^T slope_y of row `row`, for the first `size` positions.
+/// Row `row` of A = s_h^T slope_x and B = D_h^T slope_y, for the first `size` positions.
 template <class T, class Rows>
 void VerticalAdjoint(const KernelParams& params, int64_t height, int64_t size, const Rows& slope_y,
                      const Rows& slope_x, int64_t row, T* a, T* b) {

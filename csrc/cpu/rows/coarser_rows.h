@@ -5,12 +5,12 @@
 #include "cpu/kernels.h"
 #include "cpu/rows/image_rows.h"
 
-// From a level of a loss over several scales to the next one, and the gradient back.
+// A loss over several scales: from one level to the next coarser one, and its gradient back.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Calls visitor(std::integral_constant) with the channels of common images, else with 0: loops
-/// over so many are then unrolled.
+/// Calls visitor with a std::integral_constant: the channels if they are few, so that loops over
+/// them are unrolled, else 0.
 template <class Visitor>
 GRADOPS_FN void VisitChannels(int64_t channels, Visitor&& visitor) {
   switch (channels) {
@@ -27,26 +27,27 @@ GRADOPS_FN void VisitChannels(int64_t channels, Visitor&& visitor) {
   }
 }
 
-/// The channels of a pixel, in one register where there are few. Loads and stores of three take a
-/// fourth number along.
+/// The channels of a pixel in one register. With three channels, loads and stores include a fourth
+/// element.
 template <class T, int kChannels>
 struct Pixel {
-  static constexpr int kNumbers = kChannels == 3 ? 4 : kChannels;
-  using Numbers __attribute__((vector_size(kNumbers * sizeof(T)))) = T;
+  static constexpr int kElements = kChannels == 3 ? 4 : kChannels;
+  using Elements __attribute__((vector_size(kElements * sizeof(T)))) = T;
 
-  Numbers numbers;
+  Elements elements;
 
   static GRADOPS_FN Pixel Load(const T* from) {
     Pixel pixel;
-    __builtin_memcpy(&pixel.numbers, from, sizeof(Numbers));
+    __builtin_memcpy(&pixel.elements, from, sizeof(Elements));
     return pixel;
   }
-  GRADOPS_FN void Store(T* to) const { __builtin_memcpy(to, &numbers, sizeof(Numbers)); }
-  GRADOPS_FN Pixel operator+(Pixel other) const { return {numbers + other.numbers}; }
-  GRADOPS_FN Pixel Times(T factor) const { return {numbers * factor}; }
+  GRADOPS_FN void Store(T* to) const { __builtin_memcpy(to, &elements, sizeof(Elements)); }
+  GRADOPS_FN Pixel operator+(Pixel other) const { return {elements + other.elements}; }
+  GRADOPS_FN Pixel Times(T factor) const { return {elements * factor}; }
 };
 
-/// out: every second pixel of `row`, or the means of pairs of them, if row is the sum of two rows.
+/// Writes every second pixel of `row` or, for the means, a quarter of the sums of its pairs of
+/// pixels, where `row` is the sum of two image rows.
 template <class T>
 void TakeEverySecond(const T* row, int64_t width, int64_t channels, DownsampleId downsample,
                      T* out) {
@@ -80,7 +81,8 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
   constexpr int64_t kSize = 4096;
   const int64_t channels = shape.channels;
   const bool stride = shape.downsample == DownsampleId::kStride;
-  // In pieces of some columns (and channels, if there are very many), in the type that is computed.
+  // Goes through the row in pieces of some columns and, if there are very many channels, of some
+  // channels of one column.
   alignas(64) T rows[2][kSize + 64];
   const int64_t at_once = math::Max<int64_t>(kSize / (2 * channels), 1);
   const int64_t most = kSize / 2;
@@ -91,7 +93,7 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
         const int64_t taken = math::Min(most, channels - c);
         for (int64_t i = 0; i < (stride ? 1 : 4); ++i) {
           const int64_t from = 2 * x * channels + c + i % 2 * channels + i / 2 * shape.row_size;
-          LoadRun(a + from, b == nullptr ? b : b + from, rows[0], taken);
+          LoadRun(a + from, OffsetIfGiven(b, from), rows[0], taken);
           for (int64_t k = 0; k < taken; ++k) {
             rows[1][k] = i == 0 ? rows[0][k] : rows[1][k] + rows[0][k];
           }
@@ -102,13 +104,13 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
       }
       continue;
     }
-    // A last odd column has no second one.
+    // The last column of an odd width has no second one.
     const int64_t from = 2 * x * channels;
     const int64_t size = math::Min(2 * count * channels, shape.row_size - from);
-    LoadRun(a + from, b == nullptr ? b : b + from, rows[0], size);
+    LoadRun(a + from, OffsetIfGiven(b, from), rows[0], size);
     if (!stride) {
       const int64_t below = from + shape.row_size;
-      LoadRun(a + below, b == nullptr ? b : b + below, rows[1], size);
+      LoadRun(a + below, OffsetIfGiven(b, below), rows[1], size);
       for (int64_t i = 0; i < size; i += Simd<T>::kLanes) {
         (Simd<T>::Load(rows[0] + i) + Simd<T>::Load(rows[1] + i)).Store(rows[0] + i);
       }
@@ -117,21 +119,22 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
   }
 }
 
-/// What row `row` of a tile's columns gets of the gradient of the next level: out is a row buffer.
+/// Writes to the row buffer `out` what row `row` of a tile gets from the gradient of the next
+/// level.
 template <class T>
 void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row, T* out) {
   const int64_t begin = tile.column_begin, end = tile.column_end;
-  T* const numbers = out + tile.Position(begin) - begin * tile.channels;  // of column 0
+  T* const elements = out + tile.Position(begin) - begin * tile.channels;  // of column 0
   const bool stride = coarser.downsample == DownsampleId::kStride;
   const int64_t step = tile.shape.channels;
   if (stride ? row % 2 != 0 : row / 2 >= coarser.height) {
-    for (int64_t i = begin * tile.channels; i < end * tile.channels; ++i) numbers[i] = 0;
+    for (int64_t i = begin * tile.channels; i < end * tile.channels; ++i) elements[i] = 0;
     return;
   }
   const T* const from = coarser.plane + row / 2 * coarser.width * step + tile.channel_begin;
   const T factor = stride ? T(1) : T(0.25);
-  // Columns that the next level has something for. (What it has not gets 0, and no product with 0:
-  // the gradient may be NaN.)
+  // Columns from `last` on get nothing from the next level: 0, not a product with 0, because the
+  // gradient may be NaN.
   const int64_t last = math::Min(end, 2 * coarser.width);
   VisitChannels(tile.channels == step ? step : 0, [&](auto constant) GRADOPS_LAMBDA {
     constexpr int kChannels = decltype(constant)::value;
@@ -140,7 +143,7 @@ void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row,
     const auto one = [&]() GRADOPS_LAMBDA {
       const bool has = x < last && !(stride && x % 2 != 0);
       for (int64_t c = 0; c < channels; ++c) {
-        numbers[x * channels + c] = has ? factor * from[x / 2 * step + c] : T(0);
+        elements[x * channels + c] = has ? factor * from[x / 2 * step + c] : T(0);
       }
       ++x;
     };
@@ -150,8 +153,8 @@ void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row,
       if (x % 2 != 0 && x < end) one();
       for (; x + 3 < last; x += 2) {
         const P pixel = P::Load(from + x / 2 * kChannels).Times(factor);
-        pixel.Store(numbers + x * kChannels);
-        (stride ? nothing : pixel).Store(numbers + (x + 1) * kChannels);
+        pixel.Store(elements + x * kChannels);
+        (stride ? nothing : pixel).Store(elements + (x + 1) * kChannels);
       }
     }
     while (x < end) one();

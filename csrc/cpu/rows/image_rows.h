@@ -3,38 +3,38 @@
 #include "cpu/simd/simd_convert.h"
 #include "cpu/sweeps/tile.h"
 
-// Between image memory of type S and row buffers of the type it is computed in.
+// Loads and stores between image memory of type S and row buffers of the type it is computed in.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Rows of one or two images that will be read soon. The caches are asked for them line by line,
-/// while something else keeps the ALUs busy.
+/// Rows of one or two images that will be read soon. They are prefetched line by line while the
+/// processor computes.
 struct RowsAhead {
   const char *pred = nullptr, *target = nullptr;
-  int64_t stride = 0, number = 0;  // bytes: from row to row, of a number
+  int64_t stride = 0, element_size = 0;  // in bytes; stride: from row to row
 
   RowsAhead() = default;
-  /// Rows row .. row + count - 1 of image memory, or those before them if there are not so many, as
-  /// a tile sees them; the second image may be null.
+  /// Rows row .. row + count - 1 of the tile, or the last `count` rows if the images end before.
+  /// The second image may be null.
   template <class S>
   RowsAhead(const Tile& tile, const S* the_pred, const S* the_target, int64_t row, int64_t count)
-      : stride(tile.shape.RowSize() * sizeof(S)), number(sizeof(S)) {
+      : stride(tile.shape.RowSize() * sizeof(S)), element_size(sizeof(S)) {
     row = math::Max<int64_t>(math::Min(row, tile.shape.height - count), 0);
     const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
     pred = reinterpret_cast<const char*>(the_pred + offset);
     target = the_target == nullptr ? pred : reinterpret_cast<const char*>(the_target + offset);
   }
 
-  /// The block of row `row` that begins `position` numbers after the rows' first.
+  /// Prefetches the line of row `row` that holds its element at `position`.
   GRADOPS_FN void Prefetch(int row, int64_t position) const {
-    const int64_t at = row * stride + position * number;
+    const int64_t at = row * stride + position * element_size;
     __builtin_prefetch(pred + at);
     __builtin_prefetch(target + at);
   }
 };
 
-/// Writes value(x), a function that gives a register of numbers x, x + 1, ..., to `size` positions
-/// of a row buffer: registers on their boundaries, and one more at each end, over those.
+/// Writes `size` positions of a row buffer, where value(x) gives the register of elements x, x + 1,
+/// ...: aligned registers, and one at each end that overlaps them.
 template <class T, class Value>
 GRADOPS_FN void FillRun(T* out, int64_t size, Value&& value) {
   constexpr int64_t kLanes = Simd<T>::kLanes;
@@ -44,8 +44,8 @@ GRADOPS_FN void FillRun(T* out, int64_t size, Value&& value) {
   value(size - kLanes).Store(out + size - kLanes);
 }
 
-/// Calls visitor(f) with the function f(x) that gives a register of numbers x, x + 1, ... of a - b,
-/// or of a where b is null.
+/// Calls visitor(f), where f(x) gives the register of elements x, x + 1, ... of a - b, or of a if b
+/// is null.
 template <class S, class Visitor>
 GRADOPS_FN void VisitDifference(const S* a, const S* b, Visitor&& visitor) {
   if (b == nullptr) {
@@ -55,7 +55,7 @@ GRADOPS_FN void VisitDifference(const S* a, const S* b, Visitor&& visitor) {
   }
 }
 
-/// out = a - b, or a where b is null.
+/// out = a - b, or a if b is null.
 template <class S, class T = ComputeType<S>>
 void LoadRun(const S* a, const S* b, T* out, int64_t size) {
   if (size < Simd<T>::kLanes) {
@@ -67,20 +67,19 @@ void LoadRun(const S* a, const S* b, T* out, int64_t size) {
   }
 }
 
-/// out = the tile's part of row `row` of a - b, or of a where b is null.
+/// out = the tile's part of row `row` of a - b, or of a if b is null.
 template <class S, class T = ComputeType<S>>
 void LoadRow(const Tile& tile, const S* a, const S* b, int64_t row, T* out) {
   tile.ForEachRun(tile.origin, tile.end, [&](int64_t begin, int64_t end) {
     const int64_t offset = tile.ImageOffset(row, begin);
-    LoadRun(a + offset, b == nullptr ? b : b + offset, out + tile.Position(begin),
+    LoadRun(a + offset, OffsetIfGiven(b, offset), out + tile.Position(begin),
             (end - begin) * tile.channels);
   });
 }
 
-/// Writes `size` numbers to image memory: value(x), a function that gives a register of numbers x,
-/// x + 1, ..., for registers in the interior; edge(x) for the others. Both may be asked for numbers
-/// past the end. Whole lines of 64 bytes go past the caches. The unit of work ends with
-/// StreamFence().
+/// Writes `size` elements to image memory, where value(x) gives the register of elements x, x + 1,
+/// ... in the interior, and edge(x) elsewhere. Both may be called for elements past the end. Whole
+/// lines of 64 bytes go past the caches, so the unit of work must end with StreamFence().
 template <bool kStreams = true, class S, class Value, class Edge>
 GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& value,
                           Edge&& edge) {
@@ -113,7 +112,7 @@ GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& 
   if (x < size) store_part(x, size - x);
 }
 
-/// The same into the caches.
+/// The same through the caches.
 template <class S, class Value, class Edge>
 GRADOPS_FN void StoreRun(S* out, int64_t size, PositionRange interior, Value&& value, Edge&& edge) {
   StreamRun<false>(out, size, interior, value, edge);

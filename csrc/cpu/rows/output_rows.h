@@ -7,8 +7,8 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Slopes on their way to the gradient by an image: the last four rows of slopes, and a group of
-/// rows after the vertical pass of the adjoint.
+/// Turns slopes into the gradient by one image. Buffers the last four rows of slopes, and a group
+/// of rows after the vertical pass of the adjoint.
 template <class S>
 class OutputRows {
  public:
@@ -16,7 +16,7 @@ class OutputRows {
   static constexpr int64_t kRows = 2 * 4 + 3 * kGroupRows + 1;
 
   OutputRows() = default;
-  /// `image`: one plane of the gradient. `coarser` is added to it.
+  /// `image`: one plane of the gradient, to which `coarser` is added.
   OutputRows(S* image, const CoarserGradient<T>& coarser, bool read_soon, RowAllocator<T>* memory)
       : image_(image),
         coarser_(coarser),
@@ -32,23 +32,23 @@ class OutputRows {
   bool IsWanted() const { return image_ != nullptr; }
   void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
   GradientRow<T> Slopes(int64_t row) const { return {slopes_y_[row], slopes_x_[row]}; }
-  /// Adjoint rows after the vertical pass: kGroupRows of each.
+  /// The group's rows after the vertical pass of the adjoint, kGroupRows of each.
   T* A() const { return a_; }
   T* B() const { return b_; }
-  /// What Emit is to add to the i-th row of a group, filled in by the caller; asking for it is what
-  /// makes Emit add it, from then on.
+  /// The buffer of what Emit adds to the i-th row of a group, which the caller fills. Once this was
+  /// called, Emit adds it in every group.
   T* Added(int64_t i) {
     adds_ = true;
     return added_ + i * stride_;
   }
 
-  /// The vertical pass of row `row`, as the i-th of the group; needs slopes row - 1 .. row + 1.
+  /// The vertical pass of row `row`, the i-th of the group. Needs slopes row - 1 .. row + 1.
   void FindVertical(const KernelParams& params, const Tile& tile, int64_t row, int64_t i) {
     VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
                     a_ + i * stride_, b_ + i * stride_);
   }
-  /// The horizontal pass of the group's rows [first, first + count) that are in `wanted`. Fetches
-  /// the first row of `ahead`, if that costs nothing.
+  /// The horizontal pass of the rows [first, first + count) of the group that are in `wanted`. May
+  /// prefetch the first row of `ahead`, which may be null.
   void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
             AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted,
             const RowsAhead* ahead) {
@@ -79,7 +79,7 @@ class OutputRows {
   }
 
  private:
-  /// What the next level adds to row `row`, beside what is there already.
+  /// Adds the next level's part to what is added to row `row`.
   void AddCoarser(const Tile& tile, int64_t row, T* added) const {
     SpreadRow(tile, coarser_, row, adds_ ? coarser_row_ : added);
     if (!adds_) return;

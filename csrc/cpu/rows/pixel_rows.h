@@ -7,29 +7,29 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// One row of the term of the pixels: of w |d| with d = y_pred - y_true.
+/// One row of the pixel term, the sum of w |d| with d = y_pred - y_true.
 template <class T>
 struct PixelRow {
   int64_t size;
-  CountedPositions<T> counted;
-  const T *pred, *target;      // read: of the images; no target: pred is the difference
-  const T* vector = nullptr;   // read in the second order
-  const FactorRow<T>* factor;  // read: .y of the pixels; null: every weight is 1
+  SummedPositions<T> summed;
+  const T *pred, *target;      // rows of the images; if target is null, pred is the difference
+  const T* vector = nullptr;   // second order only
+  const FactorRow<T>* factor;  // only its weights and .y are used; null: every weight is 1
   T scale = 0;                 // of the slopes
-  T* slopes = nullptr;         // written, where not null: scale w sign(d)
+  T* slopes = nullptr;         // output, if not null: scale w sign(d)
 };
 
-/// The sums of w |d|, in the second order of <vector, w sign(d)>.
+/// The sums of w |d| or, in second order, of <vector, w sign(d)>.
 template <class T>
 class PixelSums {
  public:
   void Visit(const PixelRow<T>& row) {
     if (row.factor == nullptr) {
-      VisitWeighted(row, [](int64_t, Simd<T> number) GRADOPS_LAMBDA { return number; });
+      VisitWeighted(row, [](int64_t, Simd<T> value) GRADOPS_LAMBDA { return value; });
     } else {
       const FactorRow<T> factor = *row.factor;
-      VisitWeighted(row, [=](int64_t x, Simd<T> number)
-                             GRADOPS_LAMBDA { return factor.Weighted(x, {number, number}).y; });
+      VisitWeighted(row, [=](int64_t x, Simd<T> value)
+                             GRADOPS_LAMBDA { return factor.Weighted(x, {value, value}).y; });
     }
   }
   double Total() const { return sums_.Total().y; }
@@ -42,13 +42,13 @@ class PixelSums {
     const Simd<T> scale(row.scale), zero(0);
     LaneSums<T> lanes;
     for (int64_t block = 0; block < row.size; block += kBlock<T>) {
-      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int number) GRADOPS_LAMBDA {
-        const int64_t x = block + number * Simd<T>::kLanes;
+      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int index) GRADOPS_LAMBDA {
+        const int64_t x = block + index * Simd<T>::kLanes;
         Simd<T> d = Simd<T>::Load(row.pred + x);
         if (row.target != nullptr) d = d - Simd<T>::Load(row.target + x);
         Simd<T> value = rho.Value(d);
         if (row.vector != nullptr) value = Simd<T>::Load(row.vector + x) * rho.Slope(d);
-        sum = sum + row.counted.Counted(x, {weigh(x, value), zero});
+        sum = sum + row.summed.Mask(x, {weigh(x, value), zero});
         if (row.slopes != nullptr) weigh(x, scale * rho.Slope(d)).Store(row.slopes + x);
       });
     }

@@ -9,23 +9,23 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Columns [begin, end) of which a sweep wants residuals.
+/// The columns [begin, end) in which a sweep needs residuals.
 struct ColumnRange {
   int64_t begin, end;
 };
 
-/// An image, or a difference of two, on its way to its gradients: its last eight rows, as they were
+/// Finds the gradients of an image or of a difference of two. Buffers the last eight rows that were
 /// loaded, and the gradients of some rows.
 template <class S>
 class SourceRows {
  public:
   using T = ComputeType<S>;
-  /// Rows of memory with the gradients of `rows` rows.
+  /// Row buffers that this takes if it keeps the gradients of `rows` rows.
   static constexpr int64_t Rows(int64_t rows) { return 8 + 2 * rows; }
 
   SourceRows() = default;
-  /// The rows of image - minus; of image where minus is null; gradients of 0 where both are.
-  /// `rows`: that Find will be asked for at once.
+  /// Of image - minus, or of image if minus is null. If both are null, the gradients are 0. `rows`:
+  /// how many rows Find will be asked for at once.
   SourceRows(const S* image, const S* minus, int64_t rows, RowAllocator<T>* memory)
       : image_(image), minus_(minus), rows_(memory), gradients_(memory, rows) {
     if (image != nullptr) return;
@@ -39,15 +39,15 @@ class SourceRows {
   void SetFirst(int64_t row) { rows_.first = row; }
   bool IsGiven() const { return image_ != nullptr; }
   T* Row(int64_t row) const { return rows_[row]; }
-  /// The gradients that Find found, of the i-th row.
+  /// The gradients that Find found for the i-th row.
   GradientRow<T> Gradients(int64_t i) const {
     return gradients_.y == nullptr ? gradients_ : gradients_.Row(i, rows_.stride);
   }
 
   void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
 
-  /// Loads rows row .. row + 3 of a tile that is one run into rows kStride apart, and fetches the
-  /// first kFetched rows of `ahead`.
+  /// Loads rows row .. row + 3 of a tile that is one run into buffers kStride apart, and prefetches
+  /// the first kFetched rows of `ahead`.
   template <int64_t kStride, int kFetched>
   void LoadGroup(const Tile& tile, int64_t row, const RowsAhead& ahead) {
     for (int64_t i = row; i < row + kGroupRows; ++i) LoadEnds(tile, i);
@@ -56,7 +56,7 @@ class SourceRows {
     const int64_t end = tile.BufferedSize() / kBlock<T> * kBlock<T>;
     const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
     const S* const image = image_ + offset;
-    const S* const minus = minus_ == nullptr ? nullptr : minus_ + offset;
+    const S* const minus = OffsetIfGiven(minus_, offset);
     T* const out = rows_[row];
     VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
       for (int64_t block = begin; block < end; block += kBlock<T>) {
@@ -72,22 +72,22 @@ class SourceRows {
       }
     });
   }
-  /// Rows row - 1, row and those from row + 1 on, for a RowGroup.
+  /// The rows that a RowGroup from `row` on depends on.
   SourceGroup<T> Group(int64_t row) const { return {rows_[row - 1], rows_[row + 1]}; }
 
-  /// Writes the ghost columns of a row, for a RowGroup. There, taps that land on the same
-  /// pixel meet as numbers and not as weights: the same if the numbers are finite, which is
-  /// returned.
+  /// Writes the ghost columns of a row, for a RowGroup, and returns whether they are finite. Taps
+  /// that fall on the same pixel are then added as products instead of as weights, which is the
+  /// same unless the pixel is NaN or infinite.
   bool AddGhosts(const KernelParams& params, const Tile& tile, int64_t row) {
-    T* const numbers = rows_[row];
+    T* const elements = rows_[row];
     const int64_t step = tile.channels, width = tile.shape.width;
     bool finite = true;
     const auto add = [&](int64_t ghost) {
       const int64_t source = math::MapToImage(params.border, ghost, width);
       for (int64_t i = 0; i < step; ++i) {
-        const T value = source < 0 ? T(0) : numbers[tile.Position(source) + i];
+        const T value = source < 0 ? T(0) : elements[tile.Position(source) + i];
         finite = finite && math::Abs(value) <= std::numeric_limits<T>::max();
-        numbers[tile.Position(ghost) + i] = value;
+        elements[tile.Position(ghost) + i] = value;
       }
     };
     if (tile.origin == 0) add(-1);
@@ -95,8 +95,7 @@ class SourceRows {
     return finite;
   }
 
-  /// The gradients of rows row .. row + count - 1; image rows [first, last) are
-  /// there.
+  /// Finds the gradients of rows row .. row + count - 1 from image rows [first, last).
   void Find(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
             ColumnRange columns, int64_t row, int64_t count, int64_t first, int64_t last, T* u_rows,
             T* v_rows) {
@@ -112,13 +111,13 @@ class SourceRows {
   }
 
  private:
-  /// Loads what LoadGroup leaves out at the ends of a row.
+  /// Loads the ends of a row, which LoadGroup leaves out.
   void LoadEnds(const Tile& tile, int64_t row) {
     const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
     const int64_t count = math::Min(size, kBlock<T>);
     for (int64_t x : {int64_t{0}, size - count}) {
       const int64_t from = tile.ImageOffset(row, tile.origin) + x;
-      LoadRun(image_ + from, minus_ == nullptr ? minus_ : minus_ + from,
+      LoadRun(image_ + from, OffsetIfGiven(minus_, from),
               rows_[row] + tile.Position(tile.origin) + x, count);
     }
   }

@@ -10,8 +10,8 @@
 #include <immintrin.h>
 #endif
 
-// Target code: this header and the ones that include it are compiled once per instruction set, each
-// time in a namespace of its own (GRADOPS_TARGET), with registers of GRADOPS_VECTOR_BYTES.
+// Target code: this header and those that include it are compiled once per instruction set, each
+// time in a namespace of its own (GRADOPS_TARGET) with registers of GRADOPS_VECTOR_BYTES.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -43,15 +43,15 @@ struct Simd {
   Register v = {};
 
   Simd() = default;
-  template <class Number, class = decltype(static_cast<T>(Number()))>
-  GRADOPS_FN explicit Simd(Number value) : v(Register{} + static_cast<T>(value)) {}
+  template <class Value, class = decltype(static_cast<T>(Value()))>
+  GRADOPS_FN explicit Simd(Value value) : v(Register{} + static_cast<T>(value)) {}
   GRADOPS_FN explicit Simd(Register value) : v(value) {}
 
   /// No alignment is needed.
   static GRADOPS_FN Simd Load(const T* from) {
     return Simd(Register(*reinterpret_cast<const UnalignedRegister*>(from)));
   }
-  /// For what is used more than once: GCC would load it again for each use.
+  /// For a register that is used more than once: GCC would load it again for each use.
   static GRADOPS_FN Simd LoadOnce(const T* from) {
     Simd loaded = Load(from);
 #if defined(__AVX512F__)
@@ -83,7 +83,7 @@ struct Simd {
   friend GRADOPS_FN Simd Select(Mask mask, Simd yes, Simd no) {
     return Simd(mask.v ? yes.v : no.v);
   }
-  /// Correctly rounded, as the scalar one.
+  /// Correctly rounded, like math::Sqrt.
   friend GRADOPS_FN Simd Sqrt(Simd a) { return Simd(SquareRoot(a.v)); }
 
  private:
@@ -106,7 +106,7 @@ struct Simd {
   }
 };
 
-/// Lanes [begin, end) of a, 0 in the others, whatever they hold.
+/// Lanes [begin, end) of a, and 0 in the others, even for a NaN.
 template <class T>
 GRADOPS_FN Simd<T> LanesBetween(Simd<T> a, int64_t begin, int64_t end) {
   static constexpr T kIndices[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -121,17 +121,17 @@ template <class T>
 inline constexpr int64_t kBlock = 64 / sizeof(T);
 inline constexpr int kRegistersPerBlock = 64 / GRADOPS_VECTOR_BYTES;
 
-/// One block as `kRegisters` values of type V, one for each register of it (not an array in a loop:
-/// compilers keep nested members in registers).
+/// A block as `kRegisters` values of type V, one per register. (Nested members rather than an
+/// array: compilers keep them in registers.)
 template <class V, int kRegisters = kRegistersPerBlock>
 struct Block {
   Block<V, kRegisters / 2> low, high;
 
-  /// Calls f(value, the number of the value) for each.
+  /// Calls f(value, its index) for each.
   template <class F>
-  GRADOPS_FN void ForEach(F&& f, int number = 0) {
-    low.ForEach(f, number);
-    high.ForEach(f, number + kRegisters / 2);
+  GRADOPS_FN void ForEach(F&& f, int index = 0) {
+    low.ForEach(f, index);
+    high.ForEach(f, index + kRegisters / 2);
   }
 };
 template <class V>
@@ -139,18 +139,18 @@ struct Block<V, 1> {
   V value{};
 
   template <class F>
-  GRADOPS_FN void ForEach(F&& f, int number = 0) {
-    f(value, number);
+  GRADOPS_FN void ForEach(F&& f, int index = 0) {
+    f(value, index);
   }
 };
 
-/// The same for a block in memory, one after the other: for long code, which is then there once.
+/// The same in a loop over a block in memory: for long code, which is then emitted once.
 template <class V, int kRegisters, class F>
 GRADOPS_FN void ForEachInTurn(Block<V, kRegisters>* block, F&& f) {
   static_assert(sizeof(Block<V, kRegisters>) == kRegisters * sizeof(V), "values without gaps");
   V* const values = reinterpret_cast<V*>(block);
 #pragma GCC unroll 1
-  for (int number = 0; number < kRegisters; ++number) f(values[number], number);
+  for (int index = 0; index < kRegisters; ++index) f(values[index], index);
 }
 
 /// Calls f(x) for every register of the blocks that hold positions [begin, end).
@@ -159,7 +159,7 @@ GRADOPS_FN void ForEachRegister(int64_t begin, int64_t end, F&& f) {
   for (int64_t x = begin / kBlock<T> * kBlock<T>; x < end; x += Simd<T>::kLanes) f(x);
 }
 
-/// Makes streamed stores visible before any later store.
+/// Makes streaming stores visible before any later store.
 GRADOPS_FN void StreamFence() {
 #if defined(__x86_64__)
   _mm_sfence();

@@ -4,8 +4,8 @@
 #include "family/params.h"
 #include "math/dtype.h"
 
-// Between images in memory, of type S, and registers of the type they are computed in. The same
-// results as math/dtype.h, bit for bit.
+// Conversions between image memory of type S and registers of the type that S is computed in, with
+// the same bits as math/dtype.h.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -15,10 +15,11 @@ typedef uint32_t Words __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
 typedef uint16_t HalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
 typedef HalfWords UnalignedHalfWords __attribute__((aligned(1), may_alias));
 
-// GCC 12 warns of uninitialized values in the AVX-512 intrinsics without a mask.
+// AVX-512 intrinsics are used in their masked forms: in the others GCC 12 warns of uninitialized
+// values.
 [[maybe_unused]] inline constexpr uint16_t kAllLanes = 0xffff;
 
-/// yes where the mask is set, bit by bit.
+/// For every bit: yes where the mask is set, else no.
 GRADOPS_FN Words Choose(Words mask, Words yes, Words no) { return (mask & yes) | (~mask & no); }
 
 GRADOPS_FN Words WidenHalf(Words bits) {
@@ -45,7 +46,7 @@ GRADOPS_FN Words NarrowToBFloat16(Words bits) {
   return Choose((Words)((bits & 0x7fffffffu) > 0x7f800000u), bits >> 16 | 0x40u, rounded);
 }
 
-/// A register of numbers from image memory of type S; no alignment is needed.
+/// A register of elements from image memory of type S; no alignment is needed.
 GRADOPS_FN Simd<float> LoadWide(const float* from) { return Simd<float>::Load(from); }
 GRADOPS_FN Simd<double> LoadWide(const double* from) { return Simd<double>::Load(from); }
 GRADOPS_FN Simd<float> LoadWide(const math::BFloat16* from) {
@@ -64,8 +65,8 @@ GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
 #endif
 }
 
-/// The first or the second half of a register of floats, as doubles; and two such halves as one
-/// register again, rounded. (Left to itself, GCC takes them through memory.)
+/// LowHalf and HighHalf widen one half of a register of floats to doubles; Joined rounds two such
+/// halves into one register. (By itself GCC does this through memory.)
 #if defined(__AVX512F__)
 GRADOPS_FN Doubles LowHalf(Floats a) {
   const __m256 half = _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 0);
@@ -100,14 +101,14 @@ GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
 }
 #endif
 
-// As many bytes as a register has floats or doubles, on their way to masks. Step by step: GCC
-// widens to more than twice the size number by number.
+// As many bytes as a register has floats or doubles, on their way to masks. They are widened in
+// steps of two: larger steps GCC does element by element.
 typedef uint8_t FloatBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
 typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)));
 typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
 typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
 
-/// Which of the bytes at `from`, one for each lane, are not 0.
+/// The lanes whose byte at `from` is not 0.
 template <class T>
 typename Simd<T>::Mask AreSet(const uint8_t* from);
 template <>
@@ -126,7 +127,7 @@ GRADOPS_FN Simd<double>::Mask AreSet<double>(const uint8_t* from) {
   return {__builtin_convertvector(words, Simd<double>::RegisterMask) != 0};
 }
 
-/// A register as it will lie in image memory of type S.
+/// A register in the type of image memory.
 GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }
 GRADOPS_FN Simd<double>::Register Narrow(Simd<double> a, const double*) { return a.v; }
 GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::BFloat16*) {
@@ -149,9 +150,9 @@ GRADOPS_FN void StoreNarrow(Simd<ComputeType<S>> a, S* to) {
   __builtin_memcpy(to, &narrow, sizeof(narrow));
 }
 
-/// Past the caches, which would otherwise read every line before writing it; for data that will not
-/// be read soon. `to` is on a boundary of the register's own size. Needs StreamFence() before
-/// another thread reads it.
+/// Stores past the caches, which would otherwise read every line before writing it: for data that
+/// will not be read soon. `to` is aligned to the size of what is stored. StreamFence() must follow
+/// before another thread reads it.
 template <class S>
 GRADOPS_FN void StreamNarrow(Simd<ComputeType<S>> a, S* to) {
   auto narrow = Narrow(a, to);

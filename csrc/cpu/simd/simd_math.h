@@ -2,18 +2,18 @@
 
 #include "cpu/simd/simd_convert.h"
 
-// Logarithm and power of non-negative numbers, with basic arithmetic alone: the same bits on every
-// target. Errors as measured by tests/test_family_accuracy.py.
+// Logarithm and power of non-negative numbers in basic arithmetic, so that every target gives the
+// same bits. The errors stated are those that tests/test_family_accuracy.py measures.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Marks a function that depends on its arguments alone. It is long: its code is there once, and
-/// compilers call it once where a value and its slope both need it.
+/// Marks a long function of its arguments alone: it is not inlined, and compilers call it once
+/// where a value and its slope both need it.
 #define GRADOPS_LONG_FN inline __attribute__((noinline, const))
 
 typedef uint64_t Longs __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
 
-/// Adding it to a small integer leaves that integer in the low bits of the sum.
+/// Added to a small integer, it leaves that integer in the low bits of the sum.
 inline constexpr double kShift = 0x1.8p52;
 
 /// x = mantissa * 2^exponent with the mantissa in [sqrt(1/2), sqrt(2)), for normal positive x.
@@ -21,7 +21,7 @@ struct Scaled {
   Doubles mantissa, exponent;
 };
 GRADOPS_FN Scaled Decompose(Doubles x) {
-  // Counted from sqrt(1/2), and from -1024 to keep it positive.
+  // The exponent is counted from sqrt(1/2), and from -1024 so that it is positive.
   const Longs bits = (Longs)x, counted = bits - 0x3fe6a09e667f3bcdu + (1024ull << 52);
   const Longs exponent = (counted >> 52) - 1024;
   return {(Doubles)(bits - (exponent << 52)),
@@ -42,7 +42,7 @@ GRADOPS_FN Doubles LogOf(Doubles f, Doubles exponent, Doubles tail) {
   return exponent * 6.93147180369123816490e-01 - ((half_square - low) - f);
 }
 
-/// 2^(whole + rest) for a whole number and a small one; 0 below 2^-1021.
+/// 2^(whole + rest), where `whole` is an integer and `rest` small; 0 below 2^-1021.
 GRADOPS_FN Doubles Exp2Of(Doubles whole, Doubles rest) {
   const Doubles shifted = rest + kShift, n = whole + (shifted - kShift);
   const Doubles r = (rest - (shifted - kShift)) * 6.93147180559945309417e-01;
@@ -54,15 +54,15 @@ GRADOPS_FN Doubles Exp2Of(Doubles whole, Doubles rest) {
 #pragma GCC unroll 16
   for (double factor : kFactorials) p = p * r + factor;
   p = (p * r) * r + r;
-  // 2^(n - 1), which is a number even where 2^n is not.
+  // 2^(n - 1), which is finite even where 2^n is not.
   const Doubles half_scale = (Doubles)(((Longs)(n + kShift) << 52) + (1022ull << 52));
   Doubles result = 2.0 * (half_scale + half_scale * p);
   result = n < -1021.0 ? Doubles{} : result;
   return n > 1024.0 ? Doubles{} + __builtin_inf() : result;
 }
 
-/// log(1 + x / divisor) for x >= 0: log of u = 1 + x / divisor, and what the sum lost, divided by
-/// u.
+/// log(1 + x / divisor) for x >= 0: log(u) of the rounded sum u = 1 + x / divisor, plus its
+/// rounding error divided by u.
 GRADOPS_LONG_FN Doubles Log1pOf(Doubles x, double divisor) {
   x /= divisor;
   const Doubles u = 1.0 + x;
@@ -72,7 +72,7 @@ GRADOPS_LONG_FN Doubles Log1pOf(Doubles x, double divisor) {
   return x < __builtin_inf() ? result : x;  // infinite and NaN
 }
 
-/// Twice an exponent whose power is a product: 0, 1/2, 1, ... 8. Otherwise -1.
+/// Twice the exponent if it is one of 0, 1/2, 1, ..., 8, for which Product serves; otherwise -1.
 GRADOPS_FN int HalvesOf(double exponent) {
   const bool small = exponent >= 0 && exponent <= 8;
   const int halves = small ? static_cast<int>(2 * exponent) : -1;
@@ -111,7 +111,8 @@ GRADOPS_FN Simd<double> Pow(Simd<double> x, double exponent) {
   return Simd<double>(PowOf(x.v, exponent));
 }
 
-// For floats: in double, as exact as a float shows. The polynomials interpolate at Chebyshev nodes.
+// For floats, in double: as exact as a float can show. The polynomials interpolate at Chebyshev
+// nodes.
 
 /// log2(1 + f) + exponent for 1 + f in [sqrt(1/2), sqrt(2)), with a relative error below 2^-35.
 GRADOPS_FN Doubles Log2OfFloats(Doubles f, Doubles exponent) {
@@ -132,7 +133,7 @@ GRADOPS_FN Doubles Exp2ForFloats(Doubles x) {
   return (Doubles)((Longs)p + ((Longs)shifted << 52));
 }
 
-/// A function of doubles for floats, rounded once.
+/// Applies a function of doubles to floats and rounds its result once.
 template <class F>
 GRADOPS_FN Floats ThroughDouble(Floats x, F&& f) {
   return Joined(f(LowHalf(x)), f(HighHalf(x)));
@@ -142,7 +143,7 @@ GRADOPS_LONG_FN Floats Log1pOfProduct(Floats x, double factor) {
   const Floats result = ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA {
     const Doubles product = wide * factor;
     const Scaled scaled = Decompose(1.0 + product);
-    // Where the sum is not scaled, f is what it was before it was rounded.
+    // Where the sum needs no scaling, f is taken from before the sum was rounded.
     const Doubles f = scaled.exponent == 0.0 ? product : scaled.mantissa - 1.0;
     return 0.6931471805599453 * Log2OfFloats(f, scaled.exponent);
   });

@@ -9,17 +9,17 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Adds up weights, looks for one that is negative or NaN, and finds the largest.
+/// Adds up weights, checks whether one is negative or NaN, and finds the largest.
 template <class T>
 class WeightSums {
  public:
-  /// Adds the weights of a row at positions `own`, by axis, where they are not dropped.
-  /// Fetches a row of weights meanwhile.
+  /// Adds the weights of a row that are not dropped, at positions `own` and by axis. Prefetches a
+  /// row of weights.
   void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
-    const CountedPositions<T> counted = {own.begin, own.end};
+    const SummedPositions<T> summed = {own.begin, own.end};
     AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
       ahead.Prefetch(0, x * sizeof(T));
-      return counted.Counted(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
+      return summed.Mask(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
     });
     Check(factor.weight + own.begin, own.end - own.begin);
   }
@@ -43,14 +43,14 @@ class WeightSums {
   void AddRow(PositionRange range, Weights&& weights) {
     LaneSums<T> lanes;
     for (int64_t block = 0; block < range.end; block += kBlock<T>) {
-      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int number)
-                        GRADOPS_LAMBDA { sum = sum + weights(block + number * Simd<T>::kLanes); });
+      lanes.ForEach([&](math::Gradient<Simd<T>>& sum, int index)
+                        GRADOPS_LAMBDA { sum = sum + weights(block + index * Simd<T>::kLanes); });
     }
     sums_.Add(lanes);
   }
   void Check(const T* weights, int64_t size) {
-    // By their bits, which for numbers of 0 or more are in their order: NaN comes after infinity,
-    // and what has a sign before 0.
+    // Compares bits as integers. Those of non-negative weights are in order, NaN comes after
+    // infinity, and whatever has a sign before 0.
     using Bits = typename Simd<T>::RegisterMask;
     Bits most = {}, least = {};
     int64_t x = 0, has_sign = 0;
@@ -68,7 +68,7 @@ class WeightSums {
       has_sign = math::Min<int64_t>(has_sign, least[i]);
     }
     negative_ = negative_ || largest_ > WeightBits(std::numeric_limits<T>::infinity());
-    // It may be -0, which is good.
+    // What has a sign may be -0, which is allowed.
     for (x = 0; has_sign != 0 && x < size; ++x) negative_ = negative_ || !(weights[x] >= 0);
   }
 
@@ -78,7 +78,7 @@ class WeightSums {
   int64_t largest_ = 0;
 };
 
-/// The counts of weights of which none is dropped.
+/// The counts where no residual or pixel is dropped.
 template <class T>
 Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange rows) {
   const int64_t row_size = shape.width * (weights.per_channel ? shape.channels : 1);
@@ -94,7 +94,6 @@ Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange ro
   return counts;
 }
 
-/// The counts of one tile.
 template <class S>
 Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
                  RowRange rows, Counted counted) {

@@ -6,7 +6,8 @@
 #include "cpu/passes/residual_row.h"
 #include "cpu/passes/vertical_pass.h"
 
-// The stencil of an image, its adjoint and its magnitude, one tile and one row at a time.
+// The image ops: an image's gradients, their adjoint and their magnitude, tile by tile and row by
+// row.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -17,7 +18,9 @@ class GradientRows {
   using T = ComputeType<S>;
   static constexpr int64_t kRows = 1 + 2 * 8 + 2 + FactorRows<T>::kRows;
 
-  /// `joint`: gradients are 0 where either component is dropped (border valid).
+  /// `first`: the first row that At is called for. `reach`: columns that are needed on each side of
+  /// the tile's. `joint`: whether a gradient counts only if both of its components do, as Mask
+  /// says.
   GradientRows(const KernelParams& params, const Tile& tile, const S* image, int64_t first,
                int64_t reach, bool joint, RowAllocator<T>* memory)
       : params_(params),
@@ -39,7 +42,7 @@ class GradientRows {
     return math::Wraps(params_.stencil, params_.border, tile_.shape.height);
   }
 
-  /// The gradients of row `row`, valid until the next call; rows are asked for in order.
+  /// The gradients of row `row`, valid until the next call. Rows must be asked for in order.
   GradientRow<T> At(int64_t row) {
     const int64_t height = tile_.shape.height, size = tile_.BufferedSize();
     const bool wraps = math::Wraps(params_.stencil, params_.border, tile_.shape.width);
@@ -56,8 +59,8 @@ class GradientRows {
     if (drops_) factor_ = factors_.Find(row, 0);
     return gradient_;
   }
-  /// values, but 0 where the residual at x of the current row is dropped.
-  GRADOPS_FN Simd<T> Counted(int64_t x, Simd<T> value) const {
+  /// `value` at position x of the current row, and 0 where the joint gradient does not count.
+  GRADOPS_FN Simd<T> Mask(int64_t x, Simd<T> value) const {
     if (!drops_) return value;
     return Select(AreSet<T>(factor_.y + x), value, Simd<T>(0));
   }
@@ -77,7 +80,7 @@ class GradientRows {
   int64_t loaded_;
 };
 
-/// Numbers at, at + 1, ... of y0, x0, y1, x1, ...
+/// The register of elements at, at + 1, ... of the sequence y[0], x[0], y[1], x[1], ...
 template <class T>
 GRADOPS_FN Simd<T> Interleaved(const T* y, const T* x, int64_t at) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -102,7 +105,6 @@ void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange row
       const GradientRow<T> g = source.At(row);
       tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
         const T *const y = g.y + tile.Position(begin), *const x = g.x + tile.Position(begin);
-        // A register of the output is half a register of each, side by side.
         StreamRun(gradients + 2 * tile.ImageOffset(row, begin), 2 * (end - begin) * tile.channels,
                   [=](int64_t at) GRADOPS_LAMBDA { return Interleaved(y, x, at); });
       });
@@ -113,7 +115,7 @@ void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange row
 
 inline constexpr int64_t kAdjointRows = 2 * 4 + 2;
 
-/// The tile's rows of S^T (slopes), which slopes(row, y, x) writes row after row.
+/// Writes the tile's rows of S^T slopes, where slopes(row, y, x) writes the slopes of one row.
 template <class S, class Slopes>
 void AdjointTile(const KernelParams& params, const Tile& tile, RowRange rows,
                  RowAllocator<ComputeType<S>>* memory, S* image, Slopes&& slopes) {
@@ -168,7 +170,7 @@ void MagnitudeUnit(const KernelParams& params, const S* image, RowRange rows, S*
         const int64_t from = tile.Position(begin);
         StreamRun(magnitudes + tile.ImageOffset(row, begin), (end - begin) * tile.channels,
                   [&](int64_t x) GRADOPS_LAMBDA {
-                    return source.Counted(from + x, response.Magnitude(g.Load(from + x)));
+                    return source.Mask(from + x, response.Magnitude(g.Load(from + x)));
                   });
       });
     }
@@ -195,8 +197,8 @@ void MagnitudeGradientUnit(const KernelParams& params, const S* image, const S* 
       ForEachRegister<T>(0, tile.BufferedSize(), [&](int64_t at) GRADOPS_LAMBDA {
         const auto unit = response.Unit(g.Load(at));
         const Simd<T> factor = Simd<T>::Load(up + at);
-        source.Counted(at, factor * unit.y).Store(y + at);
-        source.Counted(at, factor * unit.x).Store(x + at);
+        source.Mask(at, factor * unit.y).Store(y + at);
+        source.Mask(at, factor * unit.x).Store(x + at);
       });
     });
   });

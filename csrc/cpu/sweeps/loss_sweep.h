@@ -10,8 +10,8 @@
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Sweeps one tile from top to bottom: every image row is read once, and everything between the
-/// images and the gradient lives in row buffers. Rows go one at a time through the passes of
-/// math/stencil.h, in groups of four, or all four at once through a RowGroup.
+/// images and the gradient is kept in row buffers. Rows go through the passes of math/stencil.h one
+/// at a time, four at a time, or as a RowGroup of four through all passes at once.
 template <class S, Order kOrder>
 class LossSweep {
  public:
@@ -34,7 +34,7 @@ class LossSweep {
         memory_(LayoutOf<S, kOrder>(params, inputs).Allocator()) {
     const bool difference = IsOfDifference(params.response);
     residual_.size = tile.BufferedSize();
-    residual_.counted = {tile.OwnPositions().begin, tile.OwnPositions().end};
+    residual_.summed = {tile.OwnPositions().begin, tile.OwnPositions().end};
     u_ = memory_.Take(at_once_ + 2);
     v_ = memory_.Take(at_once_ + 2);
     pred_ = {inputs.y_pred, difference ? inputs.y_true : nullptr, at_once_, &memory_};
@@ -50,26 +50,27 @@ class LossSweep {
     if (outputs.by_true != nullptr) {
       by_true_ = {outputs.by_true, outputs.coarser_by_true, outputs.read_soon, &memory_};
     }
-    // An output depends on the residuals beside it.
+    // An output depends on the residuals to its left and right.
     columns_ = {tile.column_begin - (kHasOutputs ? 1 : 0), tile.column_end + (kHasOutputs ? 1 : 0)};
     if (!math::Wraps(params.stencil, params.border, tile.shape.width)) {
       columns_ = {math::Max<int64_t>(columns_.begin, 0), math::Min(columns_.end, tile.shape.width)};
     }
   }
 
-  /// Sums over `rows`, and the outputs of those rows.
+  /// Returns the sums over `rows` and writes the outputs of those rows.
   LossSums Run(RowRange rows) {
     const int64_t height = tile_.shape.height;
-    // Those that the outputs depend on. (Without outputs too: the loss then has the same bits.)
+    // The residuals that the outputs depend on. (Also without outputs, so that the loss has the
+    // same bits with and without a gradient.)
     const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
-    // A RowGroup wants its rows, and the adjoint's rows that it makes, away from the border.
+    // A RowGroup's rows, and the adjoint's rows that it finds, must be away from the border.
     const int64_t fast_begin = wraps_ ? residuals.begin : math::Max<int64_t>(residuals.begin, 3);
     const int64_t fast_end = wraps_ ? residuals.end : math::Min(residuals.end, height - 1);
     SetFirst(fast_begin);
     loaded_ = Clamped(residuals.begin - 1);
     load_end_ = Clamped(residuals.end + 1);
     for (int64_t row = residuals.begin; row < residuals.end;) {
-      // A group's rows lie one after the other in their rings.
+      // The rows of a RowGroup must be contiguous in their rings.
       const bool begins_group = row >= fast_begin && (row - fast_begin) % kGroupRows == 0;
       if (begins_group && row + kGroupRows <= fast_end && VisitGroup(row, rows)) {
         row += kGroupRows;
@@ -97,7 +98,7 @@ class LossSweep {
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
 
   void SetFirst(int64_t row) {
-    // Also of a source that is not given: a RowGroup reads its rows of zeros.
+    // Includes a source that is not given: a RowGroup reads its rows of zeros.
     for (SourceRows<S>* source : {&pred_, &true_, &vector_}) source->SetFirst(row + 1);
     by_pred_.SetFirst(row);
     by_true_.SetFirst(row);
@@ -107,7 +108,7 @@ class LossSweep {
     return wraps_ ? row : math::Min(math::Max<int64_t>(row, 0), tile_.shape.height);
   }
 
-  /// Loads every image row up to `last`, if there is one.
+  /// Loads the image rows up to `last`.
   void LoadThrough(int64_t last) {
     const int64_t end = math::Min(last + 1, load_end_);
     while (loaded_ < end) {
@@ -118,7 +119,7 @@ class LossSweep {
       FinishLoading(count);
     }
   }
-  /// The rest of what is loaded with `count` rows of the sources.
+  /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows of the sources.
   void FinishLoading(int64_t count) {
     if (weighted_) factors_->Load(loaded_, count, columns_.begin, columns_.end);
     for (int64_t i = 0; i < count; ++i, ++loaded_) {
@@ -140,7 +141,7 @@ class LossSweep {
     }
   }
 
-  /// Residual row `row`, of which FindGradients found the gradients as the i-th.
+  /// Residual row `row`, whose gradients are the i-th that FindGradients found.
   void VisitRow(int64_t row, int64_t i, bool counted) {
     ResidualRow<T> residual = residual_;
     residual.pred = pred_.Gradients(i);
@@ -154,7 +155,8 @@ class LossSweep {
     if (counted) sums_.Add(lanes);
   }
 
-  /// Rows row .. row + 3 and the outputs of row - 1 .. row + 2, if a RowGroup can make them.
+  /// Rows row .. row + 3, and the outputs of rows row - 1 .. row + 2, through a RowGroup. Returns
+  /// false if that is not possible.
   bool VisitGroup(int64_t row, RowRange wanted) {
     if (visit_group_ == nullptr) return false;
     LoadThrough(row);
@@ -173,7 +175,7 @@ class LossSweep {
     Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
-  /// Loads the next four rows, which are rows of the image.
+  /// Loads the next four rows, none of which is a ghost.
   void LoadGroup(const RowsAhead& ahead) {
     constexpr int kFetched = kHasOutputs ? 0 : 2;
     if (!weighted_ && IsOfDifference(params_.response)) {
@@ -191,7 +193,7 @@ class LossSweep {
     RowGroup<T> group;
     group.size = residual_.size;
     group.step = tile_.channels;
-    group.counted = residual_.counted;
+    group.summed = residual_.summed;
     group.count_begin = counted.begin - row;
     group.count_end = counted.end - row;
     group.pred = pred_.Group(row);
@@ -208,13 +210,13 @@ class LossSweep {
     return group;
   }
 
-  /// The vertical pass of the adjoint's row `row`, as the i-th of a group.
+  /// The adjoint's vertical pass of row `row`, the i-th of a group.
   void FindVertical(int64_t row, int64_t i, RowRange wanted) {
     if (!kHasOutputs || row < wanted.begin || row >= wanted.end) return;
     by_pred_.FindVertical(params_, tile_, row, i);
     if (by_true_.IsWanted()) by_true_.FindVertical(params_, tile_, row, i);
   }
-  /// Rows first .. first + count - 1 of the outputs; `ahead`: see OutputRows::Emit.
+  /// Writes rows first .. first + count - 1 of the outputs. `ahead`: see OutputRows::Emit.
   void Emit(int64_t first, int64_t count, RowRange wanted, const RowsAhead* ahead = nullptr) {
     if (params_.levels.pixel_weight > 0) {
       for (int64_t i = 0; i < count; ++i) VisitPixels(first + i, i, wanted);
@@ -226,11 +228,11 @@ class LossSweep {
     }
   }
 
-  /// The pixels of image row `row`, the i-th that will be emitted together.
+  /// The pixel term of image row `row`, the i-th of the rows that Emit writes together.
   void VisitPixels(int64_t row, int64_t i, RowRange wanted) {
     if (row < wanted.begin || row >= wanted.end) return;
-    PixelRow<T> pixels = {residual_.size, residual_.counted, pred_.Row(row), nullptr,
-                          nullptr,        nullptr,           pixel_scale_,   nullptr};
+    PixelRow<T> pixels = {residual_.size, residual_.summed, pred_.Row(row), nullptr,
+                          nullptr,        nullptr,          pixel_scale_,   nullptr};
     if (true_.IsGiven()) pixels.target = true_.Row(row);
     if (kOrder == Order::kSecond) pixels.vector = vector_.Row(row);
     if (kOrder == Order::kSlope) pixels.slopes = by_pred_.Added(i);
@@ -250,21 +252,21 @@ class LossSweep {
   const bool weighted_;
   const ResidualRowFunction<T> visit_row_;
   const RowGroupFunction<T> visit_group_;
-  const int64_t at_once_;  // rows that go together when not in a RowGroup
-  const bool wraps_;       // the height does: rows below 0 and from `height` on are ghosts
+  const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup
+  const bool wraps_;       // whether rows below 0 and from `height` on are ghosts
   const ColumnEdges forward_edges_;
   const AdjointEdges<T> adjoint_edges_;
   RowAllocator<T> memory_;
   std::optional<FactorRows<T>> factors_;
-  ColumnRange columns_;  // of residuals
+  ColumnRange columns_;
   T *u_, *v_;
-  bool finite_[8] = {};                 // of the rows in the rings: whether the ghost columns are
-  SourceRows<S> pred_, true_, vector_;  // pred_: of the difference, if the response sees no more
-  SourceRows<S>* sources_[3];           // those that are given
+  bool finite_[8] = {};  // whether the ghost columns of each row in the rings are finite
+  SourceRows<S> pred_, true_, vector_;  // pred_: the difference, if the response sees that alone
+  SourceRows<S>* sources_[3];           // those of the three that are given
   int source_count_ = 0;
   ResidualRow<T> residual_ = {};
   OutputRows<S> by_pred_, by_true_;
-  int64_t loaded_ = 0, load_end_ = 0;  // rows loaded so far, and in all
+  int64_t loaded_ = 0, load_end_ = 0;  // rows below loaded_ are loaded, of those below load_end_
   TileSums<T> sums_;
   PixelSums<T> pixel_sums_;
 };

@@ -4,7 +4,6 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// All tiles of one unit.
 template <class S, Order kOrder>
 LossSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                    RowRange rows, const GradientOutputs<S>& outputs) {

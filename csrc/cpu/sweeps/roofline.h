@@ -2,7 +2,8 @@
 
 #include "cpu/rows/image_rows.h"
 
-// What memory allows, in the same code, threads and buffers as the kernels (docs/performance.md).
+// Memory benchmarks with the loads, stores, threads and buffers of the kernels
+// (docs/performance.md).
 
 namespace gradops::cpu::GRADOPS_TARGET {
 

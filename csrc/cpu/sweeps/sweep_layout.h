@@ -7,16 +7,16 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Rows that a sweep buffers: U and V, sources, outputs, factors. `at_once`: rows that go together
-/// when not in a RowGroup.
+/// Row buffers of a sweep: U and V, sources, outputs, factors. `at_once`: rows that each pass takes
+/// at once outside of a RowGroup.
 template <class S>
 constexpr int64_t SweepRows(int64_t at_once, int sources, int outputs, bool weighted) {
   return 2 * (at_once + 2) + sources * SourceRows<S>::Rows(at_once) +
          outputs * OutputRows<S>::kRows + (weighted ? FactorRows<ComputeType<S>>::kRows : 0);
 }
 
-/// The row buffers of a sweep: one row at a time with wide or medium rows where there is a RowGroup
-/// (as kGroupStride has it), else four at a time with narrow ones.
+/// The row buffers of a sweep. With a RowGroup they are wide or medium (see kGroupStride) and rows
+/// outside of it go one at a time; without, they are narrow and rows go four at a time.
 template <class S, Order kOrder>
 RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, const LossInputs<S>& inputs) {
   using T = ComputeType<S>;

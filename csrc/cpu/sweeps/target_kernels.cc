@@ -1,7 +1,7 @@
-// The kernels of one instruction set for the images that are computed in one type. Compiled once
-// for each with GRADOPS_TARGET (a namespace), GRADOPS_VECTOR_BYTES, GRADOPS_COMPUTE (float or
-// double) and the instruction set's compiler flags: see cmake/CpuTargets.cmake. What happens
-// between the stencil's passes is in target_rows.cc.
+// The kernels of one instruction set for images that are computed in one type. Compiled once for
+// each pair of them, with GRADOPS_TARGET (a namespace), GRADOPS_VECTOR_BYTES, GRADOPS_COMPUTE
+// (float or double) and the compiler flags of the instruction set: see cmake/CpuTargets.cmake. The
+// code between the stencil's passes is in target_rows.cc.
 
 #include "cpu/launch/targets.h"
 #include "cpu/rows/coarser_rows.h"
@@ -25,7 +25,7 @@ void Scale(const S* in, ComputeType<S> factor, S* out, int64_t size) {
 
 }  // namespace
 
-/// A constant: finding it must not run an instruction of this set.
+/// The table is a constant, because looking it up must not run an instruction of this set.
 template <class S>
 const KernelTable<S>& Kernels() {
   static constexpr KernelTable<S> kTable = {LossUnit<S>,

@@ -1,5 +1,5 @@
-// What happens between the stencil's passes, for every response and penalty: most of the code of an
-// instruction set. Compiled as target_kernels.cc is, once for each type that is computed in.
+// The code between the stencil's passes for every response and penalty: most of the code of an
+// instruction set. Compiled as often as target_kernels.cc.
 
 #include "cpu/passes/residual_row_visit.h"
 #include "cpu/passes/row_group_visit.h"

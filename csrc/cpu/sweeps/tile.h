@@ -12,30 +12,30 @@ struct PositionRange {
   int64_t begin, end;
 };
 
-/// A block of one plane that is swept from top to bottom: the outputs of columns
-/// [column_begin, column_end) and `channels` channels from channel_begin on. Its row buffers hold
-/// the columns that the outputs depend on, `channels` numbers each, after `padding` numbers of no
-/// meaning. Where the width wraps, columns below 0 and from `width` on are ghosts.
+/// Columns [column_begin, column_end) of one plane, with `channels` channels from channel_begin on,
+/// which are swept from top to bottom. Row buffers hold `padding` unused elements and then the
+/// columns [origin, end) that the outputs depend on, `channels` elements each. Where the width
+/// wraps, columns below 0 and from `width` on are ghosts.
 struct Tile {
   ImageShape shape;
   int64_t column_begin, column_end;
   int64_t channel_begin, channels;
-  int64_t origin, end;  // columns [origin, end) are buffered
-  int64_t padding;      // puts column_begin at the start of a block
+  int64_t origin, end;
+  int64_t padding;  // puts column_begin at the start of a block
 
+  /// Where a column begins in a row buffer.
   GRADOPS_FN int64_t Position(int64_t column) const {
     return padding + (column - origin) * channels;
   }
-  /// Where the buffered columns end.
   GRADOPS_FN int64_t BufferedSize() const { return Position(end); }
-  /// Those of the outputs.
+  /// The positions of the outputs' columns.
   GRADOPS_FN PositionRange OwnPositions() const {
     return {Position(column_begin), Position(column_end)};
   }
   /// Whether a buffered row is one run of image memory.
   bool IsOneRun() const { return channels == shape.channels && origin >= 0 && end <= shape.width; }
-  /// Calls run(column_begin, column_end) for stretches of columns of which a row is one run of
-  /// image memory, ghosts mapped back into the image by the callee.
+  /// Calls run(begin, end) for ranges of columns that are one run of image memory in every row.
+  /// ImageOffset maps those that are ghosts.
   template <class Run>
   GRADOPS_FN void ForEachRun(int64_t begin, int64_t stop, Run&& run) const {
     if (channels == shape.channels && begin >= 0 && stop <= shape.width) return run(begin, stop);
@@ -47,7 +47,7 @@ struct Tile {
       column = next;
     }
   }
-  /// Where a pixel lies in a plane; rows and columns may be ghosts of a wrapping axis.
+  /// Where a pixel lies in a plane. Its row and column may be ghosts of a wrapping axis.
   GRADOPS_FN int64_t ImageOffset(int64_t row, int64_t column) const {
     return (Wrapped(row, shape.height) * shape.width + Wrapped(column, shape.width)) *
                shape.channels +
@@ -60,18 +60,18 @@ struct Tile {
   }
 };
 
-/// Columns that an output's residuals reach on each side: one for the adjoint, one for the stencil.
+/// Columns that an output depends on, on each side: one for the adjoint and one for the stencil.
 inline constexpr int64_t kHalo = 2;
-/// Channels of a tile at most, so that a ghost column fits between two rows.
-inline constexpr int64_t kMaximumChannels = 24;
+/// The most channels of a tile: a ghost column must fit between two rows.
+inline constexpr int64_t kMaxChannels = 24;
 inline constexpr int64_t kColumnGranule = 32;
-/// Rows that a sweep takes together.
+/// The rows that a sweep takes together.
 inline constexpr int kGroupRows = 4;
-/// Bytes of a buffered row at most. Chosen by measurement (docs/performance.md), and for all rows
-/// of the largest sweep of each width to stay below 256 KiB: narrow ones keep over a hundred rows,
-/// wide ones 32.
+/// The most bytes of a buffered row. Chosen by measurement (docs/performance.md), and so that the
+/// largest sweep of each width stays below 256 KiB: it buffers over a hundred narrow rows, or 32
+/// wide ones.
 inline constexpr int64_t kRowBytes = 1728, kMediumRowBytes = 3264, kWideRowBytes = 6272;
-/// From one buffered row to the next, with room before and after each for whole blocks.
+/// The distance between buffered rows: there is room before and after each for whole blocks.
 template <class T>
 constexpr int64_t RowStride(int64_t row_bytes) {
   return row_bytes / sizeof(T) + 3 * kBlock<T>;
@@ -83,19 +83,18 @@ inline constexpr int64_t kMediumRowStride = RowStride<T>(kMediumRowBytes);
 template <class T>
 inline constexpr int64_t kWideRowStride = RowStride<T>(kWideRowBytes);
 
-/// Calls sweep(tile) for tiles that cover the outputs of one plane, of which a buffered row takes
-/// `row_bytes` at most.
+/// Calls sweep(tile) for tiles that cover one plane, whose buffered rows take `row_bytes` at most.
 template <class T, class Sweep>
 void ForEachTile(const KernelParams& params, Sweep&& sweep, int64_t row_bytes = kRowBytes) {
   const ImageShape& shape = params.shape;
   const bool wraps = math::Wraps(params.stencil, params.border, shape.width);
   const int64_t row_size = row_bytes / sizeof(T);
-  const int64_t chunks = math::CeilDiv(shape.channels, kMaximumChannels);
+  const int64_t chunks = math::CeilDiv(shape.channels, kMaxChannels);
   const int64_t channel_step = math::CeilDiv(shape.channels, math::Max<int64_t>(chunks, 1));
   for (int64_t channel = 0; channel < shape.channels; channel += channel_step) {
     const int64_t channels = math::Min(channel_step, shape.channels - channel);
     const int64_t widest = (row_size - kBlock<T>) / channels - 2 * kHalo;
-    // Tiles end where lines of memory do, if they can.
+    // Tiles end with a line of memory where possible.
     const int64_t granule = widest >= 2 * kColumnGranule ? kColumnGranule : 1;
     const int64_t granules = math::CeilDiv(shape.width, granule);
     const int64_t tiles = math::CeilDiv(granules, widest / granule);
@@ -111,16 +110,16 @@ void ForEachTile(const KernelParams& params, Sweep&& sweep, int64_t row_bytes = 
   }
 }
 
-/// Memory of a sweep, handed out row by row.
+/// Hands out row buffers in the thread's scratch memory.
 template <class T>
 class RowAllocator {
  public:
-  /// For `rows` rows, `stride` numbers apart, in this thread's scratch memory.
+  /// For `rows` rows, `stride` elements apart.
   explicit RowAllocator(int64_t rows, int64_t stride = kRowStride<T>)
       : stride_(stride),
         next_(static_cast<T*>(ThreadScratch(Bytes(rows, stride))) + 3 * kBlock<T>) {}
 
-  /// With room before the first row and after the last for what a loop reads too much.
+  /// Includes room before the first row and after the last, because loops read whole blocks.
   static constexpr size_t Bytes(int64_t rows, int64_t stride) {
     return (rows * stride + 6 * kBlock<T>)*sizeof(T);
   }
@@ -146,9 +145,9 @@ struct RowLayout {
   RowAllocator<T> Allocator() const { return RowAllocator<T>(rows, RowStride<T>(row_bytes)); }
 };
 
-/// The last `kRows` rows of something that is made row by row; a power of two. Rows first,
-/// first + 1, ... lie one after the other, and so do any that begin at a multiple of kRows after
-/// it.
+/// The last kRows rows, a power of two, of something that is made row by row. Rows first, first +
+/// 1,
+/// ..., first + kRows - 1 are contiguous, and so are kRows rows from first + any multiple of kRows.
 template <class T, int kRows>
 struct Ring {
   T* rows = nullptr;

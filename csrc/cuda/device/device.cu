@@ -1,8 +1,8 @@
-// What the driver and the device say of this build, and memory of the device.
+// Queries of the driver and the device, and memory of the device.
 
 #include "cuda/device/stream.cuh"
 
-// The architectures that were compiled for, as the build names them.
+// The architectures that this is compiled for.
 #ifndef GRADOPS_CUDA_ARCHITECTURES
 #define GRADOPS_CUDA_ARCHITECTURES "unknown"
 #endif
@@ -10,7 +10,7 @@
 namespace gradops::cuda {
 namespace device {  // named: see kernels.cuh
 
-/// "13.0" of 13000.
+/// "13.0" for 13000.
 std::string VersionText(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -24,7 +24,7 @@ std::string AskDriver() {
                             (CUDART_VERSION / 1000 >= 13 ? "of release 580" : "of release 525") +
                             " or later";
   if (error != cudaSuccess || driver == 0) return built + "; no driver is loaded";
-  // Within a major version, code of a newer toolkit runs on an older driver.
+  // Within a major version, code built with a newer toolkit runs on an older driver.
   if (driver / 1000 >= CUDART_VERSION / 1000) return "";
   return built + "; the driver of this machine supports CUDA " + VersionText(driver) +
          ". Update the driver, or build gradops with a CUDA " + std::to_string(driver / 1000) +
@@ -53,7 +53,7 @@ int Device::Processors() {
   int device = 0, processors = 0;
   cudaGetDevice(&device);
   cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  return math::Max(processors, 1);  // without a device the launch says so
+  return math::Max(processors, 1);  // if there is no device, the launch reports it
 }
 
 std::string CudaMessage(cudaError_t error) {
@@ -70,7 +70,7 @@ std::string CudaMessage(cudaError_t error) {
 
 namespace device {
 
-/// Lets the pool keep what is given back: to get it from the driver again takes longer than a loss.
+/// Lets the pool keep freed memory: getting it from the driver again takes longer than a loss.
 void KeepMemory() {
   int device = 0;
   cudaMemPool_t pool;
@@ -87,7 +87,7 @@ void* StreamMemory::Allocate(size_t bytes) {
   void* block = nullptr;
   const auto stream = static_cast<cudaStream_t>(stream_);
   if (cudaMallocAsync(&block, bytes, stream) != cudaSuccess) {
-    cudaGetLastError();  // reported by the missing memory
+    cudaGetLastError();  // clears it: the caller reports the missing memory
     return nullptr;
   }
   blocks_.push_back(block);

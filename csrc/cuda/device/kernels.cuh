@@ -6,11 +6,12 @@
 #include "cuda/programs/memo.h"
 #include "cuda/programs/plans.h"
 
-// The programs of strip_thread.h and sums.h as kernels. emulate.h is their twin on the host.
+// The programs of strip_thread.h, image_pixels.h and sums.h as kernels. emulate.h runs the same
+// programs on the host.
 
 namespace gradops::cuda {
 
-/// Leaves the sum of all threads' parts in parts[0].
+/// Adds up the threads' parts; the sum is in parts[0].
 __device__ inline void TreeSum(AxisSums* parts, int threads) {
   for (int stride = FirstStride(threads); stride > 0; stride /= 2) {
     __syncthreads();
@@ -19,10 +20,10 @@ __device__ inline void TreeSum(AxisSums* parts, int threads) {
   __syncthreads();
 }
 
-/// Shared memory, in bytes: the threads' numbers, and then their sums in the same place.
+/// Bytes of shared memory. It holds the rows that threads share, and later the threads' sums.
 template <class Thread, class S>
 size_t SharedBytes(const StripLayout& layout) {
-  return math::Max(SharedNumbersBytes<Thread, S>(layout), layout.threads * sizeof(AxisSums));
+  return math::Max(SharedRowsBytes<Thread, S>(layout), layout.threads * sizeof(AxisSums));
 }
 
 template <class Thread, bool kSteady, int kCount>
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kMaxThreads, Thread::kBlocks)
   if (threadIdx.x == 0) args.sums[blockIdx.x] = parts[0];
 }
 
-/// A block for each run of threads' numbers of a row.
+/// One block for every kPixelThreads elements of a row.
 template <class S, class Function>
 __global__ void __launch_bounds__(kPixelThreads)
     PixelKernel(const __grid_constant__ ImageArgs<S> args, Function function) {
@@ -68,7 +69,7 @@ __global__ void __launch_bounds__(kPixelThreads)
   if (pixel.in_bounds) function(args, pixel);
 }
 
-/// A block for each example: adds up what its blocks found.
+/// One block per example: adds up the sums of the blocks that swept it.
 template <class T>
 __global__ void __launch_bounds__(kSumThreads)
     LossKernel(const AxisSums* sums, int64_t blocks, const double* denominators, double denominator,
@@ -82,7 +83,7 @@ __global__ void __launch_bounds__(kSumThreads)
   WriteLoss(parts[0], denominator, axes, loss + example * axes);
 }
 
-/// kCountBlocks blocks for each example.
+/// kCountBlocks blocks per example.
 template <class S>
 __global__ void __launch_bounds__(kSumThreads)
     CountKernel(const __grid_constant__ CountArgs<S> args, AxisSums* sums) {
@@ -93,10 +94,10 @@ __global__ void __launch_bounds__(kSumThreads)
   if (threadIdx.x == 0) sums[blockIdx.x] = parts[0];
 }
 
-// Templates, because names of `static` kernels would hold the path of the source: a library would
-// not be the same bytes from every build.
+// These kernels are templates, because the names of `static` ones contain the path of the source,
+// and builds in different folders would differ.
 
-/// A block for each example.
+/// One block per example.
 template <class Sums>
 __global__ void __launch_bounds__(kSumThreads) AddCountsKernel(const Sums* sums, Sums* counts) {
   __shared__ Sums parts[kSumThreads];

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the device's memory allows: the traffic of a loss, with nothing to compute.
+// Memory benchmarks: the traffic of a loss without its arithmetic.
 
 #include <cuda_runtime.h>
 
@@ -12,8 +12,8 @@ namespace gradops::cuda {
 
 inline constexpr int kRooflineThreads = 256;
 
-/// Calls visit(pack of a, pack of b, where they begin) for this thread's packs of 16 bytes, and for
-/// what is left over.
+/// Calls visit(pack of a, pack of b, position) for this thread's packs of 16 bytes, and
+/// rest(element of a, element of b, position) for the elements after the last pack.
 template <class S, class Visit, class VisitRest>
 __device__ void ForEachPack(const S* a, const S* b, int64_t size, Visit visit, VisitRest rest) {
   constexpr int kN = 16 / static_cast<int>(sizeof(S));
@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(kRooflineThreads)
         Pack<S, kN> difference;
         GRADOPS_UNROLL
         for (int v = 0; v < kN; ++v) {
-          math::Narrow(math::Widen(x.numbers[v]) - math::Widen(y.numbers[v]),
-                       &difference.numbers[v]);
+          math::Narrow(math::Widen(x.elements[v]) - math::Widen(y.elements[v]),
+                       &difference.elements[v]);
         }
         StorePack<S, kN>(difference, out + at);
       },
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(kRooflineThreads)
       [&](const Pack<S, kN>& x, const Pack<S, kN>& y, int64_t) {
         GRADOPS_UNROLL
         for (int v = 0; v < kN; ++v) {
-          sum += math::Abs(math::Widen(x.numbers[v]) - math::Widen(y.numbers[v]));
+          sum += math::Abs(math::Widen(x.elements[v]) - math::Widen(y.elements[v]));
         }
       },
       [&](S x, S y, int64_t) { sum += math::Abs(math::Widen(x) - math::Widen(y)); });

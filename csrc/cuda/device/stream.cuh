@@ -13,15 +13,15 @@
 
 namespace gradops::cuda {
 
-/// What CUDA says of an error of a launch.
+/// The error message for an error that CUDA reports.
 std::string CudaMessage(cudaError_t error);
 
-/// Scratch memory and launches of one call. What fails is remembered; after that nothing is done.
+/// Scratch memory and launches of one call. After an error nothing more is done.
 class Device {
  public:
   explicit Device(const Queue& queue)
       : queue_(queue), stream_(static_cast<cudaStream_t>(queue.stream)) {
-    cudaGetLastError();  // what others left there is not ours to report
+    cudaGetLastError();  // clears errors of others
   }
 
   /// The multiprocessors of the current device.
@@ -37,10 +37,10 @@ class Device {
     return static_cast<M*>(memory);
   }
   template <class M>
-  void Zero(M* numbers, int64_t count) {
+  void Zero(M* elements, int64_t count) {
     if (!error_.empty() || count == 0) return;
     const cudaError_t error =
-        cudaMemsetAsync(numbers, 0, static_cast<size_t>(count) * sizeof(M), stream_);
+        cudaMemsetAsync(elements, 0, static_cast<size_t>(count) * sizeof(M), stream_);
     if (error != cudaSuccess) Fail(CudaMessage(error));
   }
   void Fail(const std::string& error) {
@@ -48,7 +48,7 @@ class Device {
   }
   const std::string& Error() const { return error_; }
 
-  /// The counts of each example, in scratch memory.
+  /// Finds the counts of each example, in scratch memory.
   template <class S>
   const AxisSums* Count(const CountArgs<S>& args) {
     const int64_t batch = args.params.shape.batch;
@@ -70,7 +70,7 @@ class Device {
     Launch(SweepKernel<S, Thread>, args.layout.Blocks(), args.layout.threads,
            SharedBytes<Thread, S>(args.layout), args);
   }
-  /// Adds up what the blocks of a sweep found, and divides.
+  /// Adds up the sums of a sweep's blocks, and divides.
   template <class S>
   void Losses(const StripArgs<S>& args, ComputeType<S>* losses) {
     Launch(LossKernel<ComputeType<S>>, args.params.shape.batch, kSumThreads, 0, args.sums,
@@ -92,7 +92,7 @@ class Device {
   }
 
  private:
-  /// `shared`: bytes of dynamic shared memory.
+  /// `shared`: bytes of shared memory.
   template <class... Parameters, class... Arguments>
   void Launch(void (*kernel)(Parameters...), int64_t blocks, int threads, size_t shared,
               const Arguments&... arguments) {

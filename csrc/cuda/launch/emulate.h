@@ -10,9 +10,8 @@
 #include "op/op.h"
 #include "op/queue.h"
 
-// The programs of the CUDA kernels on the host, thread by thread between barriers: the index and
-// border arithmetic and the maths are those that the device runs, so they can be tested without
-// one.
+// Runs the programs of the CUDA kernels on the host, one thread after the other between barriers.
+// Index and border arithmetic and the maths are the device's, so they can be tested without one.
 
 namespace gradops::cuda {
 
@@ -32,16 +31,16 @@ AxisSums EmulateBlock(const StripArgs<S>& args, int block) {
   bool is_done = false;
   for (int i = 0; i < args.layout.threads; ++i) is_done = FinishWithMemo(args, block, i);
   if (is_done) return {0, 0};
-  // Shared memory starts as no kernel may rely on.
-  const size_t size = SharedNumbersBytes<Thread, S>(args.layout);
+  // Shared memory starts with NaN, so that a kernel that reads what nobody wrote fails its tests.
+  const size_t size = SharedRowsBytes<Thread, S>(args.layout);
   std::vector<Pack<T, kVec<S>>> shared(size / sizeof(Pack<T, kVec<S>>));
   for (auto& pack : shared) {
-    for (T& number : pack.numbers) number = static_cast<T>(0.0 / 0.0);
+    for (T& element : pack.elements) element = static_cast<T>(0.0 / 0.0);
   }
   std::vector<Thread> threads;
   threads.reserve(static_cast<size_t>(args.layout.threads));
   for (int i = 0; i < args.layout.threads; ++i) {
-    threads.emplace_back(args, block, i, shared[0].numbers);
+    threads.emplace_back(args, block, i, shared[0].elements);
   }
   for (int r = threads[0].FirstStep(); r < threads[0].EndStep(); r += Thread::kSteps) {
     const bool are_steady = threads[0].AreSteady(r);
@@ -59,12 +58,12 @@ AxisSums EmulateBlock(const StripArgs<S>& args, int block) {
   return TreeSum(sums);
 }
 
-/// What stands for a device: scratch memory, and loops in place of launches.
+/// Stands in for a device, with loops in place of launches.
 class Device {
  public:
   explicit Device(const Queue&) {}
 
-  /// Few, so that small images have strips of many rows and some of few.
+  /// Few, so that small images have strips of many rows as well as of few.
   static int Processors() { return 3; }
 
   template <class M>
@@ -73,8 +72,8 @@ class Device {
     return reinterpret_cast<M*>(scratch_.back().data());
   }
   template <class M>
-  void Zero(M* numbers, int64_t count) {
-    std::fill_n(numbers, count, M(0));
+  void Zero(M* elements, int64_t count) {
+    std::fill_n(elements, count, M(0));
   }
   void Fail(const std::string& error) {
     if (error_.empty()) error_ = error;
@@ -147,7 +146,6 @@ class Device {
   }
 
  private:
-  /// The sum of the parts of a block's threads.
   template <class Part>
   static AxisSums TreeOf(Part&& part) {
     std::vector<AxisSums> parts;
@@ -159,8 +157,9 @@ class Device {
   std::string error_;
 };
 
-/// How often each number of the images is written by a sweep: owners [planes of all, H, W * C].
-/// Returns "" or what a thread would read or write where there is nothing.
+/// Counts how often a sweep writes each element of the images: owners [B * planes, H, W * C].
+/// Returns
+/// "" or a description of an access out of bounds.
 template <class S>
 std::string CountOwners(const StripArgs<S>& args, int* owners) {
   const StripLayout& layout = args.layout;
@@ -176,11 +175,11 @@ std::string CountOwners(const StripArgs<S>& args, int* owners) {
       const StripPlace<S, false> place(layout, args.taps.along, block, thread);
       const StripPlace<S, true> contiguous(layout, args.taps.along, block, thread);
       for (int v = 0; v < kVec<S>; ++v) {
-        if (!is_in_row(place.Position(v))) return "a number beyond its row";
+        if (!is_in_row(place.Position(v))) return "an element beyond its row";
         if (args.is_contiguous &&
             (contiguous.InBounds(v) != place.InBounds(v) || contiguous.IsOwn(v) != place.IsOwn(v) ||
              (place.InBounds(v) && contiguous.Position(v) != place.Position(v)))) {
-          return "numbers that are no neighbours";
+          return "elements that are not contiguous";
         }
         if (args.is_aligned && (place.InBounds(v) != place.InBounds(0) ||
                                 (place.InBounds(0) && place.Position(0) % kVec<S> != 0))) {

@@ -9,7 +9,7 @@ std::string LossMemoOf(const OpCall& call, const Queue& queue) {
     T* const losses = call.Output<T>("loss");
     args.upstream = call.PerLoss<T>("expected");
     args.by_pred = call.Output<S>("memo");
-    if (args.by_pred == nullptr) {  // a memo that nobody reads
+    if (args.by_pred == nullptr) {  // the memo is not wanted
       OpCall loss = call;
       loss.op = FindOp("Loss");
       return Launch(loss, queue);
@@ -18,7 +18,7 @@ std::string LossMemoOf(const OpCall& call, const Queue& queue) {
   });
 }
 
-/// How the memo serves is decided on the device.
+/// How the memo is used is decided on the device (cuda/programs/memo.h).
 template <class S>
 std::string LossGradOf(const OpCall& call, const Queue& queue) {
   using T = ComputeType<S>;

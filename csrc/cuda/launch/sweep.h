@@ -8,14 +8,14 @@
 #include "cuda/launch/emulate.h"
 #endif
 
-// What the launchers of the loss ops share. They and those of the image ops are compiled for a
-// device (Device in device/stream.cuh) and for its emulation on the host (Device in emulate.h).
+// What the launchers share. They are compiled for a device (with the Device of device/stream.cuh)
+// and for the emulation on the host (with that of emulate.h).
 
 namespace gradops::cuda {
 
 inline bool IsEmpty(const ImageShape& shape) { return shape.batch * shape.ExampleSize() == 0; }
 
-/// What each example's sum is divided by, in scratch memory; by weights and mask.
+/// Finds what each example's sum is divided by from weights and mask, in scratch memory.
 template <class S>
 const double* LaunchDenominators(const KernelParams& params, const LossInputs<S>& inputs,
                                  Device* device) {
@@ -26,7 +26,7 @@ const double* LaunchDenominators(const KernelParams& params, const LossInputs<S>
   return denominators;
 }
 
-/// A sweep with what comes before and after it; `losses` may be null.
+/// Launches a sweep with the counting before and the sums after it. `losses` may be null.
 template <Order kOrder, class S>
 std::string LaunchSweep(StripArgs<S> args, ComputeType<S>* losses, Device* device) {
   const KernelParams& params = args.params;
@@ -46,7 +46,7 @@ std::string LaunchSweep(StripArgs<S> args, ComputeType<S>* losses, Device* devic
   return device->Error();
 }
 
-/// Calls launch(args, device) with the arguments of a sweep of the images of a call.
+/// Calls launch(args, device) with the arguments of a sweep over the images of a call.
 template <class S, class Run>
 std::string WithSweepArgs(const OpCall& call, const Queue& queue, Run&& launch) {
   const KernelParams params = call.Params();

@@ -6,14 +6,14 @@
 #include "math/int_math.h"
 #include "math/response.h"
 
-// The stencils by themselves: a thread for each number of the images, which gathers its neighbours.
-// They are near each other in memory, so all but one are found in the caches.
+// The image ops: a thread for each element of the images gathers its neighbours. Most of them are
+// in the caches, because neighbouring threads read them too.
 
 namespace gradops::cuda {
 
 inline constexpr int kPixelThreads = 256;
 
-/// What an image function reads and writes; plain data, passed by value.
+/// The arguments of an image op. Plain data, passed by value.
 template <class S>
 struct ImageArgs {
   KernelParams params;
@@ -23,7 +23,6 @@ struct ImageArgs {
   const S* in;
   S* out;
 
-  /// Blocks for a row, and for all.
   GRADOPS_FN int BlocksPerRow() const { return math::CeilDiv(row_size, kPixelThreads); }
   GRADOPS_FN int64_t Blocks() const {
     return params.shape.batch * params.shape.planes * height * BlocksPerRow();
@@ -49,7 +48,7 @@ ImageArgs<S> MakeImageArgs(const KernelParams& params, const S* in, S* out) {
           out};
 }
 
-/// A thread's number.
+/// The element of a thread.
 struct ImagePixel {
   int64_t plane_begin;
   int row, pixel, channel;
@@ -65,7 +64,7 @@ struct ImagePixel {
     pixel = position / args.channels;
     channel = position - pixel * args.channels;
   }
-  /// Where the neighbour `down` rows and `along` columns away lies; -1 if there is none.
+  /// Where the neighbour `down` rows and `along` columns away is, or -1 if there is none.
   template <class S>
   GRADOPS_FN int64_t Neighbour(const ImageArgs<S>& args, int down, int along) const {
     int y = row + down, x = pixel + along;
@@ -80,7 +79,7 @@ struct ImagePixel {
   }
 };
 
-/// The gradient at a pixel; `y` and `x`: whether its components count.
+/// The gradient at a pixel. Sets `y` and `x` to whether its components count.
 template <class S>
 GRADOPS_FN math::Gradient<ComputeType<S>> GradientAt(const ImageArgs<S>& args,
                                                      const ImagePixel& pixel, bool* y, bool* x) {
@@ -157,8 +156,8 @@ struct MagnitudeFunction {
   }
 };
 
-/// The magnitude of one image as a response: what its values sum to has the gradient that is wanted
-/// of a magnitude, weighed by the upstream gradient of each pixel.
+/// The magnitude of one image as a response. The gradient of a loss with this response, weighted by
+/// the upstream gradient of each pixel, is the gradient of GradientMagnitude.
 struct MagnitudeAlone : math::MagnitudeResponse {
   static constexpr bool kDifference = true;
   using MagnitudeResponse::MagnitudeResponse;

@@ -5,9 +5,9 @@
 
 namespace gradops::cuda {
 
-/// A thread's part of a gradient through a memo: copies or scales its numbers of the strip's rows,
-/// and returns true; false where the gradient must be recomputed. The decision falls here, on the
-/// device, and is the same for all threads of an example.
+/// Copies or scales a thread's elements of the memo in the rows of its strip and returns true, or
+/// returns false if the gradient must be recomputed. This is decided on the device, in the same way
+/// by all threads of an example.
 template <class S>
 GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int block_index, int thread) {
   if (args.memo == nullptr) return false;
@@ -21,15 +21,15 @@ GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int block_index, int th
   const int64_t plane_begin = block.plane * args.layout.shape.PlaneSize();
   for (int row = block.row_begin; row < block.row_end; ++row) {
     const int64_t begin = plane_begin + int64_t{row} * args.layout.row_size;
-    Pack<S, kN> numbers = {};
-    place.Load(args.memo + begin, args.is_aligned, &numbers);
+    Pack<S, kN> pack = {};
+    place.Load(args.memo + begin, args.is_aligned, &pack);
     if (use == MemoUse::kScale) {
       GRADOPS_UNROLL
       for (int v = 0; v < kN; ++v) {
-        math::Narrow(factor * math::Widen(numbers.numbers[v]), &numbers.numbers[v]);
+        math::Narrow(factor * math::Widen(pack.elements[v]), &pack.elements[v]);
       }
     }
-    place.Store(numbers, args.by_pred + begin, args.is_aligned);
+    place.Store(pack, args.by_pred + begin, args.is_aligned);
   }
   return true;
 }

@@ -4,7 +4,7 @@
 
 namespace gradops::cuda {
 
-/// Any penalty of the registry, chosen when it runs: all threads take the same branch.
+/// Any penalty of the registry, chosen at run time. All threads take the same branch.
 struct AnyPenalty {
   PenaltyId id;
   double parameter;
@@ -37,11 +37,12 @@ struct AnyPenalty {
 #undef GRADOPS_CASE
 };
 
-/// Calls visitor(penalty) once for many numbers, if the penalty takes few operations and registers.
-/// Those that call functions of the double-precision library (log, power) do not.
+/// Whether a penalty takes few operations and registers. Those that call functions of the
+/// double-precision library do not.
 GRADOPS_FN constexpr bool IsLight(PenaltyId id) {
   return id != PenaltyId::kLog && id != PenaltyId::kPower;
 }
+/// Calls visitor(penalty) with the struct of a light penalty.
 template <class Visitor>
 GRADOPS_FN void VisitLightPenalty(PenaltyId id, double parameter, Visitor&& visitor) {
 #define GRADOPS_CASE(enumerator, name, Functor, ...)                     \
@@ -51,7 +52,7 @@ GRADOPS_FN void VisitLightPenalty(PenaltyId id, double parameter, Visitor&& visi
   GRADOPS_PENALTIES(GRADOPS_CASE)
 #undef GRADOPS_CASE
 #if defined(__CUDA_ARCH__)
-  __builtin_unreachable();  // what a visitor makes needs no value beforehand
+  __builtin_unreachable();  // so that a visitor's results need no initial values
 #endif
 }
 

@@ -7,12 +7,13 @@
 #include "cuda/programs/strip_thread.h"
 #include "cuda/programs/sums.h"
 
-// Which program sweeps, and with what: decided on the host, for the device and for the emulation.
+// Which program sweeps, and with which arguments: decided on the host, for the device and for the
+// emulation.
 
 namespace gradops::cuda {
 
-/// A sweep of images on a device of so many multiprocessors: the arguments but for what holds
-/// results and scratch.
+/// The arguments of a sweep on a device with that many multiprocessors, without the memory of its
+/// results.
 template <class S>
 StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inputs,
                            int processors) {
@@ -25,7 +26,7 @@ StripArgs<S> MakeStripArgs(const KernelParams& params, const LossInputs<S>& inpu
   return args;
 }
 
-/// Whether every example's denominator follows from the shape; then sets it.
+/// Sets the denominator of all examples if it follows from the shape, and returns whether it does.
 template <class S>
 bool SetDenominatorByShape(StripArgs<S>* args) {
   if (args->HasMaps()) return false;
@@ -36,21 +37,22 @@ bool SetDenominatorByShape(StripArgs<S>* args) {
   return true;
 }
 
-/// Calls visitor(TypeTag<When>) with ChosenBefore if the arguments allow for it.
+/// Calls visitor(TypeTag<ChosenStatically<...>>) if the arguments allow it, and returns whether
+/// they do.
 template <class S, class Visitor>
-bool VisitFixed(const StripArgs<S>& args, Visitor&& visitor) {
+bool VisitStatic(const StripArgs<S>& args, Visitor&& visitor) {
   using math::TapsKind;
   const math::Stencil& stencil = args.params.stencil;
   const StripLayout& layout = args.layout;
   if (!args.is_aligned || !args.HasTarget() || stencil.IsForward() || !stencil.Smooths() ||
-      layout.row_size > kMaxFixedNumbers)
+      layout.row_size > kMaxStaticElements)
     return false;
   const auto with_shift = [&](auto shift) {
     constexpr int kShift = decltype(shift)::value;
     if (stencil.smoothing[0] == 1) {
-      visitor(TypeTag<ChosenBefore<kShift, TapsKind::kUnit>>());
+      visitor(TypeTag<ChosenStatically<kShift, TapsKind::kUnit>>());
     } else {
-      visitor(TypeTag<ChosenBefore<kShift, TapsKind::kSmoothing>>());
+      visitor(TypeTag<ChosenStatically<kShift, TapsKind::kSmoothing>>());
     }
     return true;
   };
@@ -66,14 +68,14 @@ bool VisitFixed(const StripArgs<S>& args, Visitor&& visitor) {
   }
 }
 
-/// Calls visitor(TypeTag<StripThread>) for the program that finds `kOrder` of the arguments.
+/// Calls visitor(TypeTag<StripThread<...>>) with the program for a sweep of this order.
 template <class S, Order kOrder, class Visitor>
 void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
   const bool is_plain = !args.HasMaps() && args.is_contiguous && IsLight(args.params.penalty);
   VisitResponse(args.params.response, [&](auto tag) {
     using R = typename decltype(tag)::Type;
     if constexpr (kOrder != Order::kSecond && R::kDifference && sizeof(ComputeType<S>) == 4) {
-      if (is_plain && VisitFixed(args, [&](auto when) {
+      if (is_plain && VisitStatic(args, [&](auto when) {
             visitor(TypeTag<StripThread<S, R, kOrder, typename decltype(when)::Type>>());
           })) {
         return;
@@ -82,13 +84,14 @@ void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
     if constexpr (kOrder != Order::kSecond && !R::kIsLong) {
       if (is_plain) return visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerRow>>());
     }
-    visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerNumber>>());
+    visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerElement>>());
   });
 }
 
-/// The sweep that finds gradient = upstream * d magnitude / d images, and its program.
+/// The program and the arguments of the sweep that finds gradient = upstream * d magnitude / d
+/// images.
 template <class S>
-using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerNumber>;
+using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerElement>;
 template <class S>
 StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, const S* upstream,
                                S* gradient, int processors) {
@@ -102,7 +105,7 @@ StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, cons
 
 /// "" or what is wrong with the size of the images.
 inline std::string CheckRows(const ImageShape& shape) {
-  if (shape.RowSize() <= kMaxRowNumbers && shape.height <= kMaxRowNumbers) return "";
+  if (shape.RowSize() <= kMaxRowElements && shape.height <= kMaxRowElements) return "";
   return "images on a GPU must have at most 2^30 rows, and at most 2^30 numbers in each, got "
          "height " +
          std::to_string(shape.height) + ", width " + std::to_string(shape.width) +

@@ -5,17 +5,17 @@
 #include "cuda/programs/shared_rows.h"
 #include "cuda/programs/tuning.h"
 
-// Where a thread keeps its numbers of the kAhead rows that it has asked global memory for and does
-// not need yet. Before the first step it asks for each of them (AskPacks, AskNumbers); then step r
-//   Wait()               for row r, the oldest
-//   Take(r, image)       the thread's pack of each image in it
-//   Advance()            makes room for another
-//   AskPacks or AskNumbers   for row r + kAhead, in the place kAhead - 1
+// Where a thread keeps its elements of the kAhead rows that it fetches from global memory ahead of
+// their use. It asks for all of them before the first step. Step r then calls
+//   Wait()                    until row r, the oldest, is there
+//   Take(r, image)            for the thread's pack of row r of each image
+//   Advance()                 to make room for another row
+//   AskPacks or AskElements   for row r + kAhead, at index kAhead - 1
 
 namespace gradops::cuda {
 
-/// Keeps the rows in registers. kAsWords: numbers of 16 bits that are taken apart where they are
-/// loaded are waited for there.
+/// Keeps the rows in registers. kAsWords: as words of 32 bits. Elements of 16 bits would be split
+/// where they are loaded, and the thread would wait for them there.
 template <class S, int kVec, int kImages, int kTheAhead, bool kAsWords>
 class RowsInRegisters {
  public:
@@ -25,7 +25,7 @@ class RowsInRegisters {
   GRADOPS_FN static int Bytes() { return 0; }
   GRADOPS_FN RowsInRegisters(unsigned char*, int) {}
 
-  /// `in_bounds`: whether there is such a row; `from`: the thread's numbers of an image in it.
+  /// `in_bounds`: whether the row exists. from(image): where the thread's elements begin in it.
   template <class From>
   GRADOPS_FN void AskPacks(int, int ahead, bool in_bounds, From&& from) {
     if (!in_bounds) return;
@@ -34,9 +34,9 @@ class RowsInRegisters {
       kept_[ahead][i] = *reinterpret_cast<const Kept*>(from(i));
     }
   }
-  /// The same of numbers that may lie anywhere: load(image, pack) sets those that are there.
+  /// The same for elements that may be anywhere: load(image, pack) sets those that exist.
   template <class Load>
-  GRADOPS_FN void AskNumbers(int ahead, bool in_bounds, Load&& load) {
+  GRADOPS_FN void AskElements(int ahead, bool in_bounds, Load&& load) {
     if (!in_bounds) return;
     GRADOPS_UNROLL
     for (int i = 0; i < kImages; ++i) {
@@ -47,7 +47,6 @@ class RowsInRegisters {
   }
   GRADOPS_FN void Wait() const {}
   GRADOPS_FN P Take(int, int image) const { return Get(0, image); }
-  /// What is taken is gone.
   GRADOPS_FN void Advance() {
     GRADOPS_UNROLL
     for (int ahead = 1; ahead < kAhead; ++ahead) {
@@ -69,7 +68,7 @@ class RowsInRegisters {
 };
 
 #if defined(__CUDA_ARCH__)
-/// Asks for kBytes bytes to be copied from global to shared memory while the thread goes on.
+/// Starts a copy of kBytes bytes from global to shared memory.
 template <int kBytes>
 __device__ __forceinline__ void CopyAsync(uint32_t to, const void* from) {
   if constexpr (kBytes == 16) {
@@ -79,7 +78,7 @@ __device__ __forceinline__ void CopyAsync(uint32_t to, const void* from) {
                  : "memory");
   }
 }
-/// A pack that lies in shared memory.
+/// Loads a pack from shared memory.
 template <class P>
 __device__ __forceinline__ P LoadShared(uint32_t at) {
   PackWords<P> words;
@@ -90,7 +89,7 @@ __device__ __forceinline__ P LoadShared(uint32_t at) {
                  : "r"(at)
                  : "memory");
   } else {
-    static_assert(sizeof(P) == 8, "of 4 numbers of 16 bits");
+    static_assert(sizeof(P) == 8, "a pack of 4 elements of 16 bits");
     asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];"
                  : "=r"(words.words[0]), "=r"(words.words[1])
                  : "r"(at)
@@ -102,8 +101,8 @@ __device__ __forceinline__ P LoadShared(uint32_t at) {
 }
 #endif
 
-/// Keeps the rows in a ring in shared memory, of which each thread reads its own numbers alone: no
-/// barrier is needed, and each row is waited for by itself.
+/// Keeps the rows in a ring in shared memory. Each thread reads only its own elements, so it needs
+/// no barrier and waits for one row at a time.
 template <class S, int kVec, int kImages>
 class RowsInRing {
  public:
@@ -135,10 +134,9 @@ class RowsInRing {
       }
     }
 #if defined(__CUDA_ARCH__)
-    asm volatile("cp.async.commit_group;" ::: "memory");  // a row that is not there counts too
+    asm volatile("cp.async.commit_group;" ::: "memory");  // one group per row, even if it is empty
 #endif
   }
-  /// Until the oldest row is there.
   GRADOPS_FN void Wait() const {
 #if defined(__CUDA_ARCH__)
     asm volatile("cp.async.wait_group %0;" ::"n"(kAhead - 1) : "memory");
@@ -165,7 +163,7 @@ class RowsInRing {
     return ring_ + ((r & (kDepth - 1)) * kImages + image) * kStride;
   }
 
-  // The same for blocks of fewer threads, so that it is known when a program is compiled.
+  // The same for blocks of fewer threads, so that it is known at compile time.
   static constexpr int kStride = kMaxThreads * static_cast<int>(sizeof(P));
   Address ring_;
 };

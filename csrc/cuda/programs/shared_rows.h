@@ -5,15 +5,15 @@
 
 #include "math/macros.h"
 
-// Rows of a tile in shared memory, which threads read and write by whole vectors: one access for
-// kN numbers, and no two threads of a warp on the same bank.
+// Rows of a tile in shared memory, which threads read and write in packs: one access for kN
+// elements, without bank conflicts.
 
 namespace gradops::cuda {
 
-/// kN numbers that are read or written at once.
+/// kN elements that are read or written in one access.
 template <class S, int kN>
 struct alignas(kN * sizeof(S)) Pack {
-  S numbers[kN];
+  S elements[kN];
 };
 /// A pack as words of 32 bits.
 template <class P>
@@ -27,7 +27,7 @@ GRADOPS_FN Pack<S, kN> LoadPack(const S* at) {
 template <class S, int kN>
 GRADOPS_FN void StorePack(const Pack<S, kN>& pack, S* at) {
 #if defined(__CUDA_ARCH__)
-  // Left to itself the compiler stores number by number what comes from registers far apart.
+  // By itself the compiler stores element by element if the registers are not adjacent.
   PackWords<Pack<S, kN>> words;
   memcpy(&words, &pack, sizeof(pack));
   if constexpr (sizeof(pack) == 16) {
@@ -37,7 +37,7 @@ GRADOPS_FN void StorePack(const Pack<S, kN>& pack, S* at) {
                    "r"(words.words[3])
                  : "memory");
   } else {
-    static_assert(sizeof(pack) == 8, "of 4 numbers of 16 bits");
+    static_assert(sizeof(pack) == 8, "a pack of 4 elements of 16 bits");
     asm volatile("st.global.v2.b32 [%0], {%1, %2};"
                  :
                  : "l"(at), "r"(words.words[0]), "r"(words.words[1])
@@ -48,29 +48,28 @@ GRADOPS_FN void StorePack(const Pack<S, kN>& pack, S* at) {
 #endif
 }
 
-/// A place in shared memory, which on a device has an address of 32 bits. Packs are of 16 bytes.
+/// A pointer into shared memory, which on a device has 32 bits. Loads and stores packs of 16 bytes.
 template <class T>
 class SharedAt {
  public:
 #if defined(__CUDA_ARCH__)
   GRADOPS_FN explicit SharedAt(T* at)
       : address_(static_cast<uint32_t>(__cvta_generic_to_shared(at))) {
-    GRADOPS_OPAQUE(address_);  // not to be found again at every access
+    GRADOPS_OPAQUE(address_);  // so that it is not converted again at every access
   }
 #else
   GRADOPS_FN explicit SharedAt(T* at) : address_(at) {}
 #endif
-  /// `numbers` of them further on.
-  GRADOPS_FN SharedAt operator+(int numbers) const {
+  GRADOPS_FN SharedAt operator+(int elements) const {
     SharedAt at = *this;
 #if defined(__CUDA_ARCH__)
-    at.address_ += numbers * static_cast<int>(sizeof(T));
+    at.address_ += elements * static_cast<int>(sizeof(T));
 #else
-    at.address_ += numbers;
+    at.address_ += elements;
 #endif
     return at;
   }
-  GRADOPS_FN SharedAt operator-(int numbers) const { return *this + -numbers; }
+  GRADOPS_FN SharedAt operator-(int elements) const { return *this + -elements; }
 
   template <int kN>
   GRADOPS_FN Pack<T, kN> Load() const {
@@ -79,13 +78,13 @@ class SharedAt {
 #if defined(__CUDA_ARCH__)
     if constexpr (sizeof(T) == 4) {
       asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
-                   : "=f"(pack.numbers[0]), "=f"(pack.numbers[1]), "=f"(pack.numbers[2]),
-                     "=f"(pack.numbers[3])
+                   : "=f"(pack.elements[0]), "=f"(pack.elements[1]), "=f"(pack.elements[2]),
+                     "=f"(pack.elements[3])
                    : "r"(address_)
                    : "memory");
     } else {
       asm volatile("ld.shared.v2.f64 {%0, %1}, [%2];"
-                   : "=d"(pack.numbers[0]), "=d"(pack.numbers[1])
+                   : "=d"(pack.elements[0]), "=d"(pack.elements[1])
                    : "r"(address_)
                    : "memory");
     }
@@ -101,13 +100,13 @@ class SharedAt {
     if constexpr (sizeof(T) == 4) {
       asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};"
                    :
-                   : "r"(address_), "f"(pack.numbers[0]), "f"(pack.numbers[1]),
-                     "f"(pack.numbers[2]), "f"(pack.numbers[3])
+                   : "r"(address_), "f"(pack.elements[0]), "f"(pack.elements[1]),
+                     "f"(pack.elements[2]), "f"(pack.elements[3])
                    : "memory");
     } else {
       asm volatile("st.shared.v2.f64 [%0], {%1, %2};"
                    :
-                   : "r"(address_), "d"(pack.numbers[0]), "d"(pack.numbers[1])
+                   : "r"(address_), "d"(pack.elements[0]), "d"(pack.elements[1])
                    : "memory");
     }
 #else
@@ -123,9 +122,9 @@ class SharedAt {
 #endif
 };
 
-/// The neighbours of a vector, `step` numbers before and after it: of the vectors that are `far` =
-/// step + kShift numbers away, whole vectors, and where kShift is not 0 of those next to them on
-/// the inside, which is the vector itself if kNear.
+/// Reads the neighbours of a pack's elements, `step` before and after them: from the packs that are
+/// `far` = step + kShift elements away and, if kShift is not 0, from the next packs inside of
+/// those. kNear: the next pack inside is the pack itself.
 template <int kN, int kShift, bool kNear>
 struct Shift {
   int far;
@@ -140,13 +139,14 @@ struct Shift {
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
       const int b = v + kShift, a = v - kShift;
-      before[v] = b < kN ? left.numbers[b < kN ? b : 0] : inner_left.numbers[b < kN ? 0 : b - kN];
-      after[v] = a >= 0 ? right.numbers[a >= 0 ? a : 0] : inner_right.numbers[a >= 0 ? 0 : a + kN];
+      before[v] = b < kN ? left.elements[b < kN ? b : 0] : inner_left.elements[b < kN ? 0 : b - kN];
+      after[v] =
+          a >= 0 ? right.elements[a >= 0 ? a : 0] : inner_right.elements[a >= 0 ? 0 : a + kN];
     }
   }
 };
 
-/// Calls visitor(Shift) for the step: all threads take the same branch.
+/// Calls visitor(Shift) for the step. All threads take the same branch.
 template <int kN, int kShift = 0, class Visitor>
 GRADOPS_FN void VisitShift(int step, Visitor&& visitor) {
   const int far = (step + kN - 1) / kN * kN;

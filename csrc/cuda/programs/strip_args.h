@@ -8,10 +8,7 @@
 
 namespace gradops::cuda {
 
-/// What a sweep finds: values; values and slopes; the products with a vector.
-enum class Order { kValue, kSlope, kSecond };
-
-/// What a sweep reads and writes; plain data, passed by value.
+/// The arguments of a sweep. Plain data, passed by value.
 template <class S>
 struct StripArgs {
   using T = ComputeType<S>;
@@ -22,29 +19,29 @@ struct StripArgs {
   LossInputs<S> inputs;
   const S* pixel_weights;  // [B, H, W, C], of any sign, in place of inputs.weights; may be null
   const S* vector;
-  PerExample<T> upstream;  // null: 1
+  PerExample<T> upstream;  // null for 1
   const S* memo;           // expected * gradient, or null
   int memo_axes;           // AxesOf the parameters
   PerExample<T> expected;
-  const double* denominators;  // of each example; null: all are `denominator`
+  const double* denominators;  // one per example, or null if all are `denominator`
   double denominator;
-  bool is_aligned;       // rows of all images begin at multiples of a thread's numbers
-  bool is_contiguous;    // a thread's numbers are neighbours in memory
+  bool is_aligned;       // whether rows of all images begin at multiples of a thread's pack
+  bool is_contiguous;    // whether a thread's elements are contiguous in memory
   S *by_pred, *by_true;  // may be null
-  AxisSums* sums;        // of each block
+  AxisSums* sums;        // one per block
 
   GRADOPS_FN double Denominator(int64_t example) const {
     return denominators == nullptr ? denominator : denominators[example];
   }
   GRADOPS_FN bool HasTarget() const { return inputs.y_true != nullptr; }
-  /// Plain sweeps weigh all residuals alike.
+  /// Whether residuals have weights or a mask.
   bool HasMaps() const {
     return pixel_weights != nullptr || inputs.weights.data != nullptr ||
            inputs.mask.data != nullptr;
   }
 };
 
-/// Finds out how threads may read and write their numbers.
+/// Sets is_aligned and is_contiguous. The pointers must be set already.
 template <class S>
 void SetAccess(StripArgs<S>* args) {
   const StripLayout& layout = args->layout;
@@ -57,7 +54,7 @@ void SetAccess(StripArgs<S>* args) {
   args->is_contiguous = args->is_aligned || (layout.chunks == 1 && !layout.wraps_along);
 }
 
-/// What a residual is weighed with, and whether it counts.
+/// The weights and the mask of one plane.
 template <class S>
 struct Maps {
   using T = ComputeType<S>;
@@ -65,7 +62,7 @@ struct Maps {
   ImageShape shape;
   int64_t example, plane;
 
-  /// `row` and `position` in the image, and the pixel of the position.
+  /// The index into a map, from a row, a position in it and the pixel of that position.
   GRADOPS_FN int64_t At(bool per_channel, int64_t row, int64_t position, int64_t pixel) const {
     if (per_channel) return (plane * shape.height + row) * shape.RowSize() + position;
     return (example * shape.height + row) * shape.width + pixel;
@@ -78,8 +75,8 @@ struct Maps {
     return inputs.mask.data == nullptr ||
            inputs.mask.data[At(inputs.mask.per_channel, row, position, pixel)];
   }
-  /// Whether a support, a product of rows around `row` and columns around `pixel`, is valid. The
-  /// rows and columns are those of the image, or beyond its ends where the axis wraps.
+  /// Whether a support, a product of rows around `row` and columns around `pixel`, is valid. Rows
+  /// and columns beyond the ends of the image wrap around.
   GRADOPS_FN bool IsValid(const bool rows[3], const bool columns[3], int64_t row, int64_t pixel,
                           int64_t channel) const {
     if (inputs.mask.data == nullptr) return true;
@@ -93,11 +90,11 @@ struct Maps {
     }
     return true;
   }
-  /// Which of the two residuals at a pixel count, or whether the joint one does (both then). None
-  /// of weight 0 does.
+  /// Sets `y` and `x` to whether the two residuals at a pixel count or, both, to whether the joint
+  /// one does. A residual of weight 0 does not.
   template <class TapsDown, class TapsAlong>
-  GRADOPS_FN void Counted(const TapsDown& down, const TapsAlong& along, bool is_joint, int64_t row,
-                          int64_t pixel, int64_t channel, bool* y, bool* x) const {
+  GRADOPS_FN void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint,
+                             int64_t row, int64_t pixel, int64_t channel, bool* y, bool* x) const {
     const int64_t position = pixel * shape.channels + channel;
     const bool is_weighted = Weight(row, position, pixel) != T(0);
     const auto counts = [&](bool is_inside, bool cancels, const bool rows[3],

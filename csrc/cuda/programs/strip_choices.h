@@ -7,33 +7,34 @@
 
 namespace gradops::cuda {
 
-// When a program of threads finds out about neighbours, weights, penalty and what counts.
+// When a program finds out where neighbours are, which taps and penalty it uses, and what counts.
 
-/// At every number: does everything.
-struct ChosenPerNumber {
-  static constexpr bool kPlain = false, kFixed = false;
+/// At every element. Such a program can do everything.
+struct ChosenPerElement {
+  static constexpr bool kPlain = false, kStatic = false;
   static constexpr int kMaxFar = 0;
 };
-/// Once a row, by branches that all threads share. Plain: no maps, a light penalty, contiguous
-/// numbers.
+/// Once per row, in branches that all threads share. kPlain: there are no maps, the penalty is
+/// light, and elements are contiguous.
 struct ChosenPerRow {
-  static constexpr bool kPlain = true, kFixed = false;
+  static constexpr bool kPlain = true, kStatic = false;
   static constexpr int kMaxFar = 0;
 };
-/// When it was compiled, but for the penalty and at the border. Plain, and rows are aligned;
-/// neighbours are as Shift<kN, kShift, true> reads them; weights as InteriorTaps of that kind.
+/// At compile time, except for the penalty and the taps at the border. Such a program is plain and
+/// its rows are aligned. Neighbours are read by Shift<kN, kShift, true>, and taps are InteriorTaps
+/// of the kind kTaps.
 template <int kTheShift, math::TapsKind kTheTaps>
-struct ChosenBefore {
-  static constexpr bool kPlain = true, kFixed = true;
+struct ChosenStatically {
+  static constexpr bool kPlain = true, kStatic = true;
   static constexpr int kShift = kTheShift, kMaxFar = kShift == 0 ? kMaxStep : 4;
   static constexpr math::TapsKind kTaps = kTheTaps;
 };
 
-/// The most numbers that a row may have for ChosenBefore, which counts its bytes in 32 bits.
-inline constexpr int kMaxFixedNumbers = 1 << 28;
+/// The most elements of a row for ChosenStatically, which counts its bytes in 32 bits.
+inline constexpr int kMaxStaticElements = 1 << 28;
 
-/// Where a thread of a sweep is, and what that and the options choose for the passes of its rows.
-/// Each Visit function calls its visitor with what was chosen.
+/// Where a thread of a sweep is, and the choices that follow from that and from the options. Each
+/// Visit function calls its visitor with what was chosen.
 template <class S, class When>
 class StripChoices {
  public:
@@ -48,43 +49,42 @@ class StripChoices {
         place_(args.layout, args.taps.along, block_, thread),
         is_own_(place_.IsOwn(0)) {}
 
-  /// Where the thread's numbers lie in row 0 of an image, for Load and Store.
+  /// Where the thread's elements begin in row 0 of an image: `first` of the functions below.
   GRADOPS_FN int64_t First() const {
-    return plane_begin_ + (When::kFixed ? math::Max(place_.Position(0), 0) : 0);
+    return plane_begin_ + (When::kStatic ? math::Max(place_.Position(0), 0) : 0);
   }
-  /// A row of the image at `first`.
-  template <class Number>
-  GRADOPS_FN Number* RowOf(Number* first, int row) const {
+  template <class Element>
+  GRADOPS_FN Element* RowOf(Element* first, int row) const {
     const int size = args_.layout.row_size;
-    if constexpr (!When::kFixed) return first + int64_t{row} * size;
-    // One instruction: a product of 32 bits and 32 bits, and a sum of 64.
-    using Byte = std::conditional_t<std::is_const_v<Number>, const char, char>;
+    if constexpr (!When::kStatic) return first + int64_t{row} * size;
+    // This is one instruction: a product of 32-bit factors that is added in 64 bits.
+    using Byte = std::conditional_t<std::is_const_v<Element>, const char, char>;
     const int bytes = size * static_cast<int>(sizeof(S));
-    return reinterpret_cast<Number*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
+    return reinterpret_cast<Element*>(reinterpret_cast<Byte*>(first) + int64_t{row} * bytes);
   }
-  /// Those of the thread's numbers that are there, of a row of the image at `first`. (Fixed: others
-  /// may be anything.)
+  /// Loads the thread's elements that exist. Others stay as they are or, in a static program, may
+  /// become anything.
   GRADOPS_FN void Load(const S* first, int row, Pack<S, kN>* pack) const {
-    if constexpr (When::kFixed) {
+    if constexpr (When::kStatic) {
       *pack = LoadPack<S, kN>(RowOf(first, row));
     } else {
       place_.Load(RowOf(first, row), args_.is_aligned, pack);
     }
   }
-  /// Writes those that are its own.
+  /// Stores the thread's own elements.
   GRADOPS_FN void Store(const Pack<S, kN>& pack, S* first, int row) const {
-    if constexpr (When::kFixed) {
+    if constexpr (When::kStatic) {
       if (is_own_) StorePack<S, kN>(pack, RowOf(first, row));
     } else {
       place_.Store(pack, RowOf(first, row), args_.is_aligned);
     }
   }
 
-  /// visitor(read), to be called as Shift::Read.
+  /// Calls visitor(read), where read is called like Shift::Read.
   template <class Visitor>
   GRADOPS_FN void VisitReader(Visitor&& visitor) const {
     const int step = args_.layout.step;
-    if constexpr (When::kFixed) {
+    if constexpr (When::kStatic) {
       const Shift<kN, When::kShift, true> shift{When::kShift == 0 ? step : kN};
       visitor([&](SharedAt<T> at, const Pack<T, kN>& own, T* before, T* after) {
         shift.Read(at, own, before, after);
@@ -95,7 +95,7 @@ class StripChoices {
       });
     }
   }
-  /// visitor(v, taps) for every number, with its weights along the row.
+  /// Calls visitor(v, taps) for every element, with its taps along the row.
   template <class Visitor>
   GRADOPS_FN void VisitColumns(Visitor&& visitor) const {
     if (!When::kPlain || place_.IsAtEdge()) {
@@ -110,13 +110,13 @@ class StripChoices {
       for (int v = 0; v < kN; ++v) visitor(v, taps);
     });
   }
-  /// visitor(taps): the weights down the rows at row i.
+  /// Calls visitor(taps) with the taps down the rows at row i.
   template <class Visitor>
   GRADOPS_FN void VisitRow(int i, bool is_inside, Visitor&& visitor) const {
     if (!When::kPlain || !is_inside) return visitor(AtEdge(args_.taps.down, RowEdge(i)));
     VisitInside(args_.taps.down, visitor);
   }
-  /// visitor(rho)
+  /// Calls visitor(rho) with the penalty.
   template <class Visitor>
   GRADOPS_FN void VisitPenalty(Visitor&& visitor) const {
     const KernelParams& params = args_.params;
@@ -126,12 +126,12 @@ class StripChoices {
       visitor(AnyPenalty{params.penalty, params.penalty_parameter});
     }
   }
-  /// Whether some residual of the row may not count, though there are no maps.
+  /// Whether border valid may drop residuals of the row.
   GRADOPS_FN bool DropsAny(bool is_inside) const {
     return args_.params.border == BorderId::kValid && (!is_inside || place_.IsAtEdge());
   }
-  /// Calls visitor(v, y, x, weight) for every number: whether each of the two residuals of row i
-  /// counts, and the weight of both.
+  /// Calls visitor(v, y, x, weight) for every element of row i: whether each of its two residuals
+  /// counts, and their weight.
   template <class Visitor>
   GRADOPS_FN void VisitCounts(int i, bool is_inside, bool is_joint, Visitor&& visitor) const {
     const Taps<T>& down = args_.taps.down.forward[is_inside ? kInside : RowEdge(i)];
@@ -149,8 +149,8 @@ class StripChoices {
       } else if (place_.InBounds(v)) {
         const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
         const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
-        MapsHere().Counted(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint, row,
-                           pixel, channel, &y, &x);
+        MapsHere().FindCounts(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint,
+                              row, pixel, channel, &y, &x);
         weight = WeightAt(row, v);
       }
       visitor(v, y, x, weight);
@@ -162,10 +162,10 @@ class StripChoices {
   GRADOPS_FN int RowEdge(int i) const {
     return args_.layout.wraps_down ? kInside : EdgeOf(i, args_.layout.height);
   }
-  /// visitor(taps): the weights away from the border.
+  /// Calls visitor(taps) with the taps away from the border.
   template <class Visitor>
   GRADOPS_FN void VisitInside(const EdgeTaps<T>& axis, Visitor&& visitor) const {
-    if constexpr (When::kFixed) {
+    if constexpr (When::kStatic) {
       const T* const smoothing = axis.forward[kInside].smoothing;
       visitor(TapsInside<T, When::kTaps>{{smoothing[0], smoothing[1]}});
     } else if constexpr (When::kPlain) {

@@ -5,23 +5,23 @@
 
 namespace gradops::cuda {
 
-/// The rows that a block's threads share, each a tile with `far` numbers beside it that may be read
-/// but mean nothing: of each source (image) and, for each output, the two rows of the vertical
-/// adjoint. Of everything two, for even and odd steps.
-/// kFar: 0, or what `far` is at most; then rows are as wide as those of the most threads, so that
-/// the distances between them are known when a program is compiled.
+/// The rows that a block's threads share: one for each source (image) and two for each output (the
+/// vertical adjoint), twice, for even and odd steps. Each is a tile with `far` elements on either
+/// side that may be read but mean nothing. kFar: 0, or the most that `far` can be. Rows are then as
+/// wide as those of kMaxThreads threads, so that the distances between them are known at compile
+/// time.
 template <class T, int kSources, int kOutputs, int kFar>
 class StripMemory {
  public:
-  /// How many numbers these are.
-  GRADOPS_FN static int Numbers(const StripLayout& layout) { return 2 * kRows * Width(layout); }
-  /// `at`: the thread's first number in its tile.
+  /// How many elements the rows have together.
+  GRADOPS_FN static int Elements(const StripLayout& layout) { return 2 * kRows * Width(layout); }
+  /// `at`: the index of the thread's first element in its tile.
   GRADOPS_FN StripMemory(const StripLayout& layout, T* memory, int at)
       : width_(Width(layout)), memory_(memory + layout.far + at) {}
 
-  /// The thread's numbers in step r's row of a source.
+  /// The thread's elements in a source's row of step r.
   GRADOPS_FN SharedAt<T> Source(int r, int source) const { return Row(r, source); }
-  /// The same of the vertical adjoint of the residuals down the rows (.y), along the columns (.x).
+  /// The same for the vertical adjoint of the slopes down the rows (y) and along the columns (x).
   GRADOPS_FN SharedAt<T> AdjointY(int r, int output) const { return Row(r, kSources + 2 * output); }
   GRADOPS_FN SharedAt<T> AdjointX(int r, int output) const {
     return Row(r, kSources + 2 * output + 1);
@@ -29,14 +29,14 @@ class StripMemory {
 
  private:
   static constexpr int kRows = kSources + 2 * kOutputs;
-  static constexpr int kNumbers = 16 / static_cast<int>(sizeof(T));  // of a thread
+  static constexpr int kElements = 16 / static_cast<int>(sizeof(T));  // those of a thread
 
   GRADOPS_FN static int Width(const StripLayout& layout) {
-    return kFar > 0 ? kMaxThreads * kNumbers + 2 * kFar : layout.size + 2 * layout.far;
+    return kFar > 0 ? kMaxThreads * kElements + 2 * kFar : layout.size + 2 * layout.far;
   }
   GRADOPS_FN SharedAt<T> Row(int r, int row) const {
     if constexpr (kFar > 0) {
-      constexpr int kWidth = kMaxThreads * kNumbers + 2 * kFar;
+      constexpr int kWidth = kMaxThreads * kElements + 2 * kFar;
       return memory_ + (r & 1) * (kRows * kWidth) + row * kWidth;
     }
     return memory_ + ((r & 1) * kRows + row) * width_;

@@ -5,8 +5,8 @@
 
 namespace gradops::cuda {
 
-/// Where a thread's numbers lie in the rows of the image, and how it reads and writes them.
-/// kContiguous: they are neighbours in memory, so one position tells all.
+/// Where a thread's elements are in the rows of the image, and how it reads and writes them.
+/// kContiguous: they are contiguous in memory, so one position is enough.
 template <class S, bool kContiguous>
 class StripPlace {
  public:
@@ -33,14 +33,14 @@ class StripPlace {
     }
   }
 
-  /// Whether number v is there, and gradient and sum at it are this thread's to find.
+  /// Whether element v exists, and this thread writes its gradient and adds its value.
   GRADOPS_FN bool IsOwn(int v) const { return is_own_[kContiguous ? 0 : v] && InBounds(v); }
-  /// Whether the border touches the weights along the row of any number.
+  /// Whether the border changes the taps along the row of any element.
   GRADOPS_FN bool IsAtEdge() const { return is_at_edge_; }
-  /// Taps::derivative_counts, smoothing_counts along the row, a bit for each number.
+  /// Taps::derivative_counts and smoothing_counts along the row, one bit per element.
   GRADOPS_FN int DerivativeCounts() const { return derivative_counts_; }
   GRADOPS_FN int SmoothingCounts() const { return smoothing_counts_; }
-  /// Number v in the row, if it is there, and its pixel.
+  /// The position of element v in the row, if it exists, and its pixel.
   GRADOPS_FN int Position(int v) const { return kContiguous ? position_[0] + v : position_[v]; }
   GRADOPS_FN int Pixel(int v) const {
     return Position(v) / static_cast<int>(layout_.shape.channels);
@@ -49,10 +49,10 @@ class StripPlace {
     if constexpr (!kContiguous) return position_[v] >= 0;
     return position_[0] >= 0 && position_[0] + v < layout_.row_size;
   }
-  /// cuda::EdgeOf the pixels, four bits for each number.
+  /// cuda::EdgeOf the pixels, four bits per element.
   GRADOPS_FN int Edges() const { return edges_; }
 
-  /// Those that are not there stay as they are. `row`: of the image.
+  /// Loads the elements that exist from a row of the image. Others stay as they are.
   GRADOPS_FN void Load(const S* row, bool is_aligned, Pack<S, kN>* pack) const {
     if (is_aligned) {
       if (InBounds(0)) *pack = LoadPack<S, kN>(row + position_[0]);
@@ -60,10 +60,10 @@ class StripPlace {
     }
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      if (InBounds(v)) pack->numbers[v] = row[Position(v)];
+      if (InBounds(v)) pack->elements[v] = row[Position(v)];
     }
   }
-  /// Those that are its own.
+  /// Stores the thread's own elements.
   GRADOPS_FN void Store(const Pack<S, kN>& pack, S* row, bool is_aligned) const {
     if (is_aligned) {
       if (IsOwn(0)) StorePack<S, kN>(pack, row + position_[0]);
@@ -71,7 +71,7 @@ class StripPlace {
     }
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      if (IsOwn(v)) row[Position(v)] = pack.numbers[v];
+      if (IsOwn(v)) row[Position(v)] = pack.elements[v];
     }
   }
 
@@ -80,8 +80,8 @@ class StripPlace {
   const StripLayout& layout_;
   int position_[kStored];
   bool is_own_[kStored], is_at_edge_;
-  int edges_ = 0;                                     // four bits for each number
-  int derivative_counts_ = 0, smoothing_counts_ = 0;  // a bit for each number
+  int edges_ = 0;                                     // four bits per element
+  int derivative_counts_ = 0, smoothing_counts_ = 0;  // one bit per element
 };
 
 }  // namespace gradops::cuda

@@ -5,9 +5,9 @@
 
 namespace gradops::cuda {
 
-/// What the steps of a strip do, by rows alone: the same for all threads of a block. In step r row
-/// r of the images comes, row r + ahead is fetched, residuals of row r - 1 are found and the
-/// gradient of row r - 3, where a gradient is wanted.
+/// What each step of a strip does, which is the same for all threads of a block: step r takes row r
+/// of the images and asks for row r + ahead, finds the residuals of row r - 1 and, if a gradient is
+/// wanted, the gradient of row r - 3.
 class StripRows {
  public:
   GRADOPS_FN StripRows(const StripLayout& layout, const StripBlock& block, bool has_gradient,
@@ -21,7 +21,7 @@ class StripRows {
     image_end_ = wraps ? end_ + reach + 1 : math::Min(end_ + reach + 1, layout.height);
     inside_begin_ = wraps ? begin_ - 2 : kFirstInside;
     inside_end_ = wraps ? end_ + 2 : layout.height - kFirstInside;
-    // The rows that come are the image's own, not those that stand for others.
+    // In steady steps the rows that are taken and asked for are rows of the image, not ghosts.
     steady_begin_ = has_gradient ? math::Max(inside_begin_ + 2, begin_ + 3)
                                  : math::Max(inside_begin_, begin_) + 1;
     steady_end_ =
@@ -33,12 +33,12 @@ class StripRows {
 
   GRADOPS_FN bool HasImage(int r) const { return r >= image_begin_ && r < image_end_; }
   GRADOPS_FN bool HasResiduals(int i) const { return i >= residuals_begin_ && i < residuals_end_; }
-  /// Whether the row's gradient and sums are the strip's to find.
+  /// Whether the strip writes the gradient of row i and adds its values.
   GRADOPS_FN bool IsOwn(int i) const { return i >= begin_ && i < end_; }
-  /// Whether the border leaves the weights down the rows alone.
+  /// Whether row i is away from the border, so that its taps down the rows are the stencil's own.
   GRADOPS_FN bool IsInside(int i) const { return i >= inside_begin_ && i < inside_end_; }
-  /// Whether in `steps` steps from r on all of the above holds for all that is done, and the rows
-  /// are the image's own.
+  /// Whether, in `steps` steps from r on, the conditions above hold for all rows that they touch,
+  /// and none of the images' rows is a ghost.
   GRADOPS_FN bool AreSteady(int r, int steps) const {
     return r >= steady_begin_ && r + steps <= steady_end_;
   }

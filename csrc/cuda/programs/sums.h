@@ -3,14 +3,14 @@
 #include "cuda/programs/strip_args.h"
 #include "cuda/programs/taps.h"
 
-// What comes before and after a sweep: counting, and sums in a fixed order, never by atomics.
+// What comes before and after a sweep: counting, and sums in a fixed order, without atomics.
 
 namespace gradops::cuda {
 
-/// Threads of a block that counts, or adds up what blocks have found.
+/// The threads of a block that counts or adds up sums of blocks.
 inline constexpr int kSumThreads = 256;
 
-/// The first stride of a tree over so many threads: the largest power of two below.
+/// The first stride of a tree over `threads` threads: the largest power of two below that.
 GRADOPS_FN int FirstStride(int threads) {
   int stride = 1;
   while (2 * stride < threads) stride *= 2;
@@ -33,10 +33,9 @@ GRADOPS_FN AxisSums PartOfSums(const AxisSums* sums, int64_t count, int thread) 
   return part;
 }
 
-/// Blocks that count an example.
+/// The blocks that count one example.
 inline constexpr int64_t kCountBlocks = 64;
 
-/// What a count is of.
 template <class S>
 struct CountArgs {
   KernelParams params;
@@ -53,8 +52,8 @@ CountArgs<S> MakeCountArgs(const KernelParams& params, const LossInputs<S>& inpu
           ResidualsOf(params.response)};
 }
 
-/// A thread's part of one block's part of an example: the weights of the residuals that count, by
-/// axis, or of the valid pixels. A weight that is negative, NaN or too large makes it NaN.
+/// A thread's part of a block's part of an example's counts: the weights of the residuals that
+/// count, by axis, or of the valid pixels. NaN if a weight is negative, NaN or too large.
 template <class S>
 GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int64_t block,
                                  int thread) {
@@ -62,7 +61,7 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
   const math::Stencil& stencil = args.params.stencil;
   const bool wraps_down = math::Wraps(stencil, args.params.border, shape.height);
   const bool wraps_along = math::Wraps(stencil, args.params.border, shape.width);
-  // Where all channels have the same maps, one of them is counted.
+  // If the maps are the same for all channels, one channel is counted.
   const bool per_channel = args.inputs.weights.per_channel || args.inputs.mask.per_channel;
   const int64_t planes = per_channel ? shape.planes : 1,
                 channels = per_channel ? shape.channels : 1;
@@ -88,8 +87,8 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
     const int down = wraps_down ? kInside : EdgeOf(row, shape.height);
     const int along = wraps_along ? kInside : EdgeOf(pixel, shape.width);
     bool y, x;
-    maps.Counted(args.taps.down.forward[down], args.taps.along.forward[along], args.residuals == 1,
-                 row, pixel, channel, &y, &x);
+    maps.FindCounts(args.taps.down.forward[down], args.taps.along.forward[along],
+                    args.residuals == 1, row, pixel, channel, &y, &x);
     sums.y += y ? weight : 0;
     sums.x += x && args.residuals == 2 ? weight : 0;
   }

@@ -6,7 +6,7 @@
 
 namespace gradops::cuda {
 
-/// math::AxisTaps in the type that is computed in.
+/// math::AxisTaps in the compute type.
 template <class T>
 struct Taps {
   T derivative[3], smoothing[3];
@@ -28,15 +28,15 @@ struct Taps {
   }
 };
 
-/// The positions that have weights of their own: 0 and 1 at the beginning of an axis, 3 and 2 at
-/// its end; all others are inside.
+/// Positions of an axis have taps of their own at its beginning (edges 0, 1) and at its end (edges
+/// 2, 3). All others are kInside.
 inline constexpr int kEdges = 4, kInside = 4;
 template <class I>
 GRADOPS_FN int EdgeOf(I index, I size) {
   if (index < 2) return static_cast<int>(index);
   return size - index <= 2 ? static_cast<int>(4 - (size - index)) : kInside;
 }
-/// The position of an edge, or -1 if a short axis has none such.
+/// The position of an edge, or -1 if the axis is too short to have it.
 GRADOPS_FN int64_t PositionOfEdge(int edge, int64_t size) {
   const int64_t index = edge < 2 ? edge : size - 4 + edge;
   return index >= 0 && index < size && EdgeOf(index, size) == edge ? index : -1;
@@ -47,7 +47,7 @@ template <class T>
 struct EdgeTaps {
   Taps<T> forward[kEdges + 1], adjoint[kEdges + 1];
 };
-/// The taps along a row, for columns, and down the rows.
+/// The taps along a row and down the rows.
 template <class T>
 struct BorderTaps {
   EdgeTaps<T> along, down;
@@ -56,7 +56,7 @@ struct BorderTaps {
 template <class T>
 EdgeTaps<T> FindEdgeTaps(const KernelParams& params, int64_t size) {
   EdgeTaps<T> taps{};
-  // Any position far from the ends of a long axis.
+  // Position 4 of 9 is away from both ends.
   taps.forward[kInside] = Taps<T>(math::ForwardTaps(params.stencil, params.border, 4, 9));
   taps.adjoint[kInside] = Taps<T>(math::AdjointTaps(params.stencil, params.border, 4, 9));
   if (math::Wraps(params.stencil, params.border, size)) return taps;
@@ -74,7 +74,7 @@ BorderTaps<T> FindBorderTaps(const KernelParams& params) {
           FindEdgeTaps<T>(params, params.shape.height)};
 }
 
-/// The weighted sum of three neighbours; what has no weight is not looked at.
+/// The weighted sum of three neighbours. One of weight 0 is left out, even if it is NaN.
 template <class T>
 GRADOPS_FN T Apply(const T weights[3], T before, T here, T after) {
   T sum = weights[1] != T(0) ? weights[1] * here : T(0);
@@ -83,9 +83,9 @@ GRADOPS_FN T Apply(const T weights[3], T before, T here, T after) {
   return sum;
 }
 
-// Two kinds of weights that the passes take at a position, with the same functions.
+// The taps at a position have the same functions near the border (TapsAtEdge) and away from it
+// (TapsInside).
 
-/// Near the border.
 template <class T>
 struct TapsAtEdge {
   const Taps<T>&forward, &adjoint;
@@ -99,7 +99,6 @@ GRADOPS_FN TapsAtEdge<T> AtEdge(const EdgeTaps<T>& taps, int edge) {
   return {taps.forward[edge], taps.adjoint[edge]};
 }
 
-/// Away from it.
 template <class T, math::TapsKind kKind>
 struct TapsInside {
   math::InteriorTaps<T, kKind> taps;
@@ -114,7 +113,7 @@ struct TapsInside {
   }
   GRADOPS_FN T SmoothAdjoint(T b, T h, T a) const { return Smooth(b, h, a); }
 };
-/// Calls visitor(TapsInside): all threads take the same branch.
+/// Calls visitor(TapsInside). All threads take the same branch.
 template <class T, class Visitor>
 GRADOPS_FN void VisitTapsInside(const math::Stencil& stencil, const EdgeTaps<T>& axis,
                                 Visitor&& visitor) {

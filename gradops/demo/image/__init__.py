@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     options = _parse(argv)
     if not arguments.are_extras_installed("optimize"):
         return 1
-    # Only now: these import the extras.
+    # Imported here, because they import the extras.
     from gradops.demo import photographs
     from gradops.demo.image import measure, report
     from gradops.demo.measuring import WorkerError, memory_in_subprocess
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         return arguments.fail(f"IN: {error}")
     try:
-        # Each in a process of its own: what another one has freed would hide its peak.
+        # Each in its own process, because memory that another one has freed would hide its peak.
         memory = {
             provider.title: memory_in_subprocess("optimize", *argv, "--memory", provider.title)
             for provider in measure.PROVIDERS

@@ -48,7 +48,7 @@ BASELINE = Provider(BASELINE_LIBRARY, graph=False)
 
 @dataclasses.dataclass
 class Result:
-    """What was found of one provider. Times are (median, 20th, 80th percentile) in milliseconds."""
+    """The results of one provider. Times are (median, 20th, 80th percentile) in milliseconds."""
 
     provider: Provider
     image: np.ndarray  # [H, W, C], may leave [0, 1]
@@ -89,7 +89,7 @@ class _Problem:
         return lambda: run(self.start)
 
     def optimize(self, steps: int, tolerance: float = 0.0, callback=None):
-        """As `optimize_image`."""
+        """gradops.optimize_image, from the start."""
         rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, decay_steps=steps)
         return gradops.optimize_image(
             self.start,
@@ -103,7 +103,7 @@ class _Problem:
 
 
 class _StepTimes:
-    """A callback that times steps and shows progress; its own time is not in the steps'."""
+    """A callback that times steps, without its own time, and shows progress."""
 
     def __init__(self, progress: tqdm) -> None:
         self._progress = progress
@@ -143,12 +143,12 @@ def restore(options: argparse.Namespace) -> list[Result]:
 
 
 def print_memory(options: argparse.Namespace) -> None:
-    """Prints JSON: the bytes of the loss alone and of a run at their peaks, of `options.memory`.
+    """Prints JSON: the peak memory of the loss alone and of a run of the provider, in bytes.
 
-    Beyond the photographs. In the run that counts the image variable and Adam's two moments, too.
+    It does not include the photographs; that of the run includes the image and Adam's two moments.
     """
     (provider,) = [each for each in PROVIDERS if each.title == options.memory]
-    # What a process pays once whatever the image is paid here.
+    # First takes the memory that a process needs once for any image.
     tiny = argparse.Namespace(**{**vars(options), "size": _WARM_UP_SIZE, "path": None})
     warm_up = _Problem(provider, tiny)
     warm_up.sobel_loss_and_gradient()()

@@ -72,7 +72,7 @@ def format_table(
 
 
 def _magnitudes(images: np.ndarray) -> np.ndarray:
-    """Sobel magnitude over both directions, the root mean square of the channels: [B, H, W]."""
+    """The root mean square over channels of the Sobel magnitude, [B, H, W]."""
     edges = np.asarray(gradops.sobel_edges(images))
     return np.sqrt(np.square(edges).sum(axis=-1).mean(axis=-1))
 

@@ -1,4 +1,4 @@
-"""`python -m gradops demo`: a network that restores depth maps, trained with and without edges."""
+"""`python -m gradops demo`: a network for depth maps, trained with and without gradients."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     options = _parse(argv)
     if not arguments.are_extras_installed("demo"):
         return 1
-    # Only now: these import the extras.
+    # Imported here, because they import the extras.
     from gradops.demo.measuring import WorkerError, memory_in_subprocess
     from gradops.demo.training import measure, report
 

@@ -22,7 +22,7 @@ from gradops.demo.training import scenes
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 PLAIN, GRADOPS, TENSORFLOW = "plain", "gradops", "tensorflow"
-#: What adds the loss of the gradients, if anything does.
+#: The library of the loss of the gradients, if there is such a loss.
 LIBRARIES = {PLAIN: None, GRADOPS: gradops, TENSORFLOW: composite}
 # The penalty of Hu et al. 2019, over the scales of MiDaS.
 _GRADIENTS = {"penalty": "log", "epsilon": 0.5, "scales": 4}
@@ -38,23 +38,23 @@ _MEMORY_CALLS = 3
 
 @dataclasses.dataclass
 class Result:
-    """What was found of one loss. Times are (median, 20th, 80th percentile) in milliseconds."""
+    """The results of one loss. Times are (median, 20th, 80th percentile) in milliseconds."""
 
     losses: list[float]
     step_ms: tuple[float, float, float]
     loss_ms: tuple[float, float, float]  # the loss and its gradient alone
-    restored: np.ndarray | None  # the test scenes; None if it took the compared steps only
+    restored: np.ndarray | None  # the test scenes; None if only the compared steps were taken
 
 
 def _network() -> keras.Model:
-    """Depths [B, H, W, 1] -> what is to be restored, added to them; inner layers at half size."""
+    """Depths [B, H, W, 1] -> restored ones. Adds a correction; inner layers have half the size."""
     options = {"padding": "same", "activation": "relu"}
     depths = keras.Input((None, None, 1))
     x = keras.layers.Rescaling(1.0, offset=-scenes.MIDDLE)(depths)
     x = keras.layers.Conv2D(_FILTERS, 6, strides=2, **options)(x)
     x = keras.layers.Conv2D(_FILTERS, 3, **options)(x)
     x = keras.layers.Conv2D(_FILTERS, 3, **options)(x)
-    # Begins by changing next to nothing.
+    # Begins with next to no correction.
     small = keras.initializers.RandomNormal(stddev=1e-3)
     x = keras.layers.Conv2DTranspose(1, 6, 2, padding="same", kernel_initializer=small)(x)
     return keras.Model(depths, keras.layers.Add()([depths, x]))
@@ -77,7 +77,7 @@ def _loss(name: str, options: argparse.Namespace) -> Loss:
 
 
 class _Trainer:
-    """A network and its step; the same seed gives the same first weights to each."""
+    """A network and its training step. All trainers start with the same weights."""
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         keras.utils.set_random_seed(options.seed)
@@ -109,7 +109,7 @@ class _Trainer:
 
 
 def _batches(options: argparse.Namespace) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """(measured, targets) for ever, in an order that the seed decides."""
+    """Yields (measured, targets) without end, in an order that depends on the seed."""
     training = scenes.make(*_TRAINING, size=options.size)
     rng = np.random.default_rng(options.seed)
     while True:
@@ -120,11 +120,11 @@ def _batches(options: argparse.Namespace) -> Iterator[tuple[tf.Tensor, tf.Tensor
 def train(options: argparse.Namespace) -> tuple[dict[str, Result], scenes.Scenes]:
     """Trains without the gradients and with them, in turns and on the same batches.
 
-    The steps with TensorFlow's ops are the first ones of those with gradops, taken again: each
-    begins with the same weights, so that the losses have to be the same.
+    The steps with TensorFlow's ops repeat the first ones with gradops: each begins with the same
+    weights, so the losses must be the same.
 
     Returns:
-        The result of each of LIBRARIES, and the scenes that no network was trained with.
+        The result of each of LIBRARIES, and the test scenes.
     """
     with tf.device("CPU:0"):
         trainers = {name: _Trainer(name, options) for name in LIBRARIES}
@@ -137,8 +137,8 @@ def train(options: argparse.Namespace) -> tuple[dict[str, Result], scenes.Scenes
         }
         loss_ms = time_in_turns(losses, _LOSS_CALLS)
         progress = tqdm(range(options.steps), desc="training", unit="step")
-        for number, batch in zip(progress, batches, strict=False):
-            if number < COMPARED:
+        for i, batch in zip(progress, batches, strict=False):
+            if i < COMPARED:
                 theirs.network.set_weights(ours.network.get_weights())
                 theirs.step(*batch)
             trainers[PLAIN].step(*batch)
@@ -171,7 +171,7 @@ def _loss_and_gradient(name: str, options: argparse.Namespace) -> Callable[..., 
 
 
 def print_memory(options: argparse.Namespace) -> None:
-    """Prints JSON: of each of LIBRARIES, the bytes of its loss at their peak beyond the images."""
+    """Prints JSON: the peak memory of each loss of LIBRARIES without the images, in bytes."""
     measured, targets = next(_batches(options))
     found = {}
     for name in LIBRARIES:

@@ -79,13 +79,13 @@ def format_table(
 
 
 def _relief(depth: np.ndarray) -> np.ndarray:
-    """How bright a surface is that is lit from the upper left, [H, W]."""
+    """The brightness of the surface if it is lit from the upper left, [H, W]."""
     down, right = np.gradient(depth[..., 0] * 8)
     return (1 + down + right) / np.sqrt(3 * (1 + down**2 + right**2))
 
 
 def _edges(restored: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Colours of pixels: edges that were found, false ones and missed ones, [H, W, 3]."""
+    """Colours for edges that were found, false ones and missed ones, [H, W, 3]."""
     both = scenes.magnitudes(np.stack([restored, depth]))[..., 0]
     found, wanted = both > scenes.EDGE
     colours = np.zeros((*found.shape, 3))
@@ -98,7 +98,7 @@ def _edges(restored: np.ndarray, depth: np.ndarray) -> np.ndarray:
 def write_picture(
     results: dict[str, Result], test: scenes.Scenes, options: argparse.Namespace, path: Path
 ) -> None:
-    """One scene as lit surfaces, above the edges of each."""
+    """Draws one scene as lit surfaces, and the edges of each below."""
     titles = _titles(options)
     shown = {"Measured": test.measured}
     for name in (PLAIN, GRADOPS):

@@ -1,4 +1,4 @@
-"""Depth maps of tilted planes, one in front of the other, and how well they are restored."""
+"""Depth maps of overlapping tilted planes, and measures of how well they are restored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import gradops
 _BLUR = 2.0  # standard deviation in pixels
 _NOISE = 0.05  # standard deviation in metres
 _NEAREST, _FARTHEST = 1.0, 5.0  # metres
-#: A depth in the midst of all.
+#: A depth in the middle of the range.
 MIDDLE = 4.0
 _HOLE = 4  # pixels
 _HOLES = 0.15  # of the area
@@ -30,7 +30,7 @@ class Scenes:
 
 
 def make(count: int, seed: int, size: int) -> Scenes:
-    """So many scenes; those of another seed have nothing in common with them."""
+    """Draws `count` scenes."""
     rng = np.random.default_rng(seed)
     depths = np.stack([_depth(size, rng) for _ in range(count)])[..., np.newaxis]
     blurred = skimage.filters.gaussian(depths, sigma=(0, _BLUR, _BLUR, 0), mode="nearest")
@@ -43,7 +43,7 @@ def make(count: int, seed: int, size: int) -> Scenes:
 
 
 def _depth(size: int, rng: np.random.Generator) -> np.ndarray:
-    """A wall, and boxes and ellipses before it, each of them a tilted plane: [size, size]."""
+    """A wall with boxes and ellipses in front of it, all of them tilted planes: [size, size]."""
     y, x = np.mgrid[:size, :size] / size - 0.5
     a, b = rng.uniform(-1, 1, 2)
     depth = _FARTHEST + a * x + b * y
@@ -63,12 +63,12 @@ def _depth(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def magnitudes(depths: np.ndarray) -> np.ndarray:
-    """Sobel magnitudes in metres, of the shape of depths [N, H, W, 1]."""
+    """Sobel magnitudes in metres, [N, H, W, 1]."""
     return np.asarray(gradops.gradient_magnitude(depths))
 
 
 def quality(restored: np.ndarray, depths: np.ndarray) -> dict[str, float]:
-    """How near restored depths are to the truth, over all pixels.
+    """Measures of how close restored depths are to the truth, over all pixels.
 
     Returns:
         "f_score": of the pixels on edges, as Hu et al. 2019 find them: the harmonic mean of
