@@ -45,7 +45,7 @@ class CMakeBuild(build_ext):
     """Runs CMake once and copies each extension to where setuptools wants it."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """Two are no Python modules: one name for every Python version."""
+        """Those that are no Python modules have one name for every Python version."""
         if fullname.rpartition(".")[2].startswith("lib"):
             return os.path.join(*fullname.split(".")) + ".so"
         return super().get_ext_filename(fullname)
@@ -53,6 +53,9 @@ class CMakeBuild(build_ext):
     def run(self) -> None:
         """Builds everything before setuptools asks for single extensions."""
         self.cmake_output = self._build_with_cmake()
+        if self.inplace or self.editable_mode:
+            for adapter in (ROOT / "gradops").glob("libgradops_ops_*.so"):
+                adapter.unlink()  # of earlier kernels, perhaps for another TensorFlow
         super().run()
         if not self.inplace and not self.editable_mode:
             for pattern in ADAPTER_SOURCES:

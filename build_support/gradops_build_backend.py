@@ -145,7 +145,6 @@ def extras() -> dict[str, list[str]]:
             f"nvidia-cuda-nvdisasm>=13; {small}",
         ],
         "bench": ["matplotlib>=3.8"],
-        "oldest": [_oldest(), "pytest>=8.1", "pytest-xdist>=3.5", "hypothesis>=6.100"],
         "peers": [  # heavy; what is compared with them is skipped where they are not
             "torch==2.13.0",
             "kornia==0.9.*",
@@ -162,6 +161,7 @@ def extras() -> dict[str, list[str]]:
 
 if __name__ == "__main__":
     lists = extras() | {"build": build_requirements()}
+    lists["oldest"] = [_oldest(), *(x for x in lists["test"] if x.startswith(("pytest", "hypo")))]
     # Keras 2 requires the other package of TensorFlow, so it is installed by itself.
     lists["tf-keras"] = [f"tf_keras{_pin()}"]
     for extra in sys.argv[1:]:

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
 
         return (training if argv[0] == "demo" else image).main(argv[1:])
     usage = "usage: python -m gradops [doctor | build | demo | optimize IN OUT]"
-    print(f"gradops: unknown command {argv[0]!r}; {usage}", file=sys.stderr)
+    print(f"gradops: unknown command {' '.join(argv)!r}; {usage}", file=sys.stderr)
     return 2
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import os
+import platform
 import re
 import struct
 import sys
+import zlib
 from pathlib import Path
 
 OLDEST = "2.16"
 BUILD = "python -m gradops build"
 CACHE_VARIABLE = "GRADOPS_CACHE"
 _PACKAGE = Path(__file__).parent
+KERNELS = _PACKAGE / "libgradops_kernels.so"
 _MARKER = re.compile(rb"gradops-built-for-tensorflow:([^;]+);")  # csrc/bindings/tf/kernels.cc
 _NAME = re.compile(r"libgradops_ops_(\d+)_(\d+)\.so")
 
@@ -40,21 +43,34 @@ def in_package() -> dict[str, Path]:
 
 def cache() -> Path:
     """The folder of adapters that were built here."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradops"
+    # Where there is no home folder, "~" stays, and nothing is found or written there.
+    default = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradops")
+    return Path(os.path.expanduser(os.environ.get(CACHE_VARIABLE) or default))
 
 
 def built_path(gradops: str, tensorflow: str) -> Path:
-    """Where the adapter between two versions is built: another version needs another one."""
-    return cache() / f"gradops-{gradops}-tensorflow-{tensorflow}" / "libgradops_ops.so"
+    """Where the adapter between a build of gradops and a version of TensorFlow is compiled to."""
+    return cache() / f"{_build_name(gradops)}-tensorflow-{tensorflow}" / "libgradops_ops.so"
+
+
+def built_for(gradops: str) -> list[Path]:
+    """The adapters that were built here for a build of gradops and any TensorFlow."""
+    return list(cache().glob(f"{_build_name(gradops)}-tensorflow-*/libgradops_ops.so"))
+
+
+def _build_name(gradops: str) -> str:
+    """An adapter shares structures with the kernels: it is of no use to another build of them."""
+    head = KERNELS.read_bytes()[:4096]  # which has the build ID
+    return f"gradops-{gradops}-{platform.machine()}-{zlib.crc32(head):08x}"
 
 
 def find(gradops: str, tensorflow: str) -> Path | None:
     """The adapter for these versions: one built here, else one of the package, else None."""
     built = built_path(gradops, tensorflow)
-    return built if built.is_file() else in_package().get(minor_version(tensorflow))
+    if os.path.isfile(built):  # False for a folder of somebody else's, where pathlib raises
+        return built
+    # Between releases anything may change.
+    return None if "dev" in tensorflow else in_package().get(minor_version(tensorflow))
 
 
 def require(gradops: str) -> Path:
@@ -67,10 +83,6 @@ def require(gradops: str) -> Path:
     require_tensorflow()
     import tensorflow as tf
 
-    if is_too_old(tf.__version__):
-        raise ImportError(
-            f"gradops needs TensorFlow {OLDEST} or later, got {tf.__version__}: {install_command()}"
-        )
     adapter = find(gradops, tf.__version__)
     if adapter is None:
         served = ", ".join(in_package()) or "none"
@@ -81,7 +93,9 @@ def require(gradops: str) -> Path:
         )
     fault = fault_of(adapter)
     if fault:
-        raise ImportError(f"gradops cannot load {adapter}: {fault}. Compile another one: {BUILD}")
+        raise ImportError(
+            f"gradops cannot load {adapter}: {fault}. Delete it, or compile one: {BUILD}"
+        )
     return adapter
 
 
@@ -105,7 +119,7 @@ def fault_of(library: Path) -> str:
     if header is None:
         return "it is not a shared library, or damaged"
     machine, size = header
-    own = _elf_header(Path(sys.executable).resolve())
+    own = _elf_header(KERNELS)
     if own is not None and own[0] != machine:
         return "it was built for another kind of processor"
     if library.stat().st_size < size:
@@ -138,19 +152,24 @@ def installed_tensorflow() -> dict[str, str]:
 
 
 def install_command() -> str:
-    """How pip installs a TensorFlow that an adapter of the package is for."""
-    package = next(iter(installed_tensorflow()), "tensorflow-cpu").replace(
-        "tf-nightly", "tensorflow"
-    )
-    newest = next(reversed(in_package()), "")
-    return f"pip install '{package}=={newest}.*'" if newest else f"pip install {package}"
+    """How pip installs a TensorFlow that an adapter of the package is for, in place of another."""
+    installed = installed_tensorflow()
+    package, version = next(iter(installed.items()), ("tensorflow-cpu", ""))
+    # Packages of other names would overwrite its files.
+    others = [name for name in installed if name != package or "nightly" in name]
+    remove = f"pip uninstall -y {' '.join(others)}; " if others else ""
+    served = list(in_package())
+    minor = minor_version(version)
+    wanted = minor if minor in served else (served or [""])[-1]
+    package = package.replace("tf-nightly", "tensorflow")
+    return f"{remove}pip install " + (f"'{package}=={wanted}.*'" if wanted else package)
 
 
 @functools.cache
 def tensorflow_error() -> ImportError | None:
-    """Why TensorFlow cannot be imported; None if it can."""
+    """Why there is no TensorFlow that gradops can use; None if there is one."""
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             return error
@@ -159,11 +178,15 @@ def tensorflow_error() -> ImportError | None:
         )
     except ImportError as error:
         return error
+    if is_too_old(tf.__version__):
+        return ImportError(
+            f"gradops needs TensorFlow {OLDEST} or later, got {tf.__version__}: {install_command()}"
+        )
     return None
 
 
 def require_tensorflow() -> None:
-    """Raises ImportError unless TensorFlow can be imported."""
+    """Raises ImportError unless there is a TensorFlow that gradops can use."""
     error = tensorflow_error()
     if error is not None:
         raise error

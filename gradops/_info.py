@@ -55,7 +55,9 @@ def build_info() -> dict[str, Any]:
         "backend_reason": reason,
         "tensorflow": _tensorflow_version(),
         "tensorflow_versions": list(_adapters.in_package()),
-        "tensorflow_build_version": _build_version() if name == "fused" else "",
+        "tensorflow_build_version": _adapters.version_of(_library.adapter())
+        if name == "fused"
+        else "",
         **built,
     }
 
@@ -72,7 +74,3 @@ def _tensorflow_version() -> str | None:
     if imported is not None:
         return imported.__version__
     return next(iter(_adapters.installed_tensorflow().values()), None)
-
-
-def _build_version() -> str:
-    return _adapters.version_of(_adapters.require(_library.version()))

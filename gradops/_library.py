@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -56,11 +57,10 @@ def version() -> str:
 
 
 def is_without_tensorflow() -> bool:
-    """Whether gradops was built for life without TensorFlow, and no adapter has been made since."""
+    """Whether gradops was built without TensorFlow, and no adapter has been compiled since."""
     if not is_built() or _adapters.in_package():
         return False
-    installed = _adapters.installed_tensorflow().values()
-    return not any(_adapters.find(version(), tensorflow) for tensorflow in installed)
+    return not _adapters.built_for(version())
 
 
 def has_cuda() -> bool:
@@ -84,19 +84,29 @@ def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable]
 
 
 @functools.cache
+def adapter() -> Path:
+    """The adapter that fits TensorFlow; the kernels are loaded, which it links.
+
+    Raises:
+      ImportError: If there is none.
+    """
+    return _adapters.require(version())
+
+
+@functools.cache
 def ops() -> Any:
     """The generated Python functions of the ops, such as ``ops().gradops_loss``.
 
     Raises:
       ImportError: If there is no adapter that fits TensorFlow and loads.
     """
-    adapter = _adapters.require(version())  # first loads the kernels, which the adapter links
+    found = adapter()
     import tensorflow as tf
 
     try:
-        return tf.load_op_library(str(adapter))
+        return tf.load_op_library(str(found))
     except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
         raise ImportError(
-            f"gradops cannot load {adapter}: {error.message}. Compile an adapter for this "
+            f"gradops cannot load {found}: {error.message}. Compile an adapter for this "
             f"TensorFlow: {_adapters.BUILD}"
         ) from error

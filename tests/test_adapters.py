@@ -53,6 +53,42 @@ def test_one_that_was_built_here_comes_first(tmp_path, monkeypatch):
     for others in (("0.2", f"{MINOR}.7"), ("0.1", f"{MINOR}.8")):
         assert _adapters.find(*others) == _adapters.in_package().get(MINOR)
     assert _adapters.find("0.1", "2.99.0") is None
+    # The structures that it shares with the kernels are those of one build.
+    kernels = tmp_path / "kernels.so"
+    kernels.write_bytes(b"of another build")
+    monkeypatch.setattr(_adapters, "KERNELS", kernels)
+    assert _adapters.find("0.1", f"{MINOR}.7") == _adapters.in_package().get(MINOR)
+
+
+def test_a_nightly_is_not_the_release():
+    assert _adapters.find("0.1", f"{MINOR}.0") is not None
+    assert _adapters.find("0.1", f"{MINOR}.0-dev20270101") is None
+
+
+def test_without_a_home_folder(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "GRADOPS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as of a user that has none
+    assert _adapters.find("0.1", f"{MINOR}.0") == _adapters.in_package()[MINOR]
+
+
+@pytest.mark.parametrize(
+    ("installed", "command"),
+    [
+        ({}, "pip install 'tensorflow-cpu==2.21.*'"),
+        ({"tensorflow": "2.15.1"}, "pip install 'tensorflow==2.21.*'"),
+        ({"tensorflow": "2.18.1"}, "pip install 'tensorflow==2.18.*'"),
+        ({"tf-nightly": "2.22.0.dev1"}, "pip uninstall -y tf-nightly; pip install 'tensorflow=="),
+        (
+            {"tensorflow": "2.18.1", "tensorflow-cpu": "2.21.0"},
+            "pip uninstall -y tensorflow-cpu; pip install 'tensorflow==2.18.*'",
+        ),
+    ],
+)
+def test_the_tensorflow_that_serves(installed, command, monkeypatch):
+    monkeypatch.setattr(_adapters, "installed_tensorflow", lambda: installed)
+    monkeypatch.setattr(_adapters, "in_package", lambda: dict.fromkeys(["2.18", "2.21"]))
+    assert _adapters.install_command().startswith(command)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +127,8 @@ def test_the_fallback_names_the_command():
 
 
 def test_a_tensorflow_that_is_too_old():
-    said = last_line(run_python(IMPORT.format("2.15.1"), GRADOPS_BACKEND="fused"))
+    """Nothing is composed of its ops either."""
+    said = last_line(run_python(IMPORT.format("2.15.1"), GRADOPS_BACKEND=None))
     assert said.startswith("ImportError: gradops needs TensorFlow 2.16 or later, got 2.15.1: pip ")
 
 
@@ -186,9 +223,9 @@ def compiler(tmp_path, monkeypatch):
 
 
 def test_building_calls_the_compiler(compiler, tmp_path):
-    adapter, is_with_xla = build.build()
+    adapter, without_xla = build.build()
     assert adapter == _adapters.built_path(_library.version(), tf.__version__)
-    assert is_with_xla and adapter.is_relative_to(tmp_path / "cache")
+    assert not without_xla and adapter.is_relative_to(tmp_path / "cache")
     *objects, linked = compiler.read_text().splitlines()
     assert {"ops.cc", "kernels.cc", "xla_kernels.cc"} <= {
         word.rpartition("/")[2] for line in objects for word in line.split()
@@ -196,10 +233,9 @@ def test_building_calls_the_compiler(compiler, tmp_path):
     major, minor = map(int, MINOR.split("."))
     for line in objects:
         assert (
-            line.startswith("-m64 -std=c++17")
-            and f"-DGRADOPS_TENSORFLOW={1000 * major + minor}" in line
+            line.startswith("-m64 -O2") and f"-DGRADOPS_TENSORFLOW={1000 * major + minor}" in line
         )
-        assert f"-isystem{tf.sysconfig.get_include()}" in line
+        assert f"-isystem{tf.sysconfig.get_include()}" in line and "--std=c++" in line
     assert "-shared" in linked and "libgradops_kernels.so" in linked
     assert not [path for path in adapter.parent.iterdir() if path != adapter]
 
@@ -207,14 +243,15 @@ def test_building_calls_the_compiler(compiler, tmp_path):
 def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsys):
     monkeypatch.setenv("BREAKS", "xla_kernels.cc")
     assert build.main() == 0
-    assert "without XLA" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "without XLA" in said and "xla_kernels.cc: error: no such header" in said
     assert "/xla_kernels.o" not in compiler.read_text().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"BREAKS": "tf/kernels.cc"}, "this TensorFlow is not served, kernels.cc fails:"),
+        ({"BREAKS": "tf/kernels.cc"}, "does without. kernels.cc:\n"),
         ({"BREAKS": "-shared"}, "the linker fails:"),
         ({"CXX": "/no/such/compiler -O1"}, "there is no C++ compiler (CXX=/no/such/compiler): "),
         ({"GRADOPS_CACHE": "/proc/no"}, "GRADOPS_CACHE=FOLDER python -m gradops build"),
@@ -222,13 +259,15 @@ def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsy
     ],
 )
 def test_what_a_build_says(variables, message, compiler, monkeypatch, capsys):
+    earlier = _adapters.built_path(_library.version(), tf.__version__)
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("an adapter that works")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert build.main() == 1
+    assert earlier.read_text() == "an adapter that works"
     said = capsys.readouterr().err
     assert said.startswith("gradops: ") and message in said
-    if "ADAPTER" in variables:
-        assert not _adapters.built_path(_library.version(), tf.__version__).exists()
 
 
 def test_a_tensorflow_without_headers(compiler, monkeypatch, tmp_path, capsys):

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import gradops
 
@@ -89,12 +90,14 @@ def test_what_is_missing_is_named(tmp_path):
         assert all(message in said for message in messages), said
 
 
-def test_the_extras_pin_the_minor_version_that_was_built_with():
-    requirements = importlib.metadata.requires("gradops")
-    minor = ".".join(gradops.build_info()["tensorflow_build_version"].split(".")[:2])
-    pins = [r for r in requirements if r.startswith("tensorflow")]
+def test_the_extras_allow_what_was_built_for():
+    """One version in a checkout; all that have adapters where a wheel was made."""
+    requirements = map(Requirement, importlib.metadata.requires("gradops"))
+    pins = [pin for pin in requirements if pin.name.startswith("tensorflow")]
     assert len(pins) == 3
-    assert all(f"=={minor}.*" in pin for pin in pins)
+    for pin in pins:
+        assert gradops.build_info()["tensorflow_build_version"] in pin.specifier
+        assert "2.15.1" not in pin.specifier and "2.22.0" not in pin.specifier
     assert {"cpu", "cuda", "demo", "test", "bench"} <= set(
         importlib.metadata.metadata("gradops").get_all("Provides-Extra")
     )

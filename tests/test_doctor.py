@@ -105,6 +105,7 @@ def test_adapters(python, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "/no/such/compiler")
     (fix,) = wrong(doctor.check_adapter).values()
     assert fix == "install g++ or clang++, or set CXX; python -m gradops build"
+    monkeypatch.delenv("CXX")
     damaged = tmp_path / "libgradops_ops.so"
     damaged.write_text("no library")
     monkeypatch.setattr(_adapters, "find", lambda *_: damaged)
@@ -117,8 +118,9 @@ def test_adapters(python, monkeypatch, tmp_path):
     }
     python["self-test ops"] = WELL
     assert not wrong(doctor.check_adapter)
-    monkeypatch.setenv("GRADOPS_BACKEND", "composite")
-    assert list(wrong(doctor.check_adapter).values()) == ["unset GRADOPS_BACKEND"]
+    for value in ("composite", "fast"):
+        monkeypatch.setenv("GRADOPS_BACKEND", value)
+        assert list(wrong(doctor.check_adapter).values()) == ["unset GRADOPS_BACKEND"]
 
 
 def test_kernels(python, monkeypatch):
@@ -163,7 +165,10 @@ def test_keras(python, monkeypatch):
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     (fix,) = wrong(doctor.check_keras).values()
     assert "unset TF_USE_LEGACY_KERAS" in fix
-    python["import keras"] = doctor.Said(0, ["3.15.1 jax"])
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # which need not be installed
+    assert wrong(doctor.check_keras) == {"Keras runs on torch": "export KERAS_BACKEND=tensorflow"}
+    monkeypatch.delenv("KERAS_BACKEND")
+    python["import keras"] = doctor.Said(0, ["3.15.1 jax"])  # by ~/.keras/keras.json
     ((what, fix),) = wrong(doctor.check_keras).items()
     assert what == "Keras 3.15.1 runs on jax" and "KERAS_BACKEND=tensorflow" in fix
     python["import keras"] = doctor.Said(1, ["ModuleNotFoundError: No module named 'keras'"])
@@ -194,8 +199,12 @@ def test_gpus(python, monkeypatch, tmp_path):
     functions.check_driver = lambda: ""
     python["list_physical_devices"] = doctor.Said(0, ["GPUs: 0"])
     assert list(wrong(doctor.check_gpu)) == ["TensorFlow sees GPUs: 0"]
-    python["list_physical_devices"] = doctor.Said(0, ["GPUs: 1"])
-    assert not wrong(doctor.check_gpu)
+    for said in (doctor.Said(0, ["GPUs: 1"]), doctor.Said(1, ["no TensorFlow, as others say"])):
+        python["list_physical_devices"] = said
+        assert not wrong(doctor.check_gpu)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho version mismatch >&2; exit 18")
+    ((what, fix),) = wrong(doctor.check_gpu).items()
+    assert what == "nvidia-smi fails: version mismatch" and "driver" in fix
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert not wrong(doctor.check_gpu)
 

@@ -21,14 +21,15 @@ from gradops import _adapters, _library
 _PACKAGE = Path(__file__).parents[1]
 # Where a wheel has the sources, and a checkout.
 _SOURCES = (_PACKAGE / "csrc", _PACKAGE.parent / "csrc")
-_FLAGS = ["-std=c++17", "-O2", "-fPIC", "-DNDEBUG"]
+_FLAGS = ["-O2", "-fPIC", "-DNDEBUG"]
 _FLAGS += ["-fvisibility=hidden", "-fvisibility-inlines-hidden"]
 # Fails unless the adapter computes what the kernels do without TensorFlow.
 _TRY = """
 import numpy as np, tensorflow as tf, gradops
 from gradops import _library
 images = np.random.default_rng(1).random((2, 1, 9, 7, 3), np.float32)
-got = gradops.gradient_loss(*images).numpy()
+with tf.device("CPU"):
+    got = gradops.gradient_loss(*images).numpy()
 np.testing.assert_array_equal(got, _library.kernels().loss(*images))
 """
 
@@ -41,19 +42,19 @@ def main() -> int:
     """Builds, says what came of it, and returns the exit status."""
     start = time.monotonic()
     try:
-        adapter, is_with_xla = build()
-    except (BuildError, ImportError) as error:
+        adapter, without_xla = build()
+    except (BuildError, ImportError, OSError) as error:
         print(f"gradops: {error}", file=sys.stderr)
         return 1
     size, seconds = adapter.stat().st_size / 1024, time.monotonic() - start
     print(f"{adapter}: {size:.0f} KiB, in {seconds:.0f} s")
-    if not is_with_xla:
-        print("without XLA, whose headers it does not compile against: no jit_compile=True")
+    if without_xla:
+        print(f"without XLA (no jit_compile=True), as this does not compile:\n{without_xla}")
     return 0
 
 
-def build() -> tuple[Path, bool]:
-    """Compiles the adapter and tries it; returns its path and whether it serves XLA.
+def build() -> tuple[Path, str]:
+    """Compiles the adapter and tries it; returns its path, and why it does not serve XLA or "".
 
     Raises:
       BuildError: If something is missing, or it does not compile or work.
@@ -63,21 +64,30 @@ def build() -> tuple[Path, bool]:
     import tensorflow as tf
 
     gradops, tensorflow = _library.version(), tf.__version__
-    if _adapters.is_too_old(tensorflow):
-        raise BuildError(f"TensorFlow must be {_adapters.OLDEST} or later, got {tensorflow}")
     flags = [*_FLAGS, *_defines(tensorflow), *_tensorflow_flags(tf)]
     target = _adapters.built_path(gradops, tensorflow)
-    with _scratch(target.parent) as folder:
-        built, is_with_xla = _compile(Path(folder), flags, _libraries(tf))
-        built.replace(target)
-    environment = {**os.environ, "GRADOPS_BACKEND": "fused", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with _scratch() as name:
+        # Where an import looks for it whose cache this folder is.
+        made = Path(name) / target.relative_to(_adapters.cache())
+        made.parent.mkdir()
+        without_xla = _compile(made, flags, _libraries(tf))
+        _try(name)
+        target.parent.mkdir(exist_ok=True)
+        made.replace(target)
+    return target, without_xla
+
+
+def _try(cache: str) -> None:
+    """Raises BuildError unless the adapter in a cache works."""
+    variables = {"GRADOPS_BACKEND": "fused", "KERAS_BACKEND": "tensorflow", "GRADOPS_CACHE": cache}
     tried = subprocess.run(
-        [sys.executable, "-c", _TRY], capture_output=True, text=True, env=environment
+        [sys.executable, "-c", _TRY],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     if tried.returncode != 0:
-        target.unlink()
         raise BuildError(f"the adapter was compiled and does not work:\n{tried.stderr[-2000:]}")
-    return target, is_with_xla
 
 
 def _defines(tensorflow: str) -> list[str]:
@@ -95,7 +105,7 @@ def _tensorflow_flags(tf: object) -> list[str]:
             f"this TensorFlow has no headers in {include}: install one of pip's packages"
         )
     given = tf.sysconfig.get_compile_flags()  # type: ignore[attr-defined]
-    flags = [flag for flag in given if not flag.startswith(("-I", "--std"))]
+    flags = [flag for flag in given if not flag.startswith("-I")]
     folders = [include, include / "external/highwayhash", include / "external/farmhash_archive/src"]
     return flags + [f"-isystem{folder}" for folder in folders]
 
@@ -107,29 +117,32 @@ def _libraries(tf: object) -> list[str]:
     return [*libraries, str(_PACKAGE / "libgradops_kernels.so")]
 
 
-def _compile(folder: Path, flags: list[str], libraries: list[str]) -> tuple[Path, bool]:
+def _compile(library: Path, flags: list[str], libraries: list[str]) -> str:
+    """Compiles and links; returns why it is without XLA, or ""."""
     compiler, sources = _compiler(), _source_folder()
     essential, optional = (sorted(sources.glob(f"bindings/{name}/*.cc")) for name in ("tf", "xla"))
 
+    def compiled(source: Path) -> str:
+        return str(library.with_name(f"{source.stem}.o"))
+
     def compile_one(source: Path) -> str:
-        made = folder / f"{source.stem}.o"
-        return _said([*compiler, *flags, f"-I{sources}", "-c", str(source), "-o", str(made)])
+        return _said([*compiler, *flags, f"-I{sources}", "-c", str(source), "-o", compiled(source)])
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         every = [*essential, *optional]
-        said_of = dict(zip(every, pool.map(compile_one, every), strict=True))
+        said = dict(zip(every, pool.map(compile_one, every), strict=True))
     for source in essential:
-        if said_of[source]:
+        if said[source]:
             raise BuildError(
-                f"this TensorFlow is not served, {source.name} fails:\n{said_of[source]}"
+                f"gradops does not compile against this TensorFlow, which {_adapters.BUILD} cannot "
+                f"mend; GRADOPS_BACKEND=composite does without. {source.name}:\n{said[source]}"
             )
-    is_with_xla = not any(said_of.values())
-    objects = [str(folder / f"{source.stem}.o") for source in (every if is_with_xla else essential)]
-    library = folder / "libgradops_ops.so"
-    said = _said([*compiler, "-shared", "-s", "-o", str(library), *objects, *libraries])
-    if said:
-        raise BuildError(f"the linker fails:\n{said}")
-    return library, is_with_xla
+    without_xla = next((said[source] for source in optional if said[source]), "")
+    objects = [compiled(source) for source in (essential if without_xla else every)]
+    wrong = _said([*compiler, "-shared", "-s", "-o", str(library), *objects, *libraries])
+    if wrong:
+        raise BuildError(f"the linker fails:\n{wrong}")
+    return without_xla
 
 
 def _said(command: list[str]) -> str:
@@ -166,7 +179,8 @@ def _source_folder() -> Path:
     raise BuildError(f"the sources are missing in {_SOURCES[0]}: install gradops again")
 
 
-def _scratch(folder: Path) -> tempfile.TemporaryDirectory[str]:
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    folder = _adapters.cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=folder)

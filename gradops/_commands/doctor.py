@@ -6,6 +6,7 @@ one that does not suit the processor ends them.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -93,7 +94,8 @@ def check_tensorflow() -> Iterator[Finding]:
     installed = _adapters.installed_tensorflow()
     if len(installed) > 1:
         names = " and ".join(installed)
-        fix = f"pip uninstall -y {' '.join(installed)}; {_adapters.install_command()}"
+        install = _adapters.install_command().rpartition("; ")[2]
+        fix = f"pip uninstall -y {' '.join(installed)}; {install}"
         yield Finding(f"{names} are both installed and overwrite each other's files", fix)
     said = run(["-c", "import tensorflow as tf; print('TensorFlow', tf.__version__)"])
     if said.is_well and _adapters.is_too_old(said.last.split()[-1]):
@@ -101,11 +103,11 @@ def check_tensorflow() -> Iterator[Finding]:
         yield Finding(what, _adapters.install_command())
     elif said.is_well:
         yield Finding(f"{said.last} can be imported")
-    elif said.signal == signal.SIGILL or "avx" not in _flags():
+    elif not installed and "No module named 'tensorflow'" in said.last:
+        yield Finding("there is no TensorFlow", _adapters.install_command())
+    elif said.status == -signal.SIGILL:
         what = "TensorFlow ends the process: pip's packages need a processor with AVX"
         yield Finding(what, "install a TensorFlow that was built for this processor")
-    elif not installed:
-        yield Finding("there is no TensorFlow", _adapters.install_command())
     else:
         fix = f"{_adapters.install_command()} --force-reinstall"
         yield Finding(f"TensorFlow cannot be imported: {said.last}", fix)
@@ -116,27 +118,33 @@ def check_adapter() -> Iterator[Finding]:
     said = run(["-c", "import tensorflow as tf; print(tf.__version__)"])
     if not said.is_well or not _has_kernels() or _adapters.is_too_old(said.last):
         return  # which other checks say
+    compiler = build.missing_compiler()
+    fix = f"{compiler}; {_adapters.BUILD}" if compiler else _adapters.BUILD
     adapter = _adapters.find(_library.version(), said.last)
     if adapter is None:
-        compiler = build.missing_compiler()
-        fix = f"{compiler}; {_adapters.BUILD}" if compiler else _adapters.BUILD
         yield Finding(f"there is no adapter for TensorFlow {said.last}", fix)
         return
     fault = _adapters.fault_of(adapter)
     if fault:
-        yield Finding(f"the adapter cannot be loaded, {fault}: {adapter}", _adapters.BUILD)
+        yield Finding(f"the adapter cannot be loaded, {fault}: {adapter}", fix)
         return
-    tried = run(["-m", "gradops", "self-test", "ops"], **{_backend.VARIABLE: "fused"})
+    well = {_backend.VARIABLE: "fused", "KERAS_BACKEND": "tensorflow"}
+    tried = run(["-m", "gradops", "self-test", "ops"], **well)
     for line in tried.lines if tried.is_well else [tried.last]:
-        yield Finding(f"ops, {line}", "" if tried.is_well else _adapters.BUILD)
-    if os.environ.get(_backend.VARIABLE) == "composite":
-        what = f"{_backend.VARIABLE}=composite: the fused ops are not used"
+        yield Finding(f"ops, {line}", "" if tried.is_well else fix)
+    wanted = os.environ.get(_backend.VARIABLE) or "auto"
+    if wanted not in ("auto", "fused"):
+        what = f"{_backend.VARIABLE}={wanted}: the fused ops are not used"
         yield Finding(what, f"unset {_backend.VARIABLE}")
 
 
 def check_keras() -> Iterator[Finding]:
     """Keras 3 on TensorFlow, which brings it."""
     if not _adapters.installed_tensorflow():
+        return
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        yield Finding(f"Keras runs on {backend}", "export KERAS_BACKEND=tensorflow")
         return
     said = run(["-c", "import keras; print(keras.__version__, keras.config.backend())"])
     if not said.is_well:
@@ -150,7 +158,7 @@ def check_keras() -> Iterator[Finding]:
         yield Finding(f"Keras {version} runs on {backend}", fix)
     elif os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
         what = (
-            "TF_USE_LEGACY_KERAS: tf.keras is Keras 2, which takes gradops' functions, no classes"
+            "TF_USE_LEGACY_KERAS: tf.keras is Keras 2, for gradops' functions but not its classes"
         )
         yield Finding(what, "unset TF_USE_LEGACY_KERAS, or pass gradops.gradient_loss as the loss")
     else:
@@ -159,9 +167,14 @@ def check_keras() -> Iterator[Finding]:
 
 def check_gpu() -> Iterator[Finding]:
     """Where there is a GPU: kernels for it, a driver for them, and whether TensorFlow sees it."""
-    cards = _cards()
-    if not cards:
-        yield Finding("no GPU: nvidia-smi finds none")
+    if shutil.which("nvidia-smi") is None:
+        yield Finding("no GPU: there is no nvidia-smi")
+        return
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    asked = subprocess.run(query, capture_output=True, text=True)
+    cards = "; ".join((asked.stdout or asked.stderr).strip().splitlines())
+    if asked.returncode != 0:
+        yield Finding(f"nvidia-smi fails: {cards}", "install NVIDIA's driver again, then restart")
         return
     if not _has_kernels():
         return
@@ -176,8 +189,10 @@ def check_gpu() -> Iterator[Finding]:
     yield Finding(f"{what}: {why_not or cards}", "update NVIDIA's driver" if why_not else "")
     code = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
     said = run(["-c", code])
-    fix = "pip install 'tensorflow[and-cuda]', in the version that is installed"
-    yield Finding(f"TensorFlow sees {said.last}", fix if said.last == "GPUs: 0" else "")
+    if said.is_well:
+        version = next(iter(_adapters.installed_tensorflow().values()), "")
+        fix = f"pip uninstall -y tensorflow-cpu; pip install 'tensorflow[and-cuda]=={version}'"
+        yield Finding(f"TensorFlow sees {said.last}", fix if said.last == "GPUs: 0" else "")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -201,11 +216,6 @@ class Said(NamedTuple):
         return self.status == 0
 
     @property
-    def signal(self) -> int:
-        """What ended it; 0 if it ended by itself."""
-        return max(-self.status, 0)
-
-    @property
     def last(self) -> str:
         """Its last line: a result, or what was raised."""
         return self.lines[-1] if self.lines else f"ended with status {self.status}"
@@ -226,7 +236,7 @@ def run(arguments: list[str], **environment: str) -> Said:
 def _has_kernels() -> bool:
     try:
         return _library.is_built()
-    except ImportError:  # by a wish that cannot be granted
+    except ImportError:  # GRADOPS_CPU_TARGET names what this machine does not run
         return False
 
 
@@ -236,22 +246,9 @@ def _fix_of_kernels(error: str) -> str:
     return "pip install --force-reinstall gradops, or pip install . in a checkout"
 
 
-def _flags() -> list[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ["avx"]  # not known: not the first thing to suspect
-    return text.split() if "flags" in text else ["avx"]
-
-
 def _processor() -> str:
-    known = [flag for flag in ("avx", "avx2", "avx512f", "avx512bw") if flag in _flags()]
-    return f"{platform.machine()}, {os.cpu_count()} cores, {' '.join(known)}"
-
-
-def _cards() -> str:
-    if shutil.which("nvidia-smi") is None:
-        return ""
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True)
-    return "; ".join(done.stdout.split("\n")).strip("; ") if done.returncode == 0 else ""
+    known = ""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text().split()
+        known = " ".join(flag for flag in ("avx", "avx2", "avx512f", "avx512bw") if flag in flags)
+    return f"{platform.machine()}, {os.cpu_count()} cores, {known}".rstrip(", ")

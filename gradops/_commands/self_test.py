@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,9 @@ def ops() -> None:
                     got = ways[way](*map(tf.constant, images), options)
                 _compare([x.numpy() for x in got], expected, tolerance, f"{way}, {options}")
         except (tf.errors.OpError, ValueError) as error:
-            if "gradops runs under XLA with" not in str(error):
+            # Of an adapter for an old TensorFlow, or of one that was built without XLA.
+            if not re.search("gradops runs under XLA with|No registered 'Gradops>", str(error)):
                 raise
-            print(f"{way} on {device}: not with TensorFlow {tf.__version__}")
+            print(f"{way} on {device}: not with this adapter for TensorFlow {tf.__version__}")
         else:
             print(f"{way} on {device}: as the oracle")

@@ -117,6 +117,6 @@ const bool kAreRegistered = [] {
 }  // namespace gradops::tf_ops
 
 // What this library was built for, in a form that Python finds in the file before it loads it
-// (gradops/_library.py).
+// (gradops/_adapters.py).
 extern "C" __attribute__((visibility("default"))) const char gradops_build_marker[];
 const char gradops_build_marker[] = "gradops-built-for-tensorflow:" GRADOPS_TF_BUILD_VERSION ";";
