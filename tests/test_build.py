@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -101,6 +102,19 @@ def test_the_extras_allow_what_was_built_for():
     assert {"cpu", "cuda", "demo", "test", "bench"} <= set(
         importlib.metadata.metadata("gradops").get_all("Provides-Extra")
     )
+
+
+def test_the_source_distribution_holds_the_tree(tmp_path):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    made = run("setup.py", "-q", "egg_info", "--egg-base", tmp_path, "sdist", "-d", tmp_path)
+    assert made.returncode == 0, made.stderr
+    (archive,) = tmp_path.glob("gradops-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    missing = {name for name in set(listed.stdout.split()) - names if (ROOT / name).exists()}
+    assert all(name.startswith(".") for name in missing), missing
 
 
 @pytest.mark.extended
