@@ -130,13 +130,21 @@ def test_images_of_another_dtype_are_an_error_that_names_it(dtype):
         _kernels.image_gradients_adjoint(np.zeros((2, 4, 5, 3, 2), dtype))
 
 
-def test_images_of_16_bits_are_taken_as_they_are_or_as_bits_with_their_dtype():
-    images = np.random.default_rng(7).normal(size=(2, *IMAGES.shape)).astype("float16")
-    wanted = _kernels.loss_memo(*images, ONES)
-    assert wanted[1].dtype == "float16"
-    found = _kernels.loss_memo(*images.view("uint16"), ONES, dtype="float16")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_images_are_taken_as_they_are_or_as_bits_with_their_dtype(dtype):
+    images = np.random.default_rng(7).normal(size=(2, *IMAGES.shape)).astype(dtype)
+    upstream = ONES.astype("float64" if dtype == "float64" else "float32")
+    wanted = _kernels.loss_memo(*images, upstream)
+    assert wanted[1].dtype == dtype
+    bits = f"uint{8 * images.itemsize}"
+    found = _kernels.loss_memo(*images.view(bits), upstream, dtype=dtype)
     np.testing.assert_array_equal(found[0], wanted[0])
-    np.testing.assert_array_equal(found[1].view("float16"), wanted[1])
+    assert found[1].dtype == bits
+    np.testing.assert_array_equal(found[1].view(dtype), wanted[1])
+
+
+def test_bits_need_their_dtype_and_its_size():
+    images = np.zeros((2, *IMAGES.shape), "float16")
     with pytest.raises(ValueError, match="y_true must be of dtype float32, got uint16"):
         _kernels.loss(images.view("uint16")[0], IMAGES)
     with pytest.raises(ValueError, match="y_true must be of dtype float64, got float32"):

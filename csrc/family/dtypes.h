@@ -49,6 +49,23 @@ inline const char* NameOf(Dtype dtype) {
   __builtin_unreachable();
 }
 
+/// NumPy's names of all dtypes, with commas between them.
+inline std::string DtypeNames() {
+  std::string names;
+#define GRADOPS_ADD_NAME(enumerator, S, name) \
+  names += std::string(names.empty() ? "" : ", ") + name;
+  GRADOPS_DTYPES(GRADOPS_ADD_NAME)
+#undef GRADOPS_ADD_NAME
+  return names;
+}
+
+/// The name of the unsigned integers that are as large as the elements of images of this dtype.
+inline std::string BitsNameOf(Dtype dtype) {
+  return VisitDtype(dtype, [](auto tag) {
+    return "uint" + std::to_string(8 * sizeof(typename decltype(tag)::Type));
+  });
+}
+
 /// The name of the dtype of losses, upstream gradients and weights.
 inline const char* ComputeNameOf(Dtype dtype) {
   return VisitDtype(dtype, [](auto tag) {

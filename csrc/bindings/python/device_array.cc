@@ -47,14 +47,14 @@ Sizes SizesOf(const py::object& tuple) {
   return {sizes.begin(), sizes.end()};
 }
 
+/// NumPy's name, which has bits where a typestr has bytes. Typestrs that no argument has are kept.
 std::string NameOfTypestr(const std::string& typestr) {
   if (typestr == "|b1") return "bool";
-  if (typestr == "<f2") return "float16";
   if (typestr == "<V2") return "bfloat16";  // as PyTorch and ml_dtypes have it
-  if (typestr == "<f4") return "float32";
-  if (typestr == "<f8") return "float64";
-  if (typestr == "<u2") return "uint16";
-  return typestr;
+  const std::string kind = typestr.substr(0, 2);
+  if (kind != "<f" && kind != "<u" && kind != "|u") return typestr;
+  const std::string bits = std::to_string(8 * std::stoll(typestr.substr(2)));
+  return (kind == "<f" ? "float" : "uint") + bits;
 }
 
 std::string NameOfDlType(DlDataType type) {

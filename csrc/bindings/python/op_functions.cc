@@ -79,7 +79,7 @@ class Arguments {
     for (const Array& input : inputs) CheckApart(argument, output, input);
     call.outputs.push_back(output.buffer);
   }
-  /// The dtype of an output for NumPy. It is uint16 where images of 16 bits are given as uint16.
+  /// The dtype of an output for NumPy. Where images are given as bits, so are the outputs.
   py::object DtypeOf(const Argument& argument) const {
     if (argument.dtype == DtypeRule::kImage) {
       return inputs[call.op->ImagesInput()].keeper.attr("dtype");
@@ -115,20 +115,16 @@ class Arguments {
     const Array& images = inputs[call.op->ImagesInput()];
     const std::string name = dtype_.is_none() ? images.dtype : py::str(dtype_).cast<std::string>();
     if (FindDtype(name, &call.dtype)) return;
-    std::string names;
-#define GRADOPS_ADD_NAME(enumerator, S, dtype_name) \
-  names += std::string(names.empty() ? "" : ", ") + dtype_name;
-    GRADOPS_DTYPES(GRADOPS_ADD_NAME)
-#undef GRADOPS_ADD_NAME
-    throw std::invalid_argument(images.name + " must be of dtype " + names + ", got " + name);
+    throw std::invalid_argument(images.name + " must be of dtype " + DtypeNames() + ", got " +
+                                name);
   }
   void CheckDtype(const Argument& argument, const Array& array) const {
     if (array.keeper.is_none()) return;
     const std::string wanted = argument.dtype == DtypeRule::kBool      ? "bool"
                                : argument.dtype == DtypeRule::kCompute ? ComputeNameOf(call.dtype)
                                                                        : NameOf(call.dtype);
-    const bool are_bits = argument.dtype == DtypeRule::kImage && array.dtype == "uint16" &&
-                          !dtype_.is_none() && wanted.find("16") != std::string::npos;
+    const bool are_bits = argument.dtype == DtypeRule::kImage && !dtype_.is_none() &&
+                          array.dtype == BitsNameOf(call.dtype);
     if (array.dtype == wanted || are_bits) return;
     throw std::invalid_argument(array.name + " must be of dtype " + wanted + ", got " +
                                 array.dtype);

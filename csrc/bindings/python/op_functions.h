@@ -9,8 +9,8 @@
 
 // Python functions for the ops of the table, with snake_case names: loss_grad(y_true, y_pred, memo,
 // expected, upstream, weights=weights, penalty="l2"). Inputs are given in the order of the table or
-// by name; weights, mask and options by name. None stands for an input that is not given. Images of
-// 16 bits may be given as uint16; `dtype` then says what they are.
+// by name; weights, mask and options by name. None stands for an input that is not given. Images
+// may be given as unsigned integers of the same size; `dtype` then says what they are.
 
 namespace gradops::python {
 

@@ -1,26 +1,33 @@
 #pragma once
 
+#include <string>
+
 #include "family/dtypes.h"
 #include "tensorflow/core/framework/types.h"
 
 namespace gradops::tf_ops {
 
+// TensorFlow reads NumPy's names of the dtypes; in an attribute, those without underscores.
+
 /// The attribute T of every op: the dtype of its images. In the order of the table.
-inline constexpr const char* kDtypeAttr = "T: {half, bfloat16, float, double}";
+inline std::string DtypeAttr() { return "T: {" + DtypeNames() + "}"; }
 /// The attribute of the dtype of losses, upstream gradients and weights.
 inline constexpr const char* kComputeAttr = "Tloss: {float, double}";
 
+inline ::tensorflow::DataType DataTypeOf(const char* name) {
+  ::tensorflow::DataType type = ::tensorflow::DT_INVALID;
+  ::tensorflow::DataTypeFromString(name, &type);
+  return type;
+}
+
+/// The dtype of images or losses, which the attributes above have restricted.
 inline Dtype DtypeOf(::tensorflow::DataType type) {
-  switch (type) {
-    case ::tensorflow::DT_HALF:
-      return Dtype::kFloat16;
-    case ::tensorflow::DT_BFLOAT16:
-      return Dtype::kBFloat16;
-    case ::tensorflow::DT_DOUBLE:
-      return Dtype::kFloat64;
-    default:
-      return Dtype::kFloat32;
-  }
+#define GRADOPS_RETURN_IF(enumerator, S, name)                       \
+  static const ::tensorflow::DataType enumerator = DataTypeOf(name); \
+  if (type == enumerator) return Dtype::enumerator;
+  GRADOPS_DTYPES(GRADOPS_RETURN_IF)
+#undef GRADOPS_RETURN_IF
+  __builtin_unreachable();
 }
 
 }  // namespace gradops::tf_ops

@@ -97,7 +97,7 @@ bool RegisterOps() {
   for (const Op& op : Ops()) {
     if (op.is_roofline) continue;
     ::tensorflow::register_op::OpDefBuilderWrapper builder(NameOf(op).c_str());
-    builder.Attr(kDtypeAttr);
+    builder.Attr(DtypeAttr());
     if (op.option_set == OptionSet::kLoss) builder.Attr(kComputeAttr);
     std::string doc = std::string(op.doc) + "\n\n";
     const auto describe = [&doc](const std::string& name, const std::string& text) {

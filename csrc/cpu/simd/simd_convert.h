@@ -157,6 +157,7 @@ template <class S>
 GRADOPS_FN void StreamNarrow(Simd<ComputeType<S>> a, S* to) {
   auto narrow = Narrow(a, to);
 #if defined(__x86_64__)
+  static_assert(sizeof(narrow) >= 8, "the sizes below");
   if constexpr (sizeof(narrow) == 8) _mm_stream_si64((long long*)to, (long long)narrow);
   if constexpr (sizeof(narrow) == 16) _mm_stream_si128((__m128i*)to, (__m128i)narrow);
 #if defined(__AVX2__)
