@@ -24,6 +24,8 @@ MaskLike: TypeAlias = tf.Tensor | tf.Variable | npt.ArrayLike
 
 #: The image dtypes of the kernels.
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+#: Those that are narrower than what they are computed in.
+NARROW = tuple(dtype for dtype in DTYPES if loss_dtype(dtype) != dtype)
 
 
 def inputs(

@@ -12,7 +12,6 @@ from gradops._inputs.leading import check_rank
 from gradops._keras import sample_weights
 from gradops._keras.legacy import NotOfLegacyKeras
 
-_HALVES = (tf.float16, tf.bfloat16)
 MASKS = ("finite",)
 
 
@@ -147,10 +146,10 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
 def images(
     y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both images in one dtype: theirs if both have the same 16-bit dtype, else `dtype`."""
+    """Both images in one dtype: theirs if both have the same narrow dtype, else `dtype`."""
     y_true, y_pred = convert.tensor("y_true", y_true), convert.tensor("y_pred", y_pred)
     check_rank("y_pred", y_pred)
-    if y_pred.dtype == y_true.dtype and y_pred.dtype in _HALVES:
+    if y_pred.dtype == y_true.dtype and y_pred.dtype in convert.NARROW:
         return y_true, y_pred
     return convert.real("y_true", y_true, dtype), convert.real("y_pred", y_pred, dtype)
 

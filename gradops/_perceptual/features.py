@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from gradops._inputs.convert import NARROW
 from gradops._inputs.tensors import shape_error, shape_text, with_assert
-
-_HALVES = (tf.float16, tf.bfloat16)
 
 
 class Features:
@@ -80,7 +79,7 @@ def frozen(function: Callable[..., Any], images: tf.Tensor, dtype: tf.DType) -> 
     """
     if not isinstance(function, keras.Layer):
         return function(tf.cast(images, dtype))
-    if images.dtype in _HALVES or not images.dtype.is_floating:
+    if images.dtype in NARROW or not images.dtype.is_floating:
         images = tf.cast(images, function.compute_dtype)  # Keras casts only wider floats
     stopped = [(variable, tf.stop_gradient(variable.value)) for variable in function.variables]
     with keras.StatelessScope(state_mapping=stopped):
