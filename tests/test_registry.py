@@ -5,6 +5,7 @@ import inspect
 import itertools
 import re
 
+import family_tools
 import numpy as np
 import pytest
 from tensorflow.python.framework import kernels as kernels_lib
@@ -122,6 +123,10 @@ def test_attributes_and_kernels_of_an_op_are_the_table(op):
         if kernel.device_type == "CPU"
     )
     assert not kernel.constraint
+
+
+def test_the_family_tests_draw_every_dtype():
+    assert set(family_tools.DTYPES) == {dtype.name for dtype in convert.DTYPES}
 
 
 @pytest.mark.parametrize("op", OPS)
