@@ -144,7 +144,7 @@ wheel: $(VENV)/.requirements-build $(VENV)/.requirements-wheel
 wheel-test: $(VENV)/.created
 	$(PY) build_support/wheel_matrix.py dist $(if $(TENSORFLOW),--tensorflow "$(TENSORFLOW)")
 
-# Wheels of all Pythons under all TensorFlows, which takes hours; python3.10 and so on are on PATH.
+# Wheels of all Pythons under all TensorFlows, which takes an hour or more; python3.10 and so on are on PATH.
 MATRIX_PYTHONS ?= 3.10 3.11 3.12 3.13
 matrix:
 	for version in $(MATRIX_PYTHONS); do \

@@ -97,7 +97,7 @@ gpu-sanitize-%: gpu-needs-sanitize
 		compute-sanitizer --tool $* --error-exitcode 9 $(FLAGS_$*) \
 		$(GPU_PYTEST) -m sanitize $(addprefix $(CURDIR)/,$(call marked,sanitize))
 
-# Of what ncu counts in a sweep, the lines that say what limits it.
+# Prints the lines that say what limits a sweep, of all that ncu counts.
 gpu-counters: $(COUNTED:%=gpu-counters-%)
 gpu-counters-%: gpu-needs-counters
 	$(STEP) $(GPU) counters-$* 100 ncu --set full --clock-control none -k regex:SweepKernel \

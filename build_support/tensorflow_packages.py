@@ -34,17 +34,13 @@ def _unpacked(version: str) -> Path | None:
 def _download(version: str) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            scratch,
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += [
+            f"--dest={scratch}",
+            "--only-binary=:all:",
+            "--implementation=cp",
+            f"--python-version={_PYTHON}",
         ]
-        command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={_PYTHON}"]
         command += [f"--abi=cp{_PYTHON}", *(f"--platform={name}" for name in _PLATFORMS)]
         if subprocess.run([*command, f"tensorflow-cpu=={version}.*"]).returncode != 0:
             raise SystemExit(f"gradops: pip cannot download tensorflow-cpu {version}, see above")

@@ -5,7 +5,7 @@
     wheel_matrix.py dist --python all --tensorflow all --write
                                                             all pairs, into docs/compatibility.md
 
-Of each pair: tests/wheel_smoke.py, then a part of the tests of the public functions. Environment
+Each pair runs tests/wheel_smoke.py and a part of the tests of the public functions. Environment
 and a copy of the tests are in a temporary folder, so nothing of the checkout is in reach.
 """
 

@@ -60,7 +60,8 @@ def built_for(gradops: str) -> list[Path]:
 
 def _build_name(gradops: str) -> str:
     """An adapter shares structures with the kernels: it is of no use to another build of them."""
-    head = KERNELS.read_bytes()[:4096]  # which has the build ID
+    with KERNELS.open("rb") as opened:
+        head = opened.read(4096)  # which has the build ID
     return f"gradops-{gradops}-{platform.machine()}-{zlib.crc32(head):08x}"
 
 

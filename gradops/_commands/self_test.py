@@ -79,7 +79,7 @@ def ops() -> None:
                     got = ways[way](*map(tf.constant, images), options)
                 _compare([x.numpy() for x in got], expected, tolerance, f"{way}, {options}")
         except (tf.errors.OpError, ValueError) as error:
-            # Of an adapter for an old TensorFlow, or of one that was built without XLA.
+            # An adapter for an old TensorFlow says the first, one built without XLA the second.
             if not re.search("gradops runs under XLA with|No registered 'Gradops>", str(error)):
                 raise
             print(f"{way} on {device}: not with this adapter for TensorFlow {tf.__version__}")
