@@ -24,6 +24,16 @@ struct CoarserGradient {
   DownsampleId downsample = DownsampleId::kStride;
 };
 
+/// One plane of the derivatives by the weights: the values of the residuals at each position times
+/// the scale of their axis, also where the weight is 0.
+template <class T>
+struct WeightsOutput {
+  T* plane = nullptr;        // null if they are not wanted
+  bool per_channel = false;  // else a pixel has the sum over its channels
+  bool adds = false;         // whether to add to what another plane has written
+  T scale_y = 0, scale_x = 0;
+};
+
 /// One plane of the gradients that a kernel writes, each null if it is not wanted, and their
 /// factors.
 template <class S>
@@ -34,6 +44,7 @@ struct GradientOutputs {
   CoarserGradient<ComputeType<S>> coarser_by_pred, coarser_by_true;
   bool read_soon = false;          // whether to keep the gradients in the caches
   ComputeType<S> pixel_scale = 0;  // adds pixel_scale * w sign(y_pred - y_true) to by_pred
+  WeightsOutput<ComputeType<S>> by_weights;
 };
 
 /// The sums of a unit: over residuals and, if the loss has a pixel term, over pixels.
@@ -82,6 +93,9 @@ struct KernelTable {
                      RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);
+  /// Adds to output.plane, at each position, the scale of each axis on which it counts.
+  void (*add_counted)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                      Counted counted, const WeightsOutput<T>& output);
   /// Writes one row of the next coarser level of a - b, or of a if b is null. a and b point to the
   /// first of the rows that it is made of.
   void (*coarser_row)(const S* a, const S* b, const CoarserShape& shape, T* out);

@@ -13,7 +13,14 @@ struct AxisSums {
 enum class Counted { kResiduals, kPixels };
 
 inline Counted CountedFor(NormalizerId normalizer) {
-  return normalizer == NormalizerId::kPixels ? Counted::kPixels : Counted::kResiduals;
+  const bool of_pixels =
+      normalizer == NormalizerId::kPixels || normalizer == NormalizerId::kPixelCount;
+  return of_pixels ? Counted::kPixels : Counted::kResiduals;
+}
+
+/// Whether a denominator adds up weights. If not, it is a number, whatever the weights are.
+inline bool SumsWeights(NormalizerId normalizer) {
+  return normalizer != NormalizerId::kResidualCount && normalizer != NormalizerId::kPixelCount;
 }
 
 /// The range in which the largest weight of an example must lie unless it is 0, so that products

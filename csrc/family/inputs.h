@@ -26,6 +26,12 @@ struct PixelMap {
   bool per_channel = false;
 };
 
+/// How many values an example has in the map.
+template <class T>
+int64_t ExampleSize(const PixelMap<T>& map, const ImageShape& shape) {
+  return map.per_channel ? shape.ExampleSize() : shape.height * shape.width;
+}
+
 /// The tensors that a loss is a function of. They need not be aligned.
 template <class S>
 struct LossInputs {

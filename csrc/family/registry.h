@@ -40,7 +40,10 @@
 #define GRADOPS_SCALES(ROW) ROW(kRaw, "raw") ROW(kUnit, "unit")
 // What the sum over the residuals is divided by (docs/design.md); "none" keeps one sum per axis.
 #define GRADOPS_NORMALIZERS(ROW) \
-  ROW(kResiduals, "residuals") ROW(kPixels, "pixels") ROW(kBatch, "batch") ROW(kNone, "none")
+  ROW(kResiduals, "residuals")   \
+  ROW(kPixels, "pixels")         \
+  ROW(kBatch, "batch")           \
+  ROW(kNone, "none") ROW(kResidualCount, "residual_count") ROW(kPixelCount, "pixel_count")
 #define GRADOPS_DATA_FORMATS(ROW) \
   ROW(kChannelsLast, "channels_last") ROW(kChannelsFirst, "channels_first")
 // How a level of a loss over several scales is made from the one before: every second row and

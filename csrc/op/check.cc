@@ -77,6 +77,7 @@ class Checker {
 
   std::string CheckInput(const Argument& argument, const Sizes& shape) {
     if (argument.shape == ShapeRule::kLosses) return CheckLosses(argument, shape);
+    if (argument.shape == ShapeRule::kCounts) return CheckCounts(argument, shape);
     const std::string error = CheckRank(argument, shape);
     if (!error.empty()) return error;
     if (argument.shape == ShapeRule::kMap) return CheckMap(argument, shape);
@@ -110,6 +111,14 @@ class Checker {
     if (shape.empty() || Merge(shape, &losses)) return "";
     return std::string(argument.name) + " must be a scalar or have the shape of the loss, " +
            expected + ", got " + ShapeText(shape);
+  }
+
+  std::string CheckCounts(const Argument& argument, const Sizes& shape) const {
+    Sizes counts = {images_[0], ResidualsOf(options_.response)};
+    const std::string expected = ShapeText(counts);
+    if (Merge(shape, &counts)) return "";
+    return std::string(argument.name) + " must have the shape of the counts, " + expected +
+           ", got " + ShapeText(shape);
   }
 
   /// Checks that stencil and border are defined for images of this size.
@@ -174,6 +183,8 @@ Sizes OutputSizes(const Argument& output, const OpCall& call) {
       return {images[0], residuals};
     case ShapeRule::kSums:
       return {kSums};
+    case ShapeRule::kMap:
+      return call.inputs[call.op->IndexOf(call.op->inputs, "weights")].sizes;
     default:
       return images;
   }

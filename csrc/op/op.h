@@ -25,7 +25,7 @@ enum class DtypeRule { kImage, kCompute, kBool };
 enum class ShapeRule {
   kImages,     // [B, H, W, C]
   kGradients,  // [B, H, W, C, 2]
-  kMap,        // [B, H, W, 1] or [B, H, W, C]
+  kMap,        // [B, H, W, 1] or [B, H, W, C]; an output has the shape of the weights
   kLosses,     // [B] or, for normalizer "none", [B, residuals]; an input may also be a scalar
   kCounts,     // [B, residuals]
   kSums,       // [kSums]

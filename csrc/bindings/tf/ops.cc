@@ -42,8 +42,9 @@ Status ImagesOf(const Op& op, const std::vector<KnownShape>& shapes, InferenceCo
   return absl::OkStatus();
 }
 
-Status SetOutput(const Argument& output, const LossOptions& options, ShapeHandle images, int index,
+Status SetOutput(const Op& op, const LossOptions& options, ShapeHandle images, int index,
                  InferenceContext* c) {
+  const Argument& output = op.outputs[index];
   const DimensionHandle batch = c->Dim(images, 0);
   const ShapeHandle by_axis = c->Matrix(batch, ResidualsOf(options.response));
   ShapeHandle shape = images;
@@ -51,6 +52,8 @@ Status SetOutput(const Argument& output, const LossOptions& options, ShapeHandle
   if (*output.wanted_by != '\0') TF_RETURN_IF_ERROR(c->GetAttr(output.wanted_by, &is_wanted));
   if (!is_wanted) {
     shape = c->Vector(0);
+  } else if (output.shape == ShapeRule::kMap) {
+    shape = c->input(static_cast<int>(op.IndexOf(op.inputs, "weights")));
   } else if (output.shape == ShapeRule::kGradients) {
     TF_RETURN_IF_ERROR(c->Concatenate(images, c->Vector(2), &shape));
   } else if (output.shape == ShapeRule::kCounts) {
@@ -71,7 +74,7 @@ Status InferShapes(const Op& op, InferenceContext* c) {
   ShapeHandle images;
   TF_RETURN_IF_ERROR(ImagesOf(op, shapes, c, &images));
   for (int i = 0; i < c->num_outputs(); ++i) {
-    TF_RETURN_IF_ERROR(SetOutput(op.outputs[i], options, images, i, c));
+    TF_RETURN_IF_ERROR(SetOutput(op, options, images, i, c));
   }
   return absl::OkStatus();
 }
@@ -111,7 +114,7 @@ bool RegisterOps() {
       builder.Output(Spec(output));
       describe(output.name, output.doc);
       if (*output.wanted_by == '\0') continue;
-      builder.Attr(std::string(output.wanted_by) + ": bool");
+      builder.Attr(std::string(output.wanted_by) + ": bool = false");
       describe(output.wanted_by, std::string("Whether ") + output.name + " is computed.");
     }
     for (const Option* option : op.Options()) {

@@ -74,11 +74,26 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted
   return AddCounts<ComputeType<S>>(units, by_unit.data(), 1, times, by_example);
 }
 
-/// The weights of what counts in each example, by axis. Returns "" or what is wrong with the
-/// weights.
+/// Returns "" or what is wrong with the weights, which may be absent.
 template <class S>
-std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
+std::string CheckWeights(const KernelParams& params, LossInputs<S> inputs,
+                         const ParallelFor& parallel_for) {
+  if (inputs.weights.data == nullptr) return "";
+  inputs.mask = {};
+  std::vector<AxisSums> sums(params.shape.batch, AxisSums{0, 0});
+  return CountUnits(params, inputs, Counted::kPixels, parallel_for, &sums);
+}
+
+/// What counts in each example, by axis: the weights or, if the normalizer does not add them up,
+/// the number. Returns "" or what is wrong with the weights.
+template <class S>
+std::string CountExamples(const KernelParams& params, LossInputs<S> inputs, Counted counted,
                           const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
+  if (!SumsWeights(params.normalizer)) {
+    const std::string error = CheckWeights(params, inputs, parallel_for);
+    if (!error.empty()) return error;
+    inputs.weights = {};
+  }
   const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
   by_example->assign(params.shape.batch, has_maps ? AxisSums{0, 0} : CountByShape(params, counted));
   return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";

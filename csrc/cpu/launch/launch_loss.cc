@@ -1,12 +1,9 @@
 // The launchers of the loss ops.
 
-#include <cstring>
 #include <vector>
 
-#include "cpu/launch/denominators.h"
-#include "cpu/launch/launch_levels.h"
+#include "cpu/launch/launch_sweep.h"
 #include "cpu/launch/targets.h"
-#include "cpu/launch/units.h"
 #include "family/counts.h"
 #include "family/memo.h"
 #include "op/launch.h"
@@ -15,108 +12,70 @@ namespace gradops::cpu {
 namespace {
 
 template <class S>
-GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double denominator,
-                           PerExample<ComputeType<S>> upstream, S* by_pred, S* by_true) {
-  const int last_axis = AxesOf(params) - 1;
-  return {by_pred,
-          by_true,
-          GradientScale(params, upstream.At(example, 0), denominator),
-          GradientScale(params, upstream.At(example, last_axis), denominator),
-          {},
-          {},
-          false,
-          0};
-}
-
-/// Writes rows of zeros: the gradient of an example in which nothing counts. Does nothing if
-/// `plane` is null.
-template <class S>
-void WriteZeros(const KernelParams& params, RowRange rows, S* plane) {
-  if (plane == nullptr) return;
-  const int64_t row_size = params.shape.RowSize();
-  std::memset(static_cast<void*>(plane + rows.begin * row_size), 0,
-              (rows.end - rows.begin) * row_size * sizeof(S));
-}
-
-/// Adds up the units of each example and divides. Where nothing counts the loss is 0.
-template <class T>
-void WriteLosses(const KernelParams& params, const Units& units, const std::vector<AxisSums>& sums,
-                 const std::vector<double>& denominators, T* losses) {
-  const int axes = AxesOf(params);
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    AxisSums sum{0, 0};
-    for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
-      sum.y += sums[example * units.per_example + i].y;
-      sum.x += sums[example * units.per_example + i].x;
-    }
-    WriteLoss(sum, denominators[example], axes, losses + example * axes);
-  }
-}
-
-/// Finds losses and, if `by_pred` is not null, upstream_b * dloss_b / dy_pred in the same sweep.
-/// With a vector, the losses are <vector_b, dloss_b / dy_pred>, and by_pred and by_true are their
-/// derivatives times upstream_b. `losses` and `by_true` may be null.
-template <class S>
-std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
-                        PerExample<ComputeType<S>> upstream, ComputeType<S>* losses, S* by_pred,
-                        S* by_true, const ParallelFor& parallel_for) {
-  if (!params.levels.IsSingleTerm()) {
-    return LaunchLevels(params, inputs, vector, upstream, losses, by_pred, by_true, parallel_for);
-  }
-  std::vector<double> denominators;
-  const std::string error =
-      FindDenominators(params, inputs, CountedFor(params.normalizer), parallel_for, &denominators);
-  if (!error.empty()) return error;
-  const KernelTable<S>& kernels = ActiveTarget().Of<S>();
-  const Units units(params.shape);
-  std::vector<AxisSums> sums(units.count, AxisSums{0, 0});
-  parallel_for(units.count, [&](int64_t unit) {
-    const int64_t example = units.Example(unit), offset = units.Offset(unit);
-    const RowRange rows = units.Rows(unit);
-    S* const pred_plane = OffsetIfGiven(by_pred, offset);
-    S* const true_plane = OffsetIfGiven(by_true, offset);
-    if (!(denominators[example] > 0)) {
-      WriteZeros(params, rows, pred_plane);
-      WriteZeros(params, rows, true_plane);
-      return;
-    }
-    const LossInputs<S> of_unit = InputsOfUnit(inputs, params.shape, units, unit);
-    const GradientOutputs<S> outputs =
-        by_pred == nullptr
-            ? GradientOutputs<S>()
-            : Outputs(params, example, denominators[example], upstream, pred_plane, true_plane);
-    sums[unit] =
-        (vector == nullptr ? kernels.loss(params, of_unit, rows, outputs)
-                           : kernels.second(params, of_unit, vector + offset, rows, outputs))
-            .residuals;
-  });
-  if (losses != nullptr) WriteLosses(params, units, sums, denominators, losses);
-  return "";
-}
-
-template <class S>
 std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
   const S* const no_vector = nullptr;
-  S* const no_gradient = nullptr;
-  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, {},
-                     call.Output<ComputeType<S>>("loss"), no_gradient, no_gradient, parallel_for);
+  SweepOutputs<S> outputs;
+  outputs.losses = call.Output<ComputeType<S>>("loss");
+  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, {}, outputs, parallel_for);
 }
 
 template <class S>
 std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
   const S* const no_vector = nullptr;
-  S* const no_gradient = nullptr;
+  SweepOutputs<S> outputs;
+  outputs.losses = call.Output<T>("loss");
+  outputs.by_pred = call.Output<S>("memo");
+  outputs.by_weights = call.Output<T>("weights_memo");
   return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
-                     call.Output<T>("loss"), call.Output<S>("memo"), no_gradient, parallel_for);
+                     outputs, parallel_for);
 }
 
 template <class S>
 std::string LossGradGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
+  const SweepOutputs<S> outputs = {call.Output<T>("by_upstream"), call.Output<S>("by_pred"),
+                                   call.Output<S>("by_true"), call.Output<T>("by_weights")};
   return LaunchSweep(call.Params(), call.Inputs<S>(), call.Input<S>("vector"),
-                     call.PerLoss<T>("upstream"), call.Output<T>("by_upstream"),
-                     call.Output<S>("by_pred"), call.Output<S>("by_true"), parallel_for);
+                     call.PerLoss<T>("upstream"), outputs, parallel_for);
+}
+
+/// Copies or scales a memo of the derivatives by the weights if that is right for all examples;
+/// otherwise finds them again.
+template <class S>
+std::string LossWeightsGradOf(const OpCall& call, const ParallelFor& parallel_for) {
+  using T = ComputeType<S>;
+  const KernelParams params = call.Params();
+  const T* const memo = call.Input<T>("weights_memo");
+  T* const by_weights = call.Output<T>("by_weights");
+  if (by_weights == nullptr) return "weights must be given, got none";
+  const PerExample<T> expected = call.PerLoss<T>("expected"),
+                      upstream = call.PerLoss<T>("upstream");
+  const auto use_of = [&](int64_t example) {
+    return HowToUseMemo<T>(AxesOf(params), example, expected, upstream);
+  };
+  bool recomputes = memo == nullptr;
+  for (int64_t example = 0; example < params.shape.batch && !recomputes; ++example) {
+    const MemoUse use = use_of(example);
+    // With normalizer "batch" the upstream gradient of each example is in the memo of all.
+    recomputes = use == MemoUse::kRecompute ||
+                 (use == MemoUse::kScale && params.normalizer == NormalizerId::kBatch);
+  }
+  if (recomputes) {
+    const S* const no_vector = nullptr;
+    SweepOutputs<S> outputs;
+    outputs.by_weights = by_weights;
+    return LaunchSweep(params, call.Inputs<S>(), no_vector, upstream, outputs, parallel_for);
+  }
+  const int64_t size = ExampleSize(call.Inputs<S>().weights, params.shape);
+  parallel_for(params.shape.batch, [&](int64_t example) {
+    const MemoUse use = use_of(example);
+    if (use == MemoUse::kCopy && memo == by_weights) return;
+    ActiveTarget().Of<T>().scale(memo + example * size,
+                                 MemoFactor(use, example, expected, upstream),
+                                 by_weights + example * size, size);
+  });
+  return "";
 }
 
 /// Finds the gradient in the cheapest way that is right for each example (family/memo.h): copies
@@ -140,10 +99,9 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   }
   if (recomputes && !params.levels.IsSingleTerm()) {
     const S* const no_vector = nullptr;
-    T* const no_losses = nullptr;
-    S* const no_gradient = nullptr;
-    return LaunchLevels(params, inputs, no_vector, upstream, no_losses, gradient, no_gradient,
-                        parallel_for);
+    SweepOutputs<S> outputs;
+    outputs.by_pred = gradient;
+    return LaunchLevels(params, inputs, no_vector, upstream, outputs, parallel_for);
   }
   std::vector<double> denominators;
   if (recomputes) {
@@ -191,11 +149,36 @@ std::string LossCountsOf(const OpCall& call, const ParallelFor& parallel_for) {
   return "";
 }
 
+template <class S>
+std::string LossCountsGradOf(const OpCall& call, const ParallelFor& parallel_for) {
+  using T = ComputeType<S>;
+  const KernelParams params = call.Params();
+  const std::vector<KernelParams> one_level = {params};
+  const LossInputs<S> inputs = call.Inputs<S>();
+  const int residuals = ResidualsOf(params.response);
+  const T* const upstream = call.Input<T>("upstream");
+  T* const by_weights = call.Output<T>("by_weights");
+  if (by_weights == nullptr) return "weights must be given, got none";
+  const Units units(params.shape);
+  const WeightMaps<S> weight_maps(one_level, inputs, units, by_weights);
+  ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {
+    const RowRange rows = units.Rows(unit);
+    const T* const of_example = upstream + units.Example(unit) * residuals;
+    weight_maps.Clear(0, unit, rows);
+    ActiveTarget().Of<S>().add_counted(
+        params, InputsOfUnit(inputs, params.shape, units, unit), rows, Counted::kResiduals,
+        weight_maps.Output(0, unit, of_example[0], residuals == 1 ? T(0) : of_example[1]));
+  });
+  return "";
+}
+
 GRADOPS_DEFINE_LAUNCHER(Loss, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossMemo, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossWeightsGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossGradGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossCounts, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossCountsGrad, ParallelFor)
 
 }  // namespace
 }  // namespace gradops::cpu

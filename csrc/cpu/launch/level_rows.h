@@ -28,26 +28,48 @@ ComputeType<S> PixelDifference(const ImageShape& shape, const LossInputs<S>& inp
   return inputs.y_true == nullptr ? pred : pred - math::Widen(inputs.y_true[at]);
 }
 
+/// |d| or, with a vector, vector * sign(d) at position x of row `row`.
+template <class S>
+ComputeType<S> PixelValue(const ImageShape& shape, const LossInputs<S>& inputs, const S* vector,
+                          int64_t row, int64_t x) {
+  const math::L1Penalty rho(0);
+  const ComputeType<S> d = PixelDifference(shape, inputs, row, x);
+  return vector == nullptr ? rho.Value(d)
+                           : math::Widen(vector[row * shape.RowSize() + x]) * rho.Slope(d);
+}
+
 /// The sum of w |d| over rows or, with a vector, of <vector, w sign(d)>.
 template <class S>
 double SumPixels(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                  RowRange rows) {
-  using T = ComputeType<S>;
-  const math::L1Penalty rho(0);
   const ImageShape& shape = params.shape;
   double sum = 0;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     for (int64_t x = 0; x < shape.RowSize(); ++x) {
-      const T weight = PixelWeight(shape, inputs, row, x);
+      const ComputeType<S> weight = PixelWeight(shape, inputs, row, x);
       if (!(weight > 0)) continue;
-      const T d = PixelDifference(shape, inputs, row, x);
-      const T value = vector == nullptr
-                          ? rho.Value(d)
-                          : math::Widen(vector[row * shape.RowSize() + x]) * rho.Slope(d);
-      sum += static_cast<double>(weight * value);
+      sum += static_cast<double>(weight * PixelValue(shape, inputs, vector, row, x));
     }
   }
   return sum;
+}
+
+/// Adds scale times the derivatives of SumPixels by the weights, if the output is wanted.
+template <class S>
+void AddPixelsByWeight(const KernelParams& params, LossInputs<S> inputs, const S* vector,
+                       RowRange rows, ComputeType<S> scale,
+                       const WeightsOutput<ComputeType<S>>& output) {
+  if (output.plane == nullptr) return;
+  const ImageShape& shape = params.shape;
+  inputs.weights = {};
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t x = 0; x < shape.RowSize(); ++x) {
+      if (PixelWeight(shape, inputs, row, x) == 0) continue;  // invalid
+      const int64_t at =
+          output.per_channel ? row * shape.RowSize() + x : row * shape.width + x / shape.channels;
+      output.plane[at] += scale * PixelValue(shape, inputs, vector, row, x);
+    }
+  }
 }
 
 /// Writes rows of a plane of the gradient: the next level's part and, if `inputs` is not null,

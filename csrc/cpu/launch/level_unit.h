@@ -49,8 +49,8 @@ class LevelUnit {
     T *by_pred = nullptr, *by_true = nullptr;
   };
 
-  /// `inputs` and `vector` (may be null) are those of the unit's plane; `gradients`: how many of
-  /// by_pred and by_true are wanted.
+  /// `inputs` and `vector` (may be null) are those of the unit's plane. Without images, only the
+  /// levels of the maps are made. `gradients`: how many of by_pred and by_true are wanted.
   LevelUnit(const std::vector<KernelParams>& levels, const LossInputs<S>& inputs, const S* vector,
             RowRange rows, int gradients)
       : params_(levels), levels_(levels.size()) {
@@ -67,8 +67,10 @@ class LevelUnit {
                     next += size;
                   });
     const LossInputs<S> images = inputs;
-    Fill(images.y_pred, difference ? images.y_true : nullptr,
-         [](Level& level) { return &level.inputs.y_pred; });
+    if (images.y_pred != nullptr) {
+      Fill(images.y_pred, difference ? images.y_true : nullptr,
+           [](Level& level) { return &level.inputs.y_pred; });
+    }
     if (!difference && inputs.y_true != nullptr) {
       Fill(images.y_true, static_cast<const S*>(nullptr),
            [](Level& level) { return &level.inputs.y_true; });
@@ -116,7 +118,7 @@ class LevelUnit {
         const size_t bytes = rows * row_size * sizeof(**plane) + kSlack;
         visit(plane, (bytes + 63) / 64 * 64, row_size, level.there.begin);
       };
-      add(&level.inputs.y_pred, shape.RowSize());
+      if (inputs.y_pred != nullptr) add(&level.inputs.y_pred, shape.RowSize());
       if (!difference && inputs.y_true != nullptr) add(&level.inputs.y_true, shape.RowSize());
       if (has_vector) add(&level.vector, shape.RowSize());
       if (gradients > 0) add(&level.by_pred, shape.RowSize());

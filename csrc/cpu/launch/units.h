@@ -31,6 +31,9 @@ struct Units {
   int64_t Example(int64_t unit) const { return unit / per_example; }
   /// The index of the unit's plane among all planes of the batch.
   int64_t Plane(int64_t unit) const { return unit / per_plane; }
+  int64_t PlanesPerExample() const { return per_example / per_plane; }
+  /// The index of the unit's plane among those of its example.
+  int64_t PlaneInExample(int64_t unit) const { return Plane(unit) % PlanesPerExample(); }
   /// Where the unit's plane begins in the images.
   int64_t Offset(int64_t unit) const { return Plane(unit) * plane_size; }
   RowRange Rows(int64_t unit) const {
@@ -54,7 +57,7 @@ template <class S>
 LossInputs<S> InputsOfUnit(const LossInputs<S>& inputs, const ImageShape& shape, const Units& units,
                            int64_t unit) {
   const int64_t offset = units.Offset(unit);
-  return {OffsetIfGiven(inputs.y_true, offset), inputs.y_pred + offset,
+  return {OffsetIfGiven(inputs.y_true, offset), OffsetIfGiven(inputs.y_pred, offset),
           MapOfUnit(inputs.weights, shape, units, unit),
           MapOfUnit(inputs.mask, shape, units, unit)};
 }

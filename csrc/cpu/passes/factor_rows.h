@@ -22,7 +22,7 @@ class FactorRows {
 
  public:
   /// Row buffers that this takes.
-  static constexpr int64_t kRows = kRowsOfBytes + 1 + kGroupRows;
+  static constexpr int64_t kRows = kRowsOfBytes + 1 + 2 * kGroupRows;
 
   template <class S>
   FactorRows(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
@@ -35,10 +35,12 @@ class FactorRows {
         maps_(tile),
         step_(maps_.Step(mask_)),
         joint_(ResidualsOf(params.response) == 1),
-        drops_(MayDrop(params, inputs)) {
-    const int64_t stride = memory->Stride(), byte_stride = ByteRowStride(stride);
+        drops_(MayDrop(params, inputs)),
+        stride_(memory->Stride()) {
+    const int64_t byte_stride = ByteRowStride(stride_);
     weight_map_ = memory->Take(1);
     weight_rows_ = memory->Take(kGroupRows);
+    by_weight_rows_ = memory->Take(kGroupRows);
     auto* bytes = reinterpret_cast<uint8_t*>(memory->Take(kRowsOfBytes));
     const auto take = [&](int64_t rows) {
       return std::exchange(bytes, bytes + rows * byte_stride);
@@ -52,8 +54,8 @@ class FactorRows {
     x_rows_ = joint_ ? y_rows_ : take(kGroupRows);
     std::memset(y_rows_, 1, byte_stride);
     std::memset(x_rows_, 1, byte_stride);
-    for (int64_t x = 0; x < stride; ++x) weight_rows_[x] = 1;
-    first_ = {weight_rows_, y_rows_, x_rows_, weights_.data == nullptr ? 0 : stride,
+    for (int64_t x = 0; x < stride_; ++x) weight_rows_[x] = 1;
+    first_ = {weight_rows_, y_rows_, x_rows_, weights_.data == nullptr ? 0 : stride_,
               drops_ ? byte_stride : 0};
   }
 
@@ -134,6 +136,8 @@ class FactorRows {
   }
   /// The factors that Find found for the i-th row of the group.
   FactorRow<T> Row(int64_t i) const { return first_.Row(i); }
+  /// The buffer of the derivatives by the weights of the i-th row of the group.
+  T* ByWeight(int64_t i) const { return by_weight_rows_ + i * stride_; }
   /// Rows row .. row + count - 1 of the weights, to be prefetched.
   MapAhead WeightsAhead(int64_t row, int64_t count) const {
     return weights_.data == nullptr ? MapAhead() : maps_.Ahead(weights_, row, count);
@@ -250,7 +254,8 @@ class FactorRows {
   // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
   uint8_t *y_map_, *x_map_, *y_rows_, *x_rows_;
-  T *weight_map_, *weight_rows_;
+  T *weight_map_, *weight_rows_, *by_weight_rows_;
+  const int64_t stride_;  // of the row buffers
   FactorRow<T> first_;
 };
 

@@ -51,6 +51,29 @@ struct FactorRow {
     return {Select(weighted & AreSet<T>(y + at), weights * values.y, zero),
             Select(weighted & AreSet<T>(x + at), weights * values.x, zero)};
   }
+  /// The derivatives of the sum of scale * (values times their weights) by the weights: also where
+  /// a weight is 0.
+  GRADOPS_FN Simd<T> ByWeight(int64_t at, math::Gradient<Simd<T>> values,
+                              math::Gradient<T> scale) const {
+    const Simd<T> zero(0);
+    return Select(AreSet<T>(y + at), Simd<T>(scale.y) * values.y, zero) +
+           Select(AreSet<T>(x + at), Simd<T>(scale.x) * values.x, zero);
+  }
+};
+
+/// A row of derivatives by the weights, or nothing if they are not wanted.
+template <class T>
+struct ByWeightRow {
+  T* row = nullptr;
+  math::Gradient<T> scale = {};  // of the values of each axis
+
+  /// Whether they are wanted. The compiler cannot see that this is the same in a whole loop, of
+  /// which it would make two otherwise.
+  GRADOPS_FN bool IsWanted() const {
+    T* pointer = row;
+    asm volatile("" : "+r"(pointer));
+    return pointer != nullptr;
+  }
 };
 
 /// One row of everything between the horizontal passes.
@@ -62,6 +85,7 @@ struct ResidualRow {
   GradientRow<T> pred, target, vector;
   FactorRow<T> factor;
   GradientRow<T> slopes, true_slopes;  // outputs; true_slopes may be null
+  ByWeightRow<T> by_weight;            // output, if there are factors
 };
 
 template <class T>

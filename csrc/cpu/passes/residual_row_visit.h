@@ -20,16 +20,23 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
       if constexpr (kWeighted) return row.factor.Weighted(x, values);
       return values;
     };
+    const auto add = [&](G values) GRADOPS_LAMBDA {
+      sum = sum + row.summed.Mask(x, weigh(values));
+      if constexpr (kWeighted) {
+        if (!row.by_weight.IsWanted()) return;
+        row.factor.ByWeight(x, values, row.by_weight.scale).Store(row.by_weight.row + x);
+      }
+    };
     const G pred = row.pred.Load(x);
     const G target = Response::kDifference ? pred : row.target.Load(x);
     if constexpr (kOrder == Order::kSecond) {
       const G vector = row.vector.Load(x), slopes = response.Slopes(rho, pred, target);
-      sum = sum + row.summed.Mask(x, weigh({slopes.y * vector.y, slopes.x * vector.x}));
+      add({slopes.y * vector.y, slopes.x * vector.x});
       const auto second = response.Second(rho, pred, target, vector);
       row.slopes.Store(x, weigh(second.by_pred));
       if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));
     } else {
-      sum = sum + row.summed.Mask(x, weigh(response.Values(rho, pred, target)));
+      add(response.Values(rho, pred, target));
       if constexpr (kOrder == Order::kSlope) {
         row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
       }

@@ -33,6 +33,7 @@ struct RowGroup {
   FactorRow<T> factor;             // the first of four rows
   GradientRow<T> slopes;           // in: rows r - 2, r - 1; out: rows r + 2, r + 3
   T *a, *b;                        // out: adjoint rows r - 1 .. r + 2
+  ByWeightRow<T> by_weight;        // out: the first of four rows, kGroupStride apart
   RowsAhead ahead;                 // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
   MapAhead weights_ahead;          // four rows are prefetched
 };

@@ -96,8 +96,14 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           if constexpr (kWeighted) return factor.Weighted(x, values);
           return values;
         };
-        const G values = weigh(response.Values(rho, pred_gradient, target_gradient));
-        if (i >= group.count_begin && i < group.count_end) total = total + values;
+        const G values = response.Values(rho, pred_gradient, target_gradient);
+        if (i >= group.count_begin && i < group.count_end) total = total + weigh(values);
+        if constexpr (kWeighted) {
+          if (group.by_weight.IsWanted()) {
+            factor.ByWeight(x, values, group.by_weight.scale)
+                .Store(group.by_weight.row + i * kRow + x);
+          }
+        }
         if constexpr (kSlopes) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
           SmoothValues(taps, slopes_before.x, slopes_here.x, slopes.x)

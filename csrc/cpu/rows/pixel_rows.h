@@ -12,11 +12,13 @@ template <class T>
 struct PixelRow {
   int64_t size;
   SummedPositions<T> summed;
-  const T *pred, *target;      // rows of the images; if target is null, pred is the difference
-  const T* vector = nullptr;   // second order only
-  const FactorRow<T>* factor;  // only its weights and .y are used; null: every weight is 1
-  T scale = 0;                 // of the slopes
-  T* slopes = nullptr;         // output, if not null: scale w sign(d)
+  const T *pred, *target = nullptr;  // rows of the images; without target, of the difference
+  const T* vector = nullptr;         // second order only
+  const FactorRow<T>* factor =
+      nullptr;             // only its weights and .y are used; null: every weight is 1
+  T scale = 0;             // of the outputs
+  T* slopes = nullptr;     // output, if not null: scale w sign(d)
+  T* by_weight = nullptr;  // output, if not null: scale * (what is summed) / w
 };
 
 /// The sums of w |d| or, in second order, of <vector, w sign(d)>.
@@ -50,6 +52,9 @@ class PixelSums {
         if (row.vector != nullptr) value = Simd<T>::Load(row.vector + x) * rho.Slope(d);
         sum = sum + row.summed.Mask(x, {weigh(x, value), zero});
         if (row.slopes != nullptr) weigh(x, scale * rho.Slope(d)).Store(row.slopes + x);
+        if (row.by_weight != nullptr) {
+          row.factor->ByWeight(x, {value, zero}, {row.scale, 0}).Store(row.by_weight + x);
+        }
       });
     }
     sums_.Add(lanes);

@@ -6,6 +6,7 @@
 #include "cpu/passes/byte_rows.h"
 #include "cpu/passes/factor_rows.h"
 #include "cpu/passes/row_sums.h"
+#include "cpu/rows/map_output.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -94,40 +95,72 @@ Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange ro
   return counts;
 }
 
+/// Calls visit(row, factors of the row) for the rows of a tile. `factors` must be new.
+template <class T, class Visit>
+void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange rows, Counted counted,
+                      FactorRows<T>* factors, Visit&& visit) {
+  factors->SetFirst(rows.begin);
+  const int64_t height = tile.shape.height;
+  const bool wraps = math::Wraps(params.stencil, params.border, height);
+  const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
+  int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    if (counted == Counted::kPixels) {
+      visit(row, factors->FindPixels(row));
+      continue;
+    }
+    while (loaded < math::Min(row + 2, end)) {
+      const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded);
+      factors->Load(loaded, count, tile.column_begin, tile.column_end);
+      loaded += count;
+    }
+    visit(row, factors->Find(row, 0));
+  }
+}
+
 template <class S>
 Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
                  RowRange rows, Counted counted) {
   using T = ComputeType<S>;
   RowAllocator<T> memory(FactorRows<T>::kRows);
   FactorRows<T> factors(params, tile, inputs, &memory);
-  factors.SetFirst(rows.begin);
   const PositionRange own = tile.OwnPositions();
-  const int64_t height = tile.shape.height;
-  const bool wraps = math::Wraps(params.stencil, params.border, height);
-  const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
-  int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
   WeightSums<T> weights;
   AxisSums set{0, 0};
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
-    FactorRow<T> factor;
-    if (counted == Counted::kPixels) {
-      factor = factors.FindPixels(row);
-    } else {
-      while (loaded < math::Min(row + 2, end)) {
-        const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded);
-        factors.Load(loaded, count, tile.column_begin, tile.column_end);
-        loaded += count;
-      }
-      factor = factors.Find(row, 0);
-    }
-    if (inputs.weights.data != nullptr) {
-      weights.Add(factor, own, factors.WeightsAhead(row + kGroupRows, 1));
-    } else {
-      set.y += static_cast<double>(CountSet(factor.y + own.begin, own.end - own.begin));
-      set.x += static_cast<double>(CountSet(factor.x + own.begin, own.end - own.begin));
-    }
-  }
+  ForEachFactorRow(params, tile, rows, counted, &factors,
+                   [&](int64_t row, const FactorRow<T>& factor) {
+                     if (inputs.weights.data != nullptr) {
+                       weights.Add(factor, own, factors.WeightsAhead(row + kGroupRows, 1));
+                     } else {
+                       const int64_t size = own.end - own.begin;
+                       set.y += static_cast<double>(CountSet(factor.y + own.begin, size));
+                       set.x += static_cast<double>(CountSet(factor.x + own.begin, size));
+                     }
+                   });
   return inputs.weights.data != nullptr ? weights.Total() : Counts{set};
+}
+
+/// KernelTable::add_counted.
+template <class S>
+void AddCountedUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
+                    Counted counted, const WeightsOutput<ComputeType<S>>& output) {
+  using T = ComputeType<S>;
+  LossInputs<S> without_weights = inputs;
+  without_weights.weights = {};
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    RowAllocator<T> memory(FactorRows<T>::kRows);
+    FactorRows<T> factors(params, tile, without_weights, &memory);
+    const MapOutput<T> map(tile, output);
+    T* const scales = factors.ByWeight(0);
+    ForEachFactorRow(params, tile, rows, counted, &factors,
+                     [&](int64_t row, const FactorRow<T>& factor) {
+                       const math::Gradient<Simd<T>> one = {Simd<T>(1), Simd<T>(1)};
+                       for (int64_t x = 0; x < tile.BufferedSize(); x += Simd<T>::kLanes) {
+                         factor.ByWeight(x, one, map.Scale()).Store(scales + x);
+                       }
+                       map.Add(row, scales);
+                     });
+  });
 }
 
 /// KernelTable::counts.

@@ -4,6 +4,7 @@
 
 #include "cpu/kernels.h"
 #include "cpu/passes/residual_row.h"
+#include "cpu/rows/map_output.h"
 #include "cpu/rows/pixel_rows.h"
 #include "cpu/sweeps/sweep_layout.h"
 
@@ -24,6 +25,7 @@ class LossSweep {
         inputs_(inputs),
         scale_{outputs.scale_y, outputs.scale_x},
         pixel_scale_(outputs.pixel_scale),
+        by_weights_(tile, outputs.by_weights),
         weighted_(FactorRows<T>::AreNeeded(params, inputs)),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         visit_group_(FindRowGroup<T>(params, kOrder, weighted_)),
@@ -148,11 +150,19 @@ class LossSweep {
     residual.target = true_.Gradients(i);
     residual.vector = vector_.Gradients(i);
     if (weighted_) residual.factor = factors_->Find(row, 0);
+    residual.by_weight = ByWeight();
     if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
     if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
     visit_row_(residual, params_.penalty_parameter, params_.response_epsilon, &lanes);
-    if (counted) sums_.Add(lanes);
+    if (!counted) return;
+    sums_.Add(lanes);
+    if (by_weights_.IsWanted()) by_weights_.Write(row, factors_->ByWeight(0));
+  }
+  /// Where the derivatives by the weights of the rows that are visited next go.
+  ByWeightRow<T> ByWeight() const {
+    if (!by_weights_.IsWanted()) return {};
+    return {factors_->ByWeight(0), by_weights_.Scale()};
   }
 
   /// Rows row .. row + 3, and the outputs of rows row - 1 .. row + 2, through a RowGroup. Returns
@@ -172,6 +182,10 @@ class LossSweep {
     LaneSums<T> lanes;
     visit_group_(GroupAt(row, wanted, ahead), params_, &lanes);
     sums_.Add(lanes);
+    for (int64_t i = 0; by_weights_.IsWanted() && i < kGroupRows; ++i) {
+      if (row + i < wanted.begin || row + i >= wanted.end) continue;
+      by_weights_.Write(row + i, factors_->ByWeight(i));
+    }
     Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
@@ -205,6 +219,7 @@ class LossSweep {
       for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
       group.factor = factors_->Row(0);
       group.weights_ahead = factors_->WeightsAhead(row + kGroupRows, kGroupRows);
+      group.by_weight = ByWeight();
     }
     group.ahead = ahead;
     return group;
@@ -231,8 +246,8 @@ class LossSweep {
   /// The pixel term of image row `row`, the i-th of the rows that Emit writes together.
   void VisitPixels(int64_t row, int64_t i, RowRange wanted) {
     if (row < wanted.begin || row >= wanted.end) return;
-    PixelRow<T> pixels = {residual_.size, residual_.summed, pred_.Row(row), nullptr,
-                          nullptr,        nullptr,          pixel_scale_,   nullptr};
+    PixelRow<T> pixels = {residual_.size, residual_.summed, pred_.Row(row)};
+    pixels.scale = pixel_scale_;
     if (true_.IsGiven()) pixels.target = true_.Row(row);
     if (kOrder == Order::kSecond) pixels.vector = vector_.Row(row);
     if (kOrder == Order::kSlope) pixels.slopes = by_pred_.Added(i);
@@ -241,7 +256,9 @@ class LossSweep {
       factor = factors_->FindPixels(row);
       pixels.factor = &factor;
     }
+    if (by_weights_.IsWanted()) pixels.by_weight = factors_->ByWeight(0);
     pixel_sums_.Visit(pixels);
+    if (by_weights_.IsWanted()) by_weights_.Add(row, pixels.by_weight);
   }
 
   const KernelParams& params_;
@@ -249,6 +266,7 @@ class LossSweep {
   const LossInputs<S>& inputs_;
   const AxisScale<T> scale_;
   const T pixel_scale_;
+  const MapOutput<T> by_weights_;
   const bool weighted_;
   const ResidualRowFunction<T> visit_row_;
   const RowGroupFunction<T> visit_group_;

@@ -31,6 +31,7 @@ const KernelTable<S>& Kernels() {
   static constexpr KernelTable<S> kTable = {LossUnit<S>,
                                             SecondUnit<S>,
                                             CountsUnit<S>,
+                                            AddCountedUnit<S>,
                                             CoarserRow<S>,
                                             ImageGradientsUnit<S>,
                                             ImageGradientsAdjointUnit<S>,
