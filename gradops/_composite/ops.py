@@ -24,7 +24,7 @@ def loss(
     problem, normalizer = Problem(inputs, options), options["normalizer"]
     if problem.is_difference_of_sobel_edges():
         mean = problem.mean_of_sobel_edges()
-        return 2 * mean if normalizer == "pixels" else mean
+        return 2 * mean if normalizer in ("pixels", "pixel_count") else mean
     divisor = NORMALIZERS[normalizer](problem)
     # If all weights are 0, loss and gradient are 0 even for NaN images.
     total = problem.sums(divisor > 0 if problem.has_weights() else None)
@@ -32,10 +32,14 @@ def loss(
 
 
 def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The weighted means of |y_pred - y_true| over the valid pixels and channels, [B]."""
-    problem = Problem(inputs, options)
-    divisor = problem.pixels()
-    if options["normalizer"] == "batch":
+    """The weighted means of |y_pred - y_true| over the valid pixels and channels, [B].
+
+    Normalizers that are counts divide by the number of valid pixels and channels.
+    """
+    problem, normalizer = Problem(inputs, options), options["normalizer"]
+    is_count = normalizer in ("residual_count", "pixel_count")
+    divisor = problem.pixel_number() if is_count else problem.pixels()
+    if normalizer == "batch":
         divisor = tf.reduce_sum(divisor) / tf.cast(tf.size(divisor), divisor.dtype)
     return tf.math.divide_no_nan(problem.pixel_sums(), divisor)
 

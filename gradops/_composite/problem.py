@@ -32,12 +32,13 @@ class Problem:
         dtype = loss_dtype(p.dtype)
         self._p = tf.cast(p, dtype)
         self._t = None if t is None else tf.cast(t, dtype)
-        counted = support.counted(
+        self._counted = support.counted(
             self._stencil, self._response.joint, self._mask, tf.shape(self._p)
         )
         # A weight of 0 drops a residual, as the mask does.
         self._weighted = None if self._weights is None else self._weights > 0
-        self._flags = tuple(support.both(flags, self._weighted) for flags in counted)
+        y, x = self._counted
+        self._flags = support.both(y, self._weighted), support.both(x, self._weighted)
 
     def is_difference_of_sobel_edges(self) -> bool:
         """Whether `mean_of_sobel_edges` is defined."""
@@ -54,9 +55,11 @@ class Problem:
 
     def counts(self) -> tf.Tensor:
         """The sums of w over the counted residuals of each example and axis, [B, K]."""
-        kept = self._flags[:1] if self._response.joint else self._flags
-        counts = [support.total_weight(flags, self._weights, self._p) for flags in kept]
-        return tf.stack(counts, axis=1)
+        return self._totals(self._flags, self._weights)
+
+    def numbers(self) -> tf.Tensor:
+        """The numbers of residuals that mask and border leave, whatever their weights, [B, K]."""
+        return self._totals(self._counted, None)
 
     def sums(self, examples: tf.Tensor | None = None) -> tf.Tensor:
         """The sums of w rho(r) over the counted residuals of each example and axis, [B, K].
@@ -75,7 +78,7 @@ class Problem:
             y, x = support.both(y, examples), support.both(x, examples)
         p = support.keep(self._mask, self._p)
         t = None if self._t is None else support.keep(self._mask, self._t)
-        if self._is_component and t is not None:  # Linear: takes the stencil of the difference.
+        if self._response.linear and t is not None:  # Takes the stencil of the difference.
             p, t = p - t, None
         gradients = self._gradients(p, (y, x)), self._gradients(t, (y, x))
         residuals = self._response.residuals(*gradients, self._response_epsilon)
@@ -89,6 +92,10 @@ class Problem:
         """The sum of w over the valid pixels and channels of each example, [B]."""
         return support.total_weight(self._mask, self._weights, self._p)
 
+    def pixel_number(self) -> tf.Tensor:
+        """The number of valid pixels and channels of each example, [B]."""
+        return support.total_weight(self._mask, None, self._p)
+
     def pixel_sums(self) -> tf.Tensor:
         """The sum of w |p - t| over the valid pixels and channels of each example, [B]."""
         kept = support.both(self._mask, self._weighted)
@@ -97,6 +104,10 @@ class Problem:
         if self._weights is not None:
             terms *= self._weights
         return tf.reduce_sum(terms, axis=[1, 2, 3])
+
+    def _totals(self, flags: support.FlagsPair, weights: tf.Tensor | None) -> tf.Tensor:
+        kept = flags[:1] if self._response.joint else flags
+        return tf.stack([support.total_weight(each, weights, self._p) for each in kept], axis=1)
 
     def _gradients(self, images: tf.Tensor | None, flags: support.FlagsPair) -> Pair:
         """(gy, gx) where they count and 0 elsewhere; scalar zeros for an absent image."""
@@ -122,4 +133,6 @@ NORMALIZERS: dict[str, Callable[[Problem], tf.Tensor]] = {
     "residuals": lambda problem: tf.reduce_sum(problem.counts(), axis=1),
     "pixels": Problem.pixels,
     "batch": _mean_over_batch,
+    "residual_count": lambda problem: tf.reduce_sum(problem.numbers(), axis=1),
+    "pixel_count": Problem.pixel_number,
 }

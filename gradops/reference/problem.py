@@ -73,10 +73,11 @@ class Problem:
             self.pixel_weights = pixel_weights
         self.weights = pixel_weights[..., None]  # Those of the centre pixel, for both components.
         both = counted(stencil, border, p.shape, valid)
-        self.counted = jointly(both) if self.response.joint else both
-        self.counted &= self.weights != 0
+        self.not_dropped = jointly(both) if self.response.joint else both
+        self.counted = self.not_dropped & (self.weights != 0)
+        self.pixel_number = np.sum(np.ones(p.shape) if valid is None else valid, axis=(1, 2, 3))
 
-        if response == "component":  # Takes the stencil of the difference.
+        if self.response.linear:
             self.gradients = (self.operator.gradients(p - t), np.zeros((*p.shape, 2)))
         else:
             self.gradients = (self.operator.gradients(p), self.operator.gradients(t))
@@ -152,6 +153,8 @@ NORMALIZERS: dict[str, Callable[[Problem], Array]] = {
     "batch": lambda problem: (
         np.full(problem.shape[0], problem.counts().sum()) / max(1, problem.shape[0])
     ),
+    "residual_count": lambda problem: problem.not_dropped.sum(axis=(1, 2, 3, 4)),
+    "pixel_count": lambda problem: problem.pixel_number,
 }
 
 
