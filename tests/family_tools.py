@@ -27,7 +27,7 @@ TUNED = {
     "huber": {"delta": 0.7},
     "log": {"epsilon": 0.875},
     "power": {"alpha": 2.5},
-    "truncated": {"delta": 1.7},
+    "truncated": {"delta": 1.3},
 }
 
 NUMPY = {
