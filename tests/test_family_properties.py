@@ -89,7 +89,7 @@ def test_a_constant_added_to_an_image_changes_nothing(shape, seed, dtype, option
 def test_flipped_and_transposed_images_have_the_same_loss_and_gradient(
     shape, seed, dtype, penalty, options
 ):
-    """Exactly, on integers whose sum is exact, but for differences of two neighbours, which have a direction."""
+    """Exactly, on integers whose sum is exact, but for differences of two neighbours."""
     if options["stencil"] in ("forward", "backward"):
         return
     options = {name: options[name] for name in ("stencil", "border")} | {"penalty": penalty}
