@@ -73,7 +73,9 @@ def gradient_loss(
       weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
         [B, C, H, W]): the weights of the residuals centred at each pixel. A residual of weight 0
         does not count, whatever the images hold there. The largest weight of each example must be 0
-        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Not differentiable.
+        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Differentiable: learned weights need a
+        normalizer that counts, because a sum of weights would divide by what they are multiplied
+        with. At a weight of 0 the derivative is 0 if its residuals are NaN or infinite.
       mask: True where a pixel is valid, in the same shapes. Invalid pixels are not read and may be
         NaN. Residuals that depend on one are dropped.
       normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
@@ -94,7 +96,8 @@ def gradient_loss(
 
     Returns:
       Per-example losses [B], float64 for a float64 y_pred, else float32. Twice differentiable with
-      respect to both images; gradients have the dtype of their image.
+      respect to both images, and differentiable with respect to weights; gradients have the dtype
+      of their image.
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
@@ -102,7 +105,6 @@ def gradient_loss(
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
         eager mode or where the graph did not know the shape; if a weight is negative or NaN, or the
         largest weight of an example is out of range.
-      NotImplementedError: If the gradient by weights is used.
 
     Example:
       >>> target = tf.reshape(tf.range(32.0), [2, 4, 4, 1])
@@ -267,7 +269,8 @@ def gradient_sums(
     Returns:
       sums and counts, both [B, 2], down the rows (k = 0) and along the columns (k = 1); [B, 1] for
       the responses "magnitude", "direction", "normal" and "sum", which have one residual. float64
-      for float64 images, else float32. The sums are differentiable.
+      for float64 images, else float32. The sums are differentiable, and with respect to weights
+      both are.
 
     Raises:
       ValueError: As gradient_loss.

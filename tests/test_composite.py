@@ -3,6 +3,8 @@
 test_ops.py and others run the public functions on it, of every pair of options.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -136,7 +138,10 @@ def test_gradient_magnitude_of_flat_regions():
 
 
 @pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("stencil, border", [("scharr", "reflect"), ("forward", "zero")])
+@pytest.mark.parametrize(
+    "stencil, border",
+    [("scharr", "reflect"), ("forward", "zero"), ("backward", "valid"), ("laplace8", "replicate")],
+)
 def test_nan_reaches_what_reads_it(response, stencil, border):
     """Also beside a mask: a dropped residual drops even if it reads a valid NaN."""
     options = dict(response=response, stencil=stencil, border=border)
@@ -146,6 +151,21 @@ def test_nan_reaches_what_reads_it(response, stencil, border):
     mask = np.ones(y_pred.shape, bool)
     mask[0, 2, 3] = mask[0, 1, 1] = mask[1, 1, :3] = mask[1, 0, 1] = False
     check_loss_and_gradients(y_true, y_pred, mask=mask, **options)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_infinite_pixels_of_second_differences(border):
+    """At an edge that replicates, a ghost cancels one of two taps on the infinite pixel."""
+    for stencil, pixel, shape in itertools.product(
+        ("laplace", "laplace8"), ((0, 0), (0, 1), (2, 2)), ((1, 3, 3, 1), (1, 3, 1, 1))
+    ):
+        if min(shape[1:3]) < MINIMUM_SIZES[border]:
+            continue
+        y_pred = pair(5, shape)[1]
+        y_pred[0, pixel[0] % shape[1], pixel[1] % shape[2]] = np.inf
+        options = {"stencil": stencil, "border": border}
+        found = composite.image_gradients(y_pred, **options)
+        np.testing.assert_array_equal(found, reference.image_gradients(y_pred, **options))
 
 
 def test_nan_in_a_direction_beside_a_flat_region():

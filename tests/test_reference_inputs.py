@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference_tools import (
     BORDERS,
+    NORMALIZERS,
     PENALTIES,
     RESPONSES,
     STENCILS,

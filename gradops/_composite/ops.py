@@ -37,11 +37,12 @@ def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
     Normalizers that are counts divide by the number of valid pixels and channels.
     """
     problem, normalizer = Problem(inputs, options), options["normalizer"]
-    is_count = normalizer in ("residual_count", "pixel_count")
-    divisor = problem.pixel_number() if is_count else problem.pixels()
+    total, divisor = problem.pixel_sums()
+    if normalizer in ("residual_count", "pixel_count"):
+        divisor = problem.pixel_number()
     if normalizer == "batch":
         divisor = tf.reduce_sum(divisor) / tf.cast(tf.size(divisor), divisor.dtype)
-    return tf.math.divide_no_nan(problem.pixel_sums(), divisor)
+    return tf.math.divide_no_nan(total, divisor)
 
 
 def value_and_gradient(
@@ -57,9 +58,9 @@ def value_and_gradient(
 
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    """The sums by example and axis, and the sums of the weights, which are not differentiable."""
+    """The sums by example and axis, and the sums of the weights."""
     problem = Problem(inputs, options)
-    return problem.sums(), problem.counts()
+    return problem.sums(), problem.given_counts()
 
 
 def residual_map(inputs: Inputs, options: Options) -> tf.Tensor:
