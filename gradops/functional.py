@@ -49,33 +49,41 @@ def gradient_loss(
       y_pred: Predicted images of the same shape, float16, bfloat16, float32 or float64. Images may
         have more leading axes than [B], such as [B, T] for videos; results have them in place of
         [B]. (If a graph does not know the rank, it must be 4.)
-      stencil: "sobel", "scharr", "prewitt", "central" (the difference of the two neighbours) or
-        "forward" (the next pixel minus this one).
+      stencil: "sobel", "scharr", "prewitt", "central" (the difference of the two neighbours),
+        "forward" (the next pixel minus this one), "backward" (this pixel minus the one before), or
+        second differences: "laplace" and "laplace8", whose gy + gx (response "sum") are the
+        Laplacians of 4 and of 8 neighbours.
       penalty: rho(r): "l1" |r|, "l2" r^2, "charbonnier" sqrt(r^2 + epsilon^2), "huber" r^2 / 2 up
-        to |r| = delta and linear from there, "log" log(1 + |r| / epsilon), "power" |r|^alpha. The
-        slope of |r| at 0 is 0.
+        to |r| = delta and linear from there, "log" log(1 + |r| / epsilon), "power" |r|^alpha,
+        "truncated" min(|r|, delta), whose slope is 0 from |r| = delta on. The slope of |r| at 0
+        is 0.
       response: What is compared of the gradients g = (gy, gx). "component": gy and gx separately.
         "magnitude": sqrt(gy^2 + gx^2 + response_epsilon). "absolute": |gy| and |gx|. "direction":
         1 - cos of the angle between the two gradients, 0 where either is shorter than
         response_epsilon. "normal": |n - n'|^2 / 2 of the unit surface normals (-gx, -gy, 1).
+        "sum": gy + gx, in one residual.
       border: What the stencil sees outside of the image: "reflect" (as tf.image.sobel_edges),
         "replicate", "zero" or "circular". "valid" drops residuals that would read there.
       scale: "raw", the taps as they are, or "unit", divided so that a ramp of slope 1 has
-        gradient 1.
+        gradient 1 (second differences: i^2 / 2 has 1).
       epsilon: For charbonnier (default 1e-3) and log (default 0.5), above 0.
-      delta: For huber (default 1), above 0.
+      delta: For huber and truncated (default 1), above 0.
       alpha: For power (default 2), at least 1.
       response_epsilon: For magnitude (default 0) and direction (default 1e-6), at least 0.
       weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
         [B, C, H, W]): the weights of the residuals centred at each pixel. A residual of weight 0
         does not count, whatever the images hold there. The largest weight of each example must be 0
-        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Not differentiable.
+        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Differentiable: learned weights need a
+        normalizer that counts, because a sum of weights would divide by what they are multiplied
+        with. At a weight of 0 the derivative is 0 if its residuals are NaN or infinite.
       mask: True where a pixel is valid, in the same shapes. Invalid pixels are not read and may be
         NaN. Residuals that depend on one are dropped.
       normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
         "pixels", the sum of the weights of all valid pixels and channels; "batch", the mean over
         the batch of the first, so that the mean of the losses is the mean of all residuals of the
-        batch. Where D_b is 0, the loss is 0.
+        batch; "residual_count" and "pixel_count", the numbers of these residuals and of these
+        pixels and channels, whatever their weights, 0 too: for weights that are learned. Where D_b
+        is 0, the loss is 0.
       scales: The number of levels, at least 1: the loss is sum_s w_s L_b(level s), where level 0 is
         the images and each further one is half as high and wide.
       downsample: How a level is made from the one before: "stride", every second row and column,
@@ -88,7 +96,8 @@ def gradient_loss(
 
     Returns:
       Per-example losses [B], float64 for a float64 y_pred, else float32. Twice differentiable with
-      respect to both images; gradients have the dtype of their image.
+      respect to both images, and differentiable with respect to weights; gradients have the dtype
+      of their image.
 
     Raises:
       ValueError: If an option or parameter is not one of those listed, a dtype does not fit, or, in
@@ -96,7 +105,6 @@ def gradient_loss(
       tf.errors.InvalidArgumentError: If ranks or shapes do not match or H or W is too small, in
         eager mode or where the graph did not know the shape; if a weight is negative or NaN, or the
         largest weight of an example is out of range.
-      NotImplementedError: If the gradient by weights is used.
 
     Example:
       >>> target = tf.reshape(tf.range(32.0), [2, 4, 4, 1])
@@ -260,8 +268,9 @@ def gradient_sums(
 
     Returns:
       sums and counts, both [B, 2], down the rows (k = 0) and along the columns (k = 1); [B, 1] for
-      the responses "magnitude", "direction" and "normal", which have one residual. float64 for
-      float64 images, else float32. The sums are differentiable.
+      the responses "magnitude", "direction", "normal" and "sum", which have one residual. float64
+      for float64 images, else float32. The sums are differentiable, and with respect to weights
+      both are.
 
     Raises:
       ValueError: As gradient_loss.

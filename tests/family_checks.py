@@ -71,7 +71,9 @@ def assert_outcome_near(actual, expected, data, dtype, options, context=None, fa
         # Directions along the same axis differ by a rounding, of which the square is counted.
         least = 1e-9 if options.get("response") == "direction" else 0
         found = errors(actual.loss, expected.loss, np.maximum(np.abs(expected.loss), least))
-        assert np.all(found <= allowed["sums"]), ("loss", context, found)
+        # A truncated loss stays small however large the gradients are that were rounded.
+        amplified = _AMPLIFIED if options.get("penalty") == "truncated" else 1
+        assert np.all(found <= amplified * allowed["sums"]), ("loss", context, found)
         # A sum of many products, which may cancel.
         terms = np.abs(data.vector * expected.gradient).sum(axis=(1, 2, 3))
         upstream = np.abs(data.upstream).min(axis=tuple(range(1, data.upstream.ndim)))

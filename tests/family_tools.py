@@ -27,6 +27,7 @@ TUNED = {
     "huber": {"delta": 0.7},
     "log": {"epsilon": 0.875},
     "power": {"alpha": 2.5},
+    "truncated": {"delta": 1.3},
 }
 
 NUMPY = {
@@ -63,7 +64,7 @@ EPSILON = {dtype: 2 * half for dtype, half in HALF_ULP.items()}
 
 def smallest(stencil, border):
     """The smallest height and width."""
-    if stencil == "forward":
+    if stencil in ("forward", "backward"):
         return 2 if border == "valid" else 1
     return {"reflect": 2, "valid": 3}.get(border, 1)
 

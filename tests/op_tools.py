@@ -19,6 +19,7 @@ PENALTY_PARAMETERS = {
     "huber": {"delta": 2.0},
     "log": {"epsilon": 0.9},
     "power": {"alpha": 2.5},
+    "truncated": {"delta": 2.1},
 }
 RESPONSE_PARAMETERS = {
     "magnitude": {"response_epsilon": 0.01},
@@ -44,10 +45,12 @@ MEMBERS = [
         }
     )
 ]
-# Every response, every stencil and every border, but not every pair of them.
+# Every response, every stencil (the longest list) and every border, but not every pair of them.
 FEW = [
     with_parameters({"response": response, "stencil": stencil, "border": border})
-    for response, stencil, border in zip(RESPONSES, STENCILS, BORDERS, strict=True)
+    for response, stencil, border in zip(
+        itertools.cycle(RESPONSES), STENCILS, itertools.cycle(BORDERS), strict=False
+    )
 ]
 
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-STENCILS = ["sobel", "scharr", "prewitt", "central", "forward"]
-PENALTIES = ["l1", "l2", "charbonnier", "huber", "log", "power"]
-RESPONSES = ["component", "magnitude", "absolute", "direction", "normal"]
+STENCILS = ["sobel", "scharr", "prewitt", "central", "forward", "backward", "laplace", "laplace8"]
+PENALTIES = ["l1", "l2", "charbonnier", "huber", "log", "power", "truncated"]
+RESPONSES = ["component", "magnitude", "absolute", "direction", "normal", "sum"]
+NORMALIZERS = ["residuals", "pixels", "batch", "residual_count", "pixel_count"]
 BORDERS = ["reflect", "replicate", "zero", "circular", "valid"]
 TWO_RESIDUALS = ["component", "absolute"]
 SHAPES = [(2, 2), (2, 5), (3, 2), (2, 3), (3, 3), (4, 5), (7, 11)]
@@ -20,8 +21,21 @@ KERNELS = {
     "prewitt": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]],
     "central": [[0, -1, 0], [0, 0, 0], [0, 1, 0]],
     "forward": [[0, 0, 0], [0, -1, 0], [0, 1, 0]],
+    "backward": [[0, -1, 0], [0, 1, 0], [0, 0, 0]],
+    "laplace": [[0, 1, 0], [0, -2, 0], [0, 1, 0]],
+    "laplace8": [[0.5, 2, 0.5], [-1, -4, -1], [0.5, 2, 0.5]],
 }
-UNITS = {"sobel": 8, "scharr": 32, "prewitt": 6, "central": 2, "forward": 1}
+UNITS = {
+    "sobel": 8,
+    "scharr": 32,
+    "prewitt": 6,
+    "central": 2,
+    "forward": 1,
+    "backward": 1,
+    "laplace": 1,
+    "laplace8": 3,
+}
+NO_GHOSTS = ["forward", "backward"]
 
 # Penalties with parameters that are not the defaults.
 TUNED = {
@@ -31,6 +45,7 @@ TUNED = {
     "huber": {"delta": 0.7},
     "log": {"epsilon": 0.9},
     "power": {"alpha": 2.5},
+    "truncated": {"delta": 1.7},
 }
 VALUES = {
     "l1": abs,
@@ -39,12 +54,13 @@ VALUES = {
     "huber": lambda r, delta=1.0: r**2 / 2 if abs(r) <= delta else delta * abs(r) - delta**2 / 2,
     "log": lambda r, epsilon=0.5: math.log(1 + abs(r) / epsilon),
     "power": lambda r, alpha=2.0: abs(r) ** alpha,
+    "truncated": lambda r, delta=1.0: abs(r) if abs(r) < delta else delta,
 }
 
 
 def smallest(stencil, border):
     """The smallest H and W allowed."""
-    if stencil == "forward":
+    if stencil in NO_GHOSTS:
         return 2 if border == "valid" else 1
     return {"reflect": 2, "valid": 3}.get(border, 1)
 
@@ -64,7 +80,7 @@ def residuals(height, width, stencil, border):
         kernel = np.array(KERNELS[stencil])
         kernel = kernel if k == 0 else kernel.T
         raw = {
-            (i + di - 1, j + dj - 1): int(kernel[di, dj])
+            (i + di - 1, j + dj - 1): float(kernel[di, dj])
             for di, dj in itertools.product(range(3), range(3))
             if kernel[di, dj]
         }
@@ -72,7 +88,7 @@ def residuals(height, width, stencil, border):
         if outside and border == "valid":
             result[i, j, k] = None
             continue
-        if outside and stencil == "forward":
+        if outside and stencil in NO_GHOSTS:
             raw = {}
         taps = {}
         for (r, c), weight in raw.items():
@@ -115,6 +131,8 @@ def brute_adjoint(upstream, stencil="sobel", border="reflect"):
 
 def brute_response(response, g_p, g_t, epsilon=None):
     """The residual of two gradients (gy, gx), by angles and vectors; component i for two."""
+    if response == "sum":
+        return sum(g_p) - sum(g_t)
     if response == "magnitude":
         return math.sqrt(math.hypot(*g_p) ** 2 + (epsilon or 0)) - math.sqrt(
             math.hypot(*g_t) ** 2 + (epsilon or 0)

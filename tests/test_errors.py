@@ -122,7 +122,7 @@ MINIMUM = {"reflect": 2, "valid": 3}
 def test_smallest_sizes(backend, stencil, border, argument, data_format, axis):
     """Eager and where the graph knew the shape or did not."""
     minimum = MINIMUM.get(border, 1)
-    if stencil == "forward":
+    if stencil in ("forward", "backward"):
         minimum = 2 if border == "valid" else 1
     functions = {
         "y_pred": lambda x, **options: gradops.gradient_loss(None, x, **options),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_tools import at_run_time, pairs_of
+from reference_tools import NORMALIZERS
 
 import gradops
 from gradops._inputs.tensors import shape_text
@@ -140,7 +141,7 @@ def test_negative_weights_of_other_dtypes(dtype):
 
 @pairs_of(
     response=["component", "magnitude"],
-    normalizer=["residuals", "pixels", "batch"],
+    normalizer=NORMALIZERS,
     backend=BACKENDS,
 )
 def test_negative_weights_are_found_in_a_training_step(backend, response, normalizer):

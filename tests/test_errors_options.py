@@ -13,12 +13,13 @@ IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
 GOOD = np.zeros((2, 4, 5, 3), "float32")
 # Typed: the names and their order are what users rely on.
 ALLOWED = {
-    "stencil": "'sobel', 'scharr', 'prewitt', 'central', 'forward'",
-    "penalty": "'l1', 'l2', 'charbonnier', 'huber', 'log', 'power'",
-    "response": "'component', 'magnitude', 'absolute', 'direction', 'normal'",
+    "stencil": "'sobel', 'scharr', 'prewitt', 'central', 'forward', "
+    "'backward', 'laplace', 'laplace8'",
+    "penalty": "'l1', 'l2', 'charbonnier', 'huber', 'log', 'power', 'truncated'",
+    "response": "'component', 'magnitude', 'absolute', 'direction', 'normal', 'sum'",
     "border": "'reflect', 'replicate', 'zero', 'circular', 'valid'",
     "scale": "'raw', 'unit'",
-    "normalizer": "'residuals', 'pixels', 'batch'",
+    "normalizer": "'residuals', 'pixels', 'batch', 'residual_count', 'pixel_count'",
     "data_format": "'channels_last', 'channels_first'",
 }
 OPTION_CALLS = {
@@ -40,7 +41,7 @@ def test_options_list_what_exists(call):
 
 
 def check_that_an_option_lists_what_exists(option, call):
-    for wrong in ("laplace", "", "none", None, 3, ["l1"], np.array(["l1", "l2"])):
+    for wrong in ("laplacian", "", "none", None, 3, ["l1"], np.array(["l1", "l2"])):
         if option == "data_format" and wrong is None:
             continue  # allowed there
         message = re.escape(f"{option} must be one of {ALLOWED[option]}, got {wrong!r}")
@@ -76,7 +77,13 @@ def test_another_keras_backend(monkeypatch):
         gradops.SobelLoss()
 
 
-OWNERS = {"charbonnier": "epsilon", "log": "epsilon", "huber": "delta", "power": "alpha"}
+OWNERS = {
+    "charbonnier": "epsilon",
+    "log": "epsilon",
+    "huber": "delta",
+    "power": "alpha",
+    "truncated": "delta",
+}
 CALLS = [OPTION_CALLS[name] for name in ("gradient_loss", "gradient_sums", "GradientLoss")]
 NO_NUMBERS = [
     *(True, False, np.True_, "1", "", b"1", [1.0], (), {}, 1j, object(), np.ones(2)),

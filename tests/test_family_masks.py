@@ -160,7 +160,7 @@ def test_weights_of_zero_hide_nan(dtype):
     weights[1] = 0
     weights[3, :, :3] = 0
     weights[3, 1, 1] = 1
-    for member, normalizer in itertools.product(members(), NORMALIZERS[:3]):
+    for member, normalizer in itertools.product(members(), NORMALIZERS[:-1]):
         options = {**member, "weights": weights, "normalizer": normalizer}
         data = example(generator(127), shape, dtype, options)
         data.y_pred[[0, 1, 3], 2, 1] = np.nan

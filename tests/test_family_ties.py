@@ -78,7 +78,11 @@ def test_gradients_of_integers_are_rounded_once(stencil):
 
 PARAMETERS = [
     *[{"penalty": "charbonnier", "epsilon": value} for value in (1e-3, 0.25, 10)],
-    *[{"penalty": "huber", "delta": value} for value in (0.25, 1, 2.5, 100)],
+    *[
+        {"penalty": penalty, "delta": value}
+        for penalty in ("huber", "truncated")
+        for value in (0.25, 1, 2.5, 100)
+    ],
     *[{"penalty": "log", "epsilon": value} for value in (1e-3, 0.5, 7)],
     *[{"penalty": "power", "alpha": value} for value in (1, 1.25, 1.5, 2, 2.5, 3, 4)],
     *[{"penalty": "l1"}, {"penalty": "l2"}],

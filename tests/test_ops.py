@@ -12,13 +12,14 @@ import tensorflow as tf
 from family_options import BORDERS, DATA_FORMATS, PENALTIES, RESPONSES, SCALES, STENCILS
 from op_tools import assert_close, dyadic, each, first, name_of, with_parameters
 from pair_tools import covering
+from reference_tools import NORMALIZERS
 
 import gradops
 from gradops import reference
 
 FAMILY = {"response": RESPONSES, "penalty": PENALTIES, "stencil": STENCILS, "border": BORDERS}
 LOSS_OPTIONS = {
-    "normalizer": ["residuals", "pixels", "batch"],
+    "normalizer": NORMALIZERS,
     "scale": SCALES,
     "data_format": DATA_FORMATS,
 }
@@ -42,7 +43,7 @@ def random_cases():
 
 
 def smallest(stencil, border):
-    if stencil == "forward":
+    if stencil in ("forward", "backward"):
         return 2 if border == "valid" else 1
     return {"reflect": 2, "valid": 3}.get(border, 1)
 

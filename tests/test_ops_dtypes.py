@@ -6,6 +6,7 @@ The composition of narrow types is TensorFlow's own arithmetic: test_composite.p
 import numpy as np
 import pytest
 import tensorflow as tf
+from family_options import RESPONSES
 from op_tools import EPSILON, FEW, each, ops_of, pairs_of, with_parameters
 
 import gradops
@@ -18,7 +19,7 @@ NARROW = ["float16", "bfloat16"]
 SMALLEST = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 0.0, "float64": 0.0}
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 narrow = pytest.mark.parametrize("dtype", NARROW)
-responses = each([with_parameters({"response": options["response"]}) for options in FEW])
+responses = each([with_parameters({"response": response}) for response in RESPONSES])
 
 
 def images(rng, dtype):

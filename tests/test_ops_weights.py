@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_tools import assert_close, first, images, ops_of, with_parameters
+from reference_tools import NORMALIZERS
 
 import gradops
 from gradops import reference
@@ -18,7 +19,8 @@ CASES = [
     ("magnitude", "pixels"),
     ("absolute", "batch"),
     ("direction", "pixels"),
-    ("normal", "batch"),
+    ("normal", "residual_count"),
+    ("sum", "pixel_count"),
 ]
 cases = pytest.mark.parametrize(("response", "normalizer"), CASES)
 both_backends = pytest.mark.usefixtures("backend")
@@ -159,7 +161,7 @@ def test_what_has_weight_0_is_never_looked_at(rng, response, normalizer):
 
 
 @both_backends
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_what_a_mask_hides_dilutes_nothing(rng, normalizer):
     """A patch of 8 x 8 has the same loss in hidden images of any size."""
     patch, found = rng.random((2, 1, 8, 8, 1)), []

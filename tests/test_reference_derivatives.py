@@ -5,6 +5,7 @@ import pytest
 from pair_tools import covering
 from reference_tools import (
     BORDERS,
+    NORMALIZERS,
     PENALTIES,
     RESPONSES,
     STENCILS,
@@ -69,7 +70,8 @@ def test_gradients_along_directions(cases):
                 gradients, (loss_t, loss_p), (y_true, y_pred), strict=True
             ):
                 for direction in directions[0]:
-                    expected = central_difference(loss, at, direction, 1e-6)
+                    # Charbonnier's third derivative is up to 1e6.
+                    expected = central_difference(loss, at, direction, 3e-7)
                     assert np.sum(gradient * direction) == pytest.approx(
                         expected, rel=1e-6, abs=1e-8
                     )
@@ -96,7 +98,7 @@ def test_gradients_of_sums(response):
                 assert np.sum(gradient * direction) == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_normalizers_do_not_depend_on_the_images(normalizer):
     y_true, y_pred, given = problem()
     options = {"penalty": "log", "normalizer": normalizer, **given[1]}
@@ -183,5 +185,5 @@ def test_slopes_and_curvatures_of_penalties(penalty):
         np.testing.assert_allclose(slope(r, parameter), expected, rtol=1e-8, atol=1e-9)
     nan = np.array([np.nan])
     assert np.isnan(row.value(nan, parameter)) and np.isnan(row.slope(nan, parameter))
-    assert np.isnan(row.curvature(nan, parameter)) == (penalty != "l1")
+    assert np.isnan(row.curvature(nan, parameter)) == (penalty not in ("l1", "truncated"))
     assert row.slope(np.zeros(1), parameter) == 0

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from reference_tools import BORDERS, PENALTIES, RESPONSES, STENCILS, smallest
+from reference_tools import BORDERS, NORMALIZERS, PENALTIES, RESPONSES, STENCILS, smallest
 
 from gradops import reference
 
@@ -43,7 +43,7 @@ OPTIONS = {
     "data_format": listed(["channels_last", "channels_first"]),
     "penalty": listed(PENALTIES),
     "response": listed(RESPONSES),
-    "normalizer": listed(["residuals", "pixels", "batch"]),
+    "normalizer": listed(NORMALIZERS),
 }
 
 
@@ -78,7 +78,7 @@ def test_parameters_belong_to_penalties(penalty):
             raises(message, "gradient_loss", GOOD, GOOD, **options)
 
 
-@pytest.mark.parametrize("penalty", ["charbonnier", "huber", "log", "power"])
+@pytest.mark.parametrize("penalty", ["charbonnier", "huber", "log", "power", "truncated"])
 def test_bad_parameters(penalty):
     name = reference.PENALTIES[penalty].parameter
     limit, below = ("of at least 1", 0.99) if name == "alpha" else ("above 0", 0)
@@ -88,7 +88,7 @@ def test_bad_parameters(penalty):
 
 
 def test_response_epsilon():
-    for response in ("component", "absolute", "normal"):
+    for response in ("component", "absolute", "normal", "sum"):
         message = f"response_epsilon is not a parameter of response '{response}'$"
         raises(message, "loss_gradients", GOOD, GOOD, response=response, response_epsilon=0.5)
     for value in (-1e-9, np.nan, np.inf, "1"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference_tools import (
     BORDERS,
+    NORMALIZERS,
     PENALTIES,
     RESPONSES,
     STENCILS,
@@ -55,7 +56,7 @@ def test_identical_images(penalty):
         assert not np.any(reference.hessian_vector_product(images, images, vector, **options)[2])
 
 
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_empty_batch(normalizer):
     images = np.zeros((0, 4, 5, 3))
     options = {"penalty": "charbonnier", "normalizer": normalizer}
@@ -71,7 +72,7 @@ def test_empty_batch(normalizer):
     np.testing.assert_array_equal(reference.gradient_loss(None, no_channels, **options), [0, 0])
 
 
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_a_divisor_of_zero_makes_zeros_of_anything(normalizer):
     y_true, y_pred = pair(61, 2, 4, 5, 1)
     y_pred[0, 2, 2] = np.nan

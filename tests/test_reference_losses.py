@@ -47,6 +47,7 @@ def test_loss_and_gradients_by_hand():
         ("absolute", [0, 0]),
         ("direction", [2]),  # opposite
         ("normal", [1 - (1 - 9 - 16) / 26]),
+        ("sum", [14]),
     ],
 )
 def test_responses_by_hand(response, expected):
@@ -68,6 +69,8 @@ def test_penalties_by_hand():
         ("charbonnier", {"epsilon": 1.5}, 2.5),
         ("huber", {"delta": 3}, 2),
         ("huber", {"delta": 0.5}, 0.875),
+        ("truncated", {"delta": 3}, 2),
+        ("truncated", {"delta": 0.5}, 0.5),
         ("log", {"epsilon": 2.0}, np.log(2)),
         ("power", {"alpha": 3}, 8),
     ]:
@@ -105,7 +108,7 @@ def test_sums_and_losses_match_a_loop(stencil, response):
 
 @pytest.mark.parametrize(
     "response, dtype",
-    list(zip(RESPONSES, (np.uint8, np.int16, np.float16, np.float32, bool), strict=True)),
+    list(zip(RESPONSES, (np.uint8, np.int16, np.float16, np.float32, bool, int), strict=True)),
 )
 def test_other_dtypes_and_channels_first(dtype, response):
     rng = np.random.default_rng(23)

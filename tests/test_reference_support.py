@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference_tools import (
     BORDERS,
+    NORMALIZERS,
     RESPONSES,
     STENCILS,
     TWO_RESIDUALS,
@@ -84,6 +85,8 @@ def check_random_masks(stencil, border, response):
         weights = rng.random((2, 4, 5, 3 - channels))
         options = {"stencil": stencil, "border": border, "response": response}
         given = {**options, "weights": weights, "mask": mask}
+        _, numbers = brute_sums(y_true, y_pred, options, None, mask)
+        weights.flat[::4] = 0
         sums, counts = brute_sums(y_true, y_pred, options, weights, mask)
         actual = reference.gradient_sums(y_true, y_pred, **given)
         np.testing.assert_allclose(actual[0], sums, rtol=1e-12, atol=1e-13)
@@ -94,6 +97,8 @@ def check_random_masks(stencil, border, response):
             ("residuals", counts),
             ("pixels", pixels),
             ("batch", np.full(2, counts.sum() / 2)),
+            ("residual_count", numbers.sum(axis=1)),
+            ("pixel_count", np.sum(mask * np.ones((2, 4, 5, 2)), axis=(1, 2, 3))),
         ]:
             expected = np.where(divisor == 0, 0, sums / np.where(divisor == 0, 1, divisor))
             actual = reference.gradient_loss(y_true, y_pred, **given, normalizer=normalizer)
@@ -201,6 +206,8 @@ def test_normalizers_by_hand():
         ("residuals", [45, 17]),
         ("pixels", [20 + 8, 12]),
         ("batch", [31, 31]),
+        ("residual_count", [17, 17]),
+        ("pixel_count", [12, 12]),
     ]:
         loss = reference.gradient_loss(
             None, ramp, **options, weights=weights, normalizer=normalizer
@@ -210,7 +217,7 @@ def test_normalizers_by_hand():
 
 @pytest.mark.parametrize(
     "response, normalizer",
-    list(zip(RESPONSES, ("residuals", "pixels", "batch", "residuals", "pixels"), strict=True)),
+    list(zip(RESPONSES, [*NORMALIZERS, "residuals"], strict=True)),
 )
 def test_nothing_counted_is_zero(response, normalizer):
     y_true, y_pred = pair(57, 2, 4, 5, 2)

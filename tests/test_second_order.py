@@ -3,6 +3,9 @@
 test_ops.py has the second derivatives of the losses themselves, of every member of the family.
 """
 
+import itertools
+
+import family_options
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,11 +18,12 @@ SHAPE = (2, 5, 4, 2)
 LOSS_WEIGHTS = np.array([2.0, -3.0])
 modes = pytest.mark.parametrize("graph", [False, True])
 both_backends = pytest.mark.usefixtures("backend")
-RESPONSES = [with_parameters({"response": options["response"]}) for options in FEW]
+RESPONSES = [with_parameters({"response": response}) for response in family_options.RESPONSES]
 # Every response and every penalty but "l2", which is the penalty of many a test here.
+PENALTIES = ["charbonnier", "huber", "log", "power", "l1", "truncated"]
 FAMILY = [
     with_parameters({**options, "penalty": penalty})
-    for options, penalty in zip(FEW, ["charbonnier", "huber", "log", "power", "l1"], strict=True)
+    for options, penalty in zip(FEW, itertools.cycle(PENALTIES), strict=False)
 ]
 # A scalar of the losses, and its first and second derivatives by each of them.
 SCALARS = {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_tools import MEMBERS, each, images, is_fused
+from reference_tools import NORMALIZERS
 
 import gradops
 from gradops import _library
@@ -47,7 +48,7 @@ def test_losses_and_slopes(rng, options):
 
 
 @both_backends
-@pytest.mark.parametrize("normalizer", ["residuals", "pixels", "batch"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("each_has_maps", [False, True])
 def test_weights_and_masks(rng, normalizer, each_has_maps):
     maps = (COUNT, *SHAPE[:3], 1)

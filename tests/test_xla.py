@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from family_options import RESPONSES
 from op_tools import EPSILON, FEW, MEMBERS, each, first, images, is_fused, pairs_of
+from reference_tools import NORMALIZERS
 from subprocess_tools import run_python
 
 import gradops
@@ -72,7 +74,7 @@ def check_member(rng, options):
     assert_same_under_xla(derivatives(call, UPSTREAM), *tensors)
 
 
-@pairs_of(normalizer=["residuals", "pixels", "batch"], per_channel=[False, True], dtype=DTYPES)
+@pairs_of(normalizer=NORMALIZERS, per_channel=[False, True], dtype=DTYPES)
 def test_weights_masks_and_dtypes(rng, normalizer, per_channel, dtype):
     maps = SHAPE if per_channel else (*SHAPE[:3], 1)
     weights = tf.constant(rng.random(maps), "float64" if dtype == "float64" else "float32")
@@ -110,7 +112,7 @@ def test_keras_losses(rng, reduction):
     assert_same_under_xla(step, *images(rng, SHAPE, "float32"), roundings=8)
 
 
-@each([options["response"] for options in FEW], ["component", "direction"], name="response")
+@each(RESPONSES, ["component", "direction"], name="response")
 def test_second_derivatives(rng, response):
     vector = tf.constant(rng.standard_normal(SHAPE), tf.float32)
 

@@ -12,12 +12,15 @@
 // and Python's allowed values are made from its rows. CONTRIBUTING.md says how to add one.
 
 // ROW(enumerator, "name", derivative taps, smoothing taps, unit divisor)
-#define GRADOPS_STENCILS(ROW)                        \
-  ROW(kSobel, "sobel", (-1, 0, 1), (1, 2, 1), 8)     \
-  ROW(kScharr, "scharr", (-1, 0, 1), (3, 10, 3), 32) \
-  ROW(kPrewitt, "prewitt", (-1, 0, 1), (1, 1, 1), 6) \
-  ROW(kCentral, "central", (-1, 0, 1), (0, 1, 0), 2) \
-  ROW(kForward, "forward", (0, -1, 1), (0, 1, 0), 1)
+#define GRADOPS_STENCILS(ROW)                          \
+  ROW(kSobel, "sobel", (-1, 0, 1), (1, 2, 1), 8)       \
+  ROW(kScharr, "scharr", (-1, 0, 1), (3, 10, 3), 32)   \
+  ROW(kPrewitt, "prewitt", (-1, 0, 1), (1, 1, 1), 6)   \
+  ROW(kCentral, "central", (-1, 0, 1), (0, 1, 0), 2)   \
+  ROW(kForward, "forward", (0, -1, 1), (0, 1, 0), 1)   \
+  ROW(kBackward, "backward", (-1, 1, 0), (0, 1, 0), 1) \
+  ROW(kLaplace, "laplace", (1, -2, 1), (0, 1, 0), 1)   \
+  ROW(kLaplace8, "laplace8", (1, -2, 1), (0.5, 2, 0.5), 3)
 
 // ROW(enumerator, "name", functor, "parameter" or "", its default)
 #define GRADOPS_PENALTIES(ROW)                                                           \
@@ -26,7 +29,8 @@
   ROW(kCharbonnier, "charbonnier", ::gradops::math::CharbonnierPenalty, "epsilon", 1e-3) \
   ROW(kHuber, "huber", ::gradops::math::HuberPenalty, "delta", 1)                        \
   ROW(kLog, "log", ::gradops::math::LogPenalty, "epsilon", 0.5)                          \
-  ROW(kPower, "power", ::gradops::math::PowerPenalty, "alpha", 2)
+  ROW(kPower, "power", ::gradops::math::PowerPenalty, "alpha", 2)                        \
+  ROW(kTruncated, "truncated", ::gradops::math::TruncatedPenalty, "delta", 1)
 
 // ROW(enumerator, "name", functor, "parameter" or "", its default)
 #define GRADOPS_RESPONSES(ROW)                                                               \
@@ -34,7 +38,8 @@
   ROW(kMagnitude, "magnitude", ::gradops::math::MagnitudeResponse, "response_epsilon", 0)    \
   ROW(kAbsolute, "absolute", ::gradops::math::AbsoluteResponse, "", 0)                       \
   ROW(kDirection, "direction", ::gradops::math::DirectionResponse, "response_epsilon", 1e-6) \
-  ROW(kNormal, "normal", ::gradops::math::NormalResponse, "", 0)
+  ROW(kNormal, "normal", ::gradops::math::NormalResponse, "", 0)                             \
+  ROW(kSum, "sum", ::gradops::math::SumResponse, "", 0)
 
 // ROW(enumerator, "name")
 #define GRADOPS_SCALES(ROW) ROW(kRaw, "raw") ROW(kUnit, "unit")
@@ -79,13 +84,15 @@ constexpr math::Stencil TapsOf(StencilId id) {
   return {};
 }
 
-/// Whether InteriorTaps (math/interior_taps.h) has a kind for the stencil: central differences,
-/// smoothed symmetrically or not at all, or forward differences without smoothing.
+/// Whether InteriorTaps (math/interior_taps.h) has a kind for the stencil: central or second
+/// differences, smoothed symmetrically or not at all, or one-sided ones without smoothing.
 constexpr bool HasInteriorLoops(const math::Stencil& s) {
-  const bool central = s.derivative[0] == -1 && s.derivative[1] == 0 && s.derivative[2] == 1;
-  const bool forward = s.derivative[0] == 0 && s.derivative[1] == -1 && s.derivative[2] == 1;
-  return (central || (forward && s.smoothing[0] == 0)) && s.smoothing[0] == s.smoothing[2] &&
-         s.smoothing[1] != 0;
+  const auto is = [&s](double before, double here, double after) {
+    return s.derivative[0] == before && s.derivative[1] == here && s.derivative[2] == after;
+  };
+  const bool one_sided = is(0, -1, 1) || is(-1, 1, 0);
+  return (is(-1, 0, 1) || is(1, -2, 1) || (one_sided && s.smoothing[0] == 0)) &&
+         s.smoothing[0] == s.smoothing[2] && s.smoothing[1] != 0;
 }
 #define GRADOPS_ASSERT(enumerator, name, ...)                    \
   static_assert(HasInteriorLoops(TapsOf(StencilId::enumerator)), \

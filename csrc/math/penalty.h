@@ -91,6 +91,26 @@ struct HuberPenalty {
   }
 };
 
+/// rho(r) = min(|r|, delta). Slope and curvature are 0 at r = 0 and from |r| = delta on.
+struct TruncatedPenalty {
+  double delta;
+  GRADOPS_FN explicit TruncatedPenalty(double parameter) : delta(parameter) {}
+
+  template <class V>
+  GRADOPS_FN V Value(V r) const {
+    const V magnitude = Abs(r);
+    return Select(magnitude > V(delta), V(delta), magnitude);
+  }
+  template <class V>
+  GRADOPS_FN V Slope(V r) const {
+    return Select(Abs(r) >= V(delta), V(0), Sign(r));
+  }
+  template <class V>
+  GRADOPS_FN V Curvature(V) const {
+    return V(0);
+  }
+};
+
 /// rho(r) = log(1 + |r| / epsilon). Slope and curvature are 0 at r = 0.
 struct LogPenalty {
   double epsilon;

@@ -17,15 +17,15 @@ struct SecondSlopes {
 //   Slopes(rho, p, t)      d(sum of the values) / dp; exactly 0 for p = t
 //   Second(rho, p, t, v)   d<Slopes, v> / dp and d<Slopes, v> / dt
 // Every response is symmetric in p and t, so slopes by t are Slopes(rho, t, p).
-//   kResiduals   2, or 1 for a joint response
-//   kDifference  whether the response sees p - t alone: it is given as p, and t is not read
-//   kIsLong      whether it takes so many operations that kernels process it row by row
+//   kResiduals     2, or 1 for a joint response
+//   kDifference    whether the response sees p - t alone: it is given as p, and t is not read
+//   kHasFastPaths  whether kernels have fast paths for it with some stencils
 
 /// r_k = g_k(p) - g_k(t).
 struct ComponentResponse {
   static constexpr int kResiduals = 2;
   static constexpr bool kDifference = true;
-  static constexpr bool kIsLong = false;
+  static constexpr bool kHasFastPaths = true;
   GRADOPS_FN explicit ComponentResponse(double) {}
 
   template <class Penalty, class V>
@@ -44,11 +44,36 @@ struct ComponentResponse {
   }
 };
 
+/// r = gy(p) + gx(p) - (gy(t) + gx(t)): with the stencils laplace and laplace8, the difference of
+/// the Laplacians. Those have no fast paths.
+struct SumResponse {
+  static constexpr int kResiduals = 1;
+  static constexpr bool kDifference = true;
+  static constexpr bool kHasFastPaths = false;
+  GRADOPS_FN explicit SumResponse(double) {}
+
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V>) const {
+    return {rho.Value(p.y + p.x), V(0)};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V>) const {
+    const V slope = rho.Slope(p.y + p.x);
+    return {slope, slope};
+  }
+  template <class Penalty, class V>
+  GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V>,
+                                    Gradient<V> v) const {
+    const V curved = rho.Curvature(p.y + p.x) * (v.y + v.x);
+    return {{curved, curved}, {V(0) - curved, V(0) - curved}};
+  }
+};
+
 /// r_k = |g_k(p)| - |g_k(t)|. The derivative of |x| at 0 is 0.
 struct AbsoluteResponse {
   static constexpr int kResiduals = 2;
   static constexpr bool kDifference = false;
-  static constexpr bool kIsLong = false;
+  static constexpr bool kHasFastPaths = true;
   GRADOPS_FN explicit AbsoluteResponse(double) {}
 
   template <class V>
@@ -78,7 +103,7 @@ struct AbsoluteResponse {
 struct MagnitudeResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
-  static constexpr bool kIsLong = false;
+  static constexpr bool kHasFastPaths = true;
   double epsilon;
   GRADOPS_FN explicit MagnitudeResponse(double parameter) : epsilon(parameter) {}
 
@@ -125,11 +150,12 @@ struct MagnitudeResponse {
 };
 
 /// r = 1 - cos(angle between p and t) = |u_p - u_t|^2 / 2 with the unit gradients u: exactly 0 for
-/// equal ones. r and its derivatives are 0 where either magnitude is below epsilon or 0.
+/// equal ones. r and its derivatives are 0 where either magnitude is below epsilon or 0. It takes
+/// so many operations that the stencil's passes hardly matter, and so does the next.
 struct DirectionResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
-  static constexpr bool kIsLong = true;
+  static constexpr bool kHasFastPaths = false;
   double epsilon;
   GRADOPS_FN explicit DirectionResponse(double parameter) : epsilon(parameter) {}
 
@@ -199,7 +225,7 @@ struct DirectionResponse {
 struct NormalResponse {
   static constexpr int kResiduals = 1;
   static constexpr bool kDifference = false;
-  static constexpr bool kIsLong = true;
+  static constexpr bool kHasFastPaths = false;
   GRADOPS_FN explicit NormalResponse(double) {}
 
   template <class V>

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gradops._composite.stencils import Stencil
-from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
 from gradops._inputs.same_shape import equal_size, of_rank_4, same_shape
 from gradops._inputs.tensors import AXES, is_absent, shape_error, shape_text, size_text, with_assert
 
@@ -54,29 +53,10 @@ def check_mask(mask: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tenso
 
 
 def check_weights(weights: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor | None:
-    """The weights, or None if they are absent. The gradient by them raises."""
+    """The weights, or None if they are absent."""
     if is_absent(weights):
         return None
-    weights = _check_per_pixel("weights", weights, images, data_format)
-    return _not_differentiable(_in_range(_non_negative(weights)))
-
-
-@tf.custom_gradient
-def _not_differentiable(weights):
-    graph = _current_graph()
-
-    def gradient(upstream):
-        # TensorFlow builds the backward function of a tf.function in another graph and for all
-        # arguments, whether or not they are wanted. That must not fail.
-        if graph is not _current_graph():
-            return upstream
-        return refused(weights, upstream, WEIGHTS_MESSAGE)
-
-    return tf.identity(weights), gradient
-
-
-def _current_graph() -> tf.Graph | None:
-    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    return _in_range(_non_negative(_check_per_pixel("weights", weights, images, data_format)))
 
 
 def _non_negative(weights: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,7 @@ def loss(
     problem, normalizer = Problem(inputs, options), options["normalizer"]
     if problem.is_difference_of_sobel_edges():
         mean = problem.mean_of_sobel_edges()
-        return 2 * mean if normalizer == "pixels" else mean
+        return 2 * mean if normalizer in ("pixels", "pixel_count") else mean
     divisor = NORMALIZERS[normalizer](problem)
     # If all weights are 0, loss and gradient are 0 even for NaN images.
     total = problem.sums(divisor > 0 if problem.has_weights() else None)
@@ -32,12 +32,17 @@ def loss(
 
 
 def pixel_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    """The weighted means of |y_pred - y_true| over the valid pixels and channels, [B]."""
-    problem = Problem(inputs, options)
-    divisor = problem.pixels()
-    if options["normalizer"] == "batch":
+    """The weighted means of |y_pred - y_true| over the valid pixels and channels, [B].
+
+    Normalizers that are counts divide by the number of valid pixels and channels.
+    """
+    problem, normalizer = Problem(inputs, options), options["normalizer"]
+    total, divisor = problem.pixel_sums()
+    if normalizer in ("residual_count", "pixel_count"):
+        divisor = problem.pixel_number()
+    if normalizer == "batch":
         divisor = tf.reduce_sum(divisor) / tf.cast(tf.size(divisor), divisor.dtype)
-    return tf.math.divide_no_nan(problem.pixel_sums(), divisor)
+    return tf.math.divide_no_nan(total, divisor)
 
 
 def value_and_gradient(
@@ -53,9 +58,9 @@ def value_and_gradient(
 
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    """The sums by example and axis, and the sums of the weights, which are not differentiable."""
+    """The sums by example and axis, and the sums of the weights."""
     problem = Problem(inputs, options)
-    return problem.sums(), problem.counts()
+    return problem.sums(), problem.given_counts()
 
 
 def residual_map(inputs: Inputs, options: Options) -> tf.Tensor:

@@ -44,6 +44,12 @@ def _log(r: tf.Tensor, epsilon: float) -> tf.Tensor:
     return tf.math.log1p(tf.abs(r) / max(epsilon, 1e-30))
 
 
+def _truncated(r: tf.Tensor, delta: float) -> tf.Tensor:
+    """min(|r|, delta), with slope 0 where |r| = delta."""
+    size = tf.abs(r)
+    return tf.where(size >= delta, tf.constant(delta, r.dtype), size)  # NaN is not.
+
+
 def _power(r: tf.Tensor, alpha: float) -> tf.Tensor:
     """|r|^alpha. At r = 0 the curvature is 2 for alpha 2, and 0 for any other."""
     if alpha == 1:
@@ -62,6 +68,7 @@ PENALTIES = {
     "huber": Penalty(_huber, {"delta": 1.0}),
     "log": Penalty(_log, {"epsilon": 0.5}),
     "power": Penalty(_power, {"alpha": 2.0}),
+    "truncated": Penalty(_truncated, {"delta": 1.0}),
 }
 
 

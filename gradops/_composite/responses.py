@@ -17,6 +17,7 @@ class Response(NamedTuple):
     residuals: Callable[[Pair, Pair, float], tuple[tf.Tensor, ...]]
     joint: bool  # Whether there is one residual, which counts where both components do.
     epsilon: float | None = None  # The default of response_epsilon, if it is a parameter.
+    linear: bool = False  # Whether the residuals are functions of g_p - g_t alone, and linear.
 
 
 def magnitude(g: Pair, epsilon: float) -> tf.Tensor:
@@ -77,14 +78,21 @@ def _is_flat(g: Pair, epsilon: float) -> tf.Tensor:
     return (magnitude(g, 0.0) < epsilon) | tf.equal(_square(g), 0)
 
 
+def _sum(p: Pair, t: Pair, _: float) -> tuple[tf.Tensor, ...]:
+    """(gy + gx)(p) - (gy + gx)(t)."""
+    y, x = _component(p, t, 0.0)
+    return (y + x,)
+
+
 def _square(g: Pair) -> tf.Tensor:
     return tf.square(g[0]) + tf.square(g[1])
 
 
 RESPONSES = {
-    "component": Response(_component, joint=False),
+    "component": Response(_component, joint=False, linear=True),
     "magnitude": Response(_magnitude, joint=True, epsilon=0.0),
     "absolute": Response(_absolute, joint=False),
     "direction": Response(_direction, joint=True, epsilon=1e-6),
     "normal": Response(_normal, joint=True),
+    "sum": Response(_sum, joint=True, linear=True),
 }

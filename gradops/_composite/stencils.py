@@ -27,12 +27,12 @@ _SOBEL_FILTERS = [
 
 
 class Taps(NamedTuple):
-    """Taps of a stencil: derivative (-1, 0, 1) and smoothing (side, centre, side)."""
+    """Taps of a stencil: its derivative, and smoothing (side, centre, side)."""
 
     side: float
     centre: float
     divisor: float  # What scale "unit" divides by.
-    forward: bool = False  # Whether the derivative is x(i + 1) - x(i), 0 at the last position.
+    derivative: str = "central"  # (-1, 0, 1); or "second" (1, -2, 1), or a key of _WITHOUT_A_PAIR
 
 
 STENCILS = {
@@ -40,8 +40,14 @@ STENCILS = {
     "scharr": Taps(side=3, centre=10, divisor=32),
     "prewitt": Taps(side=1, centre=1, divisor=6),
     "central": Taps(side=0, centre=1, divisor=2),
-    "forward": Taps(side=0, centre=1, divisor=1, forward=True),
+    "forward": Taps(side=0, centre=1, divisor=1, derivative="forward"),
+    "backward": Taps(side=0, centre=1, divisor=1, derivative="backward"),
+    "laplace": Taps(side=0, centre=1, divisor=1, derivative="second"),
+    "laplace8": Taps(side=0.5, centre=2, divisor=3, derivative="second"),
 }
+# Derivative of two neighbours, x(i + 1) - x(i) or x(i) - x(i - 1) -> how many of the first and of
+# the last positions lack one. There it is 0, and no border is read.
+_WITHOUT_A_PAIR = {"forward": (0, 1), "backward": (1, 0)}
 # Border -> the smallest H and W of stencils with three taps.
 BORDERS = {"reflect": 2, "replicate": 1, "zero": 1, "circular": 1, "valid": 3}
 SCALES = ("raw", "unit")
@@ -50,8 +56,12 @@ DATA_FORMATS = tuple(AXES)
 # Border -> the positions that are copied before the first and after the last one. With the other
 # borders ghosts are 0; `Stencil.inside` says where "valid" reads one.
 _GHOSTS = {"reflect": (1, -2), "replicate": (0, -1), "circular": (-1, 0)}
-# In an axis of up to this size both derivative taps read the same pixel, or none, and cancel.
-_CANCELLING_SIZES = {"replicate": 1, "zero": 1, "circular": 2}
+# Derivative -> border -> the largest size of an axis in which its taps cancel everywhere: those
+# that are not ghosts of "zero" read the same pixel.
+_CANCELLING_SIZES = {
+    "central": {"replicate": 1, "zero": 1, "circular": 2},
+    "second": {"replicate": 1, "circular": 1},
+}
 
 
 class Stencil(NamedTuple):
@@ -73,7 +83,7 @@ class Stencil(NamedTuple):
 
     def minimum_size(self) -> int:
         """The smallest H and W for which it is defined."""
-        if self.taps.forward:
+        if self.taps.derivative in _WITHOUT_A_PAIR:
             return 2 if self.border == "valid" else 1
         return BORDERS[self.border]
 
@@ -86,10 +96,7 @@ class Stencil(NamedTuple):
         result = []
         for along, across in self._along_and_across():
             smooth = _smooth(images, across, self.border, self.taps.side, self.taps.centre)
-            if self.taps.forward:
-                difference = _pad(_neighbours(smooth, along, 1, tf.subtract), along, 0, 1)
-            else:
-                difference = _central(smooth, along, self.border, tf.subtract)
+            difference = self._derivative(smooth, along, tf.subtract)
             result.append(difference / self.taps.divisor if self.scale == "unit" else difference)
         return result[0], result[1]
 
@@ -103,10 +110,7 @@ class Stencil(NamedTuple):
         result = []
         for along, across in self._along_and_across():
             smooth = _smooth(marks, across, self.border, side, 1.0)
-            if self.taps.forward:
-                sums = _pad(_neighbours(smooth, along, 1, tf.add), along, 0, 1)
-            else:
-                sums = _central(smooth, along, self.border, tf.add)
+            sums = self._derivative(smooth, along, tf.add)
             result.append(tf.where(self._cancels(tf.shape(pixels), along), marks, sums) > 0)
         return result[0], result[1]
 
@@ -117,17 +121,42 @@ class Stencil(NamedTuple):
         smoothed = self.taps.side != 0
         result = []
         for along, across in self._along_and_across():
-            kept = _interior(shape, along, 0 if self.taps.forward else 1, 1)
+            kept = _interior(shape, along, *self._outer())
             result.append(kept & _interior(shape, across, 1, 1) if smoothed else kept)
         return result[0], result[1]
 
+    def _derivative(self, x: tf.Tensor, axis: int, combine: Callable) -> tf.Tensor:
+        """The derivative along an axis, 0 where no tap is left; `combine` subtracts.
+
+        Or it adds: the result is then positive where a tap reads a positive number.
+        """
+        kind = self.taps.derivative
+        if kind in _WITHOUT_A_PAIR:
+            return _pad(_neighbours(x, axis, 1, combine), axis, *_WITHOUT_A_PAIR[kind])
+        if kind == "second":
+            result = _second(x, axis, self.border, combine)
+        else:
+            result = _central(x, axis, self.border, combine)
+        largest = self._cancelling_size()
+        size = x.shape[axis]
+        if largest == 0 or (size is not None and size > largest):
+            return result
+        size = tf.shape(x)[axis]  # tf.where rather than zeros: the result stays connected to x.
+        return tf.where(size > largest, result, tf.zeros([], result.dtype))
+
     def _cancels(self, shape: tf.Tensor, axis: int) -> tf.Tensor:
         """Where no tap of the derivative along the axis is left, to be broadcast to the shape."""
-        if self.taps.forward:
-            return ~_interior(shape, axis, 0, 1)
-        if self.border == "reflect":
-            return ~_interior(shape, axis, 1, 1)
-        return shape[axis] <= _CANCELLING_SIZES.get(self.border, 0)
+        kind = self.taps.derivative
+        if kind in _WITHOUT_A_PAIR or (kind == "central" and self.border == "reflect"):
+            return ~_interior(shape, axis, *self._outer())
+        return shape[axis] <= self._cancelling_size()
+
+    def _cancelling_size(self) -> int:
+        return _CANCELLING_SIZES[self.taps.derivative].get(self.border, 0)
+
+    def _outer(self) -> tuple[int, int]:
+        """How many of the first and of the last positions have a tap outside of the axis."""
+        return _WITHOUT_A_PAIR.get(self.taps.derivative, (1, 1))
 
     def _along_and_across(self) -> list[tuple[int, int]]:
         """The axes of the derivative and of the smoothing, for gy and for gx."""
@@ -161,16 +190,19 @@ def _smooth(x: tf.Tensor, axis: int, border: str, side: float, centre: float) ->
 
 
 def _central(x: tf.Tensor, axis: int, border: str, combine: Callable) -> tf.Tensor:
-    """combine(x(i + 1), x(i - 1)), 0 where the border maps both to the same pixel."""
+    """combine(x(i + 1), x(i - 1)), 0 where reflection maps both to the same pixel."""
     if border == "reflect":  # At the first and the last position.
         return _pad(_neighbours(x, axis, 2, combine), axis, 1, 1)
-    result = _neighbours(_extend(x, axis, border), axis, 2, combine)
-    largest = _CANCELLING_SIZES.get(border, 0)
-    size = x.shape[axis]
-    if size is not None and size > largest:
-        return result
-    size = tf.shape(x)[axis]  # tf.where rather than zeros: the result stays connected to x.
-    return tf.where(size > largest, result, tf.zeros([], result.dtype)) if largest else result
+    return _neighbours(_extend(x, axis, border), axis, 2, combine)
+
+
+def _second(x: tf.Tensor, axis: int, border: str, combine: Callable) -> tf.Tensor:
+    """combine(combine(x(i + 1), x(i)), combine(x(i), x(i - 1)))."""
+    if border == "replicate":  # A ghost and the pixel that it copies cancel, also if infinite.
+        steps = _pad(_neighbours(x, axis, 1, combine), axis, 1, 1)
+    else:
+        steps = _neighbours(_extend(x, axis, border), axis, 1, combine)
+    return _neighbours(steps, axis, 1, combine)
 
 
 def _neighbours(x: tf.Tensor, axis: int, distance: int, combine: Callable) -> tf.Tensor:

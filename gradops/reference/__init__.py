@@ -4,8 +4,8 @@
 
 over the counted residuals r_i of example b, which a response makes from the image gradients S p_b
 and S t_b. `stencils` has S and its adjoint, `responses` r, `penalties` rho, `support` what counts,
-and `problem` derivatives and D_b. The public functions are in `losses`, `images` and `scales`. Each
-module begins with its formula.
+and `problem` derivatives and D_b. The public functions are in `losses`, `weights`, `images` and
+`scales`. Each module begins with its formula.
 
 This package shares no code with the kernels or with `gradops.composite`; it types its own tables.
 """
@@ -28,8 +28,14 @@ from gradops.reference.losses import (
 from gradops.reference.penalties import PENALTIES
 from gradops.reference.problem import NORMALIZERS
 from gradops.reference.responses import RESPONSES
-from gradops.reference.scales import DOWNSAMPLES, multi_scale_gradients, multi_scale_loss
+from gradops.reference.scales import (
+    DOWNSAMPLES,
+    multi_scale_gradients,
+    multi_scale_loss,
+    multi_scale_weights_gradient,
+)
 from gradops.reference.stencils import BORDERS, SCALES, STENCILS
+from gradops.reference.weights import sums_weights_gradients, weights_gradient
 
 __all__ = [
     "BORDERS",
@@ -50,6 +56,9 @@ __all__ = [
     "loss_gradients",
     "multi_scale_gradients",
     "multi_scale_loss",
+    "multi_scale_weights_gradient",
     "sobel_edges",
     "sums_gradients",
+    "sums_weights_gradients",
+    "weights_gradient",
 ]

@@ -25,7 +25,9 @@ def gradient_loss(
         y_true: Targets t, [B, H, W, C], any real dtype; computed in float64. None means t = 0.
         y_pred: Predictions p, same shape.
         normalizer: What D_b is: "residuals", the sum of the counted w_i; "pixels", the sum of
-            the weights of all valid elements; "batch", the mean over b of the first.
+            the weights of all valid elements; "batch", the mean over b of the first;
+            "residual_count", the number of the w_i that neither the mask nor the border drops;
+            "pixel_count", the number of valid elements.
         **options: stencil="sobel", penalty="l1", response="component", border="reflect",
             scale="raw", data_format="channels_last" (allowed values: `STENCILS`, `PENALTIES` and
             so on); the penalty's epsilon, delta or alpha; response_epsilon; weights and mask,

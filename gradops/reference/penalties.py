@@ -7,10 +7,11 @@
                  d (|r| - d / 2), |r| > d     d sign(r)                    0
     log          log(1 + |r| / e)             sign(r) / (e + |r|)          -1 / (e + |r|)^2
     power        |r|^a                        a |r|^(a-1) sign(r)          a (a - 1) |r|^(a-2)
+    truncated    min(|r|, d)                  sign(r), |r| < d;  else 0    0
 
 with e = epsilon, d = delta, a = alpha. At r = 0 every slope is 0; the curvature of log is 0 there,
 and that of power is its limit if that is finite, else 0. All three are NaN for a NaN residual,
-except the curvature of l1.
+except the curvatures of l1 and of truncated.
 """
 
 from __future__ import annotations
@@ -98,6 +99,13 @@ PENALTIES = {
         curvature=_power_curvature,
         parameter="alpha",
         default=2.0,
+    ),
+    "truncated": Penalty(
+        value=lambda r, delta: np.minimum(np.abs(r), delta),
+        slope=lambda r, delta: _nan_stays(r, np.where(np.abs(r) < delta, np.sign(r), 0.0)),
+        curvature=lambda r, _: np.zeros_like(r),
+        parameter="delta",
+        default=1.0,
     ),
 }
 

@@ -71,12 +71,16 @@ class Problem:
             self.pixel_weights = np.where(valid, pixel_weights, 0.0)
         else:
             self.pixel_weights = pixel_weights
+        self.valid = np.ones(p.shape, bool) if valid is None else valid
+        self.one_weight_per_pixel = weights is not None and (
+            arguments.to_last(np.asarray(weights), data_format).shape[3] == 1
+        )
         self.weights = pixel_weights[..., None]  # Those of the centre pixel, for both components.
         both = counted(stencil, border, p.shape, valid)
-        self.counted = jointly(both) if self.response.joint else both
-        self.counted &= self.weights != 0
+        self.not_dropped = jointly(both) if self.response.joint else both
+        self.counted = self.not_dropped & (self.weights != 0)
 
-        if response == "component":  # Takes the stencil of the difference.
+        if self.response.linear:
             self.gradients = (self.operator.gradients(p - t), np.zeros((*p.shape, 2)))
         else:
             self.gradients = (self.operator.gradients(p), self.operator.gradients(t))
@@ -104,6 +108,28 @@ class Problem:
     def counts(self) -> Array:
         """[B, K]: sum of w over the counted residuals of each axis k."""
         return self._total(np.broadcast_to(self.weights, self.residuals.shape))
+
+    def values_at_weights(self, factors: Array) -> tuple[Array, Array]:
+        """Sums over the residuals of each weight that are not dropped, in the shape of the weights.
+
+        Those of factors * rho(r), and of factors; factors are [B, K] or [B, 1]. Whether a residual
+        has weight 0 makes no difference.
+        """
+        rho = self.penalty.value(self.residuals, self.parameter)
+        values = np.where(self.not_dropped, _spread(factors) * rho, 0.0).sum(axis=-1)
+        numbers = np.where(self.not_dropped, _spread(factors), 0.0).sum(axis=-1)
+        return self.at_weights(values), self.at_weights(numbers)
+
+    def at_weights(self, elements: Array) -> Array:
+        """[B, H, W, C] summed over the elements of each weight, in the shape of the weights."""
+        if self.one_weight_per_pixel:
+            elements = elements.sum(axis=3, keepdims=True)
+        return arguments.from_last(elements, self.data_format)
+
+    def weights_at_weights(self) -> Array:
+        """The weights in their own shape."""
+        channels = 1 if self.one_weight_per_pixel else self.shape[3]
+        return arguments.from_last(self.weights[..., :channels, 0], self.data_format)
 
     def pull_back(self, factors: Array) -> tuple[Array, Array]:
         """The derivatives of sum(factors * sums) by t and by p; factors are [B, K] or [B, 1]."""
@@ -152,6 +178,8 @@ NORMALIZERS: dict[str, Callable[[Problem], Array]] = {
     "batch": lambda problem: (
         np.full(problem.shape[0], problem.counts().sum()) / max(1, problem.shape[0])
     ),
+    "residual_count": lambda problem: problem.not_dropped.sum(axis=(1, 2, 3, 4)),
+    "pixel_count": lambda problem: problem.valid.sum(axis=(1, 2, 3)),
 }
 
 

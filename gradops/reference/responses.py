@@ -5,6 +5,7 @@
     absolute   r_k = |g_k(p)| - |g_k(t)|          k = y, x
     direction  r = |u_p - u_t|^2 / 2              u = g / |g|;  0 where a |g| is below e or is 0
     normal     r = |n_p - n_t|^2 / 2              n = (-gx, -gy, 1) / sqrt(1 + |g|^2)
+    sum        r = (gy + gx)(p - t)
 
 with e = response_epsilon. `slopes` gives dr/dg_p and dr/dg_t, and `second` the second derivatives
 along a vector z: (d/dg_p) (dr/dg_p . z) and (d/dg_t) (dr/dg_p . z). The last axis is (y, x), also
@@ -32,6 +33,8 @@ class Response(NamedTuple):
     slopes: Callable[[Array, Array, float], Pair]
     second: Callable[[Array, Array, float, Array], Pair] | None  # None: 0 (almost) everywhere.
     default_epsilon: float | None = None
+    # Whether the caller passes the gradients of p - t as g_p, and zeros as g_t.
+    linear: bool = False
 
 
 def _dot(a: Array, b: Array) -> Array:
@@ -171,9 +174,9 @@ def _normal_second(g_p: Array, g_t: Array, _: float, z: Array) -> Pair:
 
 
 RESPONSES = {
-    # Linear: the caller passes the gradients of p - t as g_p, and zeros as g_t.
     "component": Response(
         joint=False,
+        linear=True,
         residuals=lambda g_p, g_t, _: g_p - g_t,
         slopes=lambda g_p, g_t, _: (np.ones_like(g_p), -np.ones_like(g_t)),
         second=None,
@@ -203,6 +206,13 @@ RESPONSES = {
     ),
     "normal": Response(
         joint=True, residuals=_normal_residuals, slopes=_normal_slopes, second=_normal_second
+    ),
+    "sum": Response(
+        joint=True,
+        linear=True,
+        residuals=lambda g_p, g_t, _: np.sum(g_p - g_t, axis=-1, keepdims=True),
+        slopes=lambda g_p, g_t, _: (np.ones_like(g_p), -np.ones_like(g_t)),
+        second=None,
     ),
 }
 

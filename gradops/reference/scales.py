@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gradops.reference import losses
+from gradops.reference import weights as by_weights
 from gradops.reference.arguments import Array, check_option, from_last, to_last
 from gradops.reference.axis import Row, apply, terms, transposed
 
@@ -92,6 +93,48 @@ def multi_scale_gradients(
             assert slopes is not None
             found[i] = found[i] + w * _resampled(slopes, back, data_format)
     return found[0], found[1]
+
+
+@np.errstate(all="ignore")
+def multi_scale_weights_gradient(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    upstream: ArrayLike | None = None,
+    *,
+    weights: ArrayLike,
+    scales: int = 1,
+    downsample: str = "stride",
+    scale_weights: Sequence[float] | None = None,
+    **options: Any,
+) -> Array:
+    """The derivative of sum over b of upstream_b * L_b by the weights, through those of each level.
+
+    Args:
+        y_true: Targets t, [B, H, W, C], or None.
+        y_pred: Predictions p, same shape.
+        upstream: One factor per example, [B]; None means ones.
+        weights: w, [B, H, W, 1] or [B, H, W, C].
+        scales: See `multi_scale_loss`.
+        downsample: See `multi_scale_loss`.
+        scale_weights: See `multi_scale_loss`.
+        **options: Those of `gradient_loss`.
+
+    Returns:
+        The shape of the weights, float64.
+
+    Raises:
+        ValueError: As `multi_scale_loss`.
+    """
+    data_format = options.get("data_format", "channels_last")
+    found = np.zeros(np.shape(weights))
+    levels = _levels(y_true, y_pred, scales, downsample, {**options, "weights": weights})
+    height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
+    for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
+        rows, columns = matrices
+        back = transposed(rows, height), transposed(columns, width)
+        slopes = by_weights.weights_gradient(t, p, upstream, **given)
+        found = found + w * _resampled(slopes, back, data_format)
+    return found
 
 
 def _levels(

@@ -21,8 +21,9 @@ class Stencil(NamedTuple):
     """Three taps along each axis (offsets -1, 0, +1), applied as a correlation (no flip)."""
 
     derivative: tuple[int, int, int]
-    smoothing: tuple[int, int, int]
-    divisor: int  # Scale "unit" divides by this, so that a ramp of slope 1 has gradient 1.
+    smoothing: tuple[float, float, float]
+    # Scale "unit" divides by this, so that i has gradient 1, or i^2 / 2 for second differences.
+    divisor: int
     mapped: bool = True  # False: no border, and the output is 0 where a tap leaves the image.
 
 
@@ -61,6 +62,9 @@ STENCILS = {
     "prewitt": Stencil((-1, 0, 1), (1, 1, 1), divisor=6),
     "central": Stencil((-1, 0, 1), (0, 1, 0), divisor=2),
     "forward": Stencil((0, -1, 1), (0, 1, 0), divisor=1, mapped=False),
+    "backward": Stencil((-1, 1, 0), (0, 1, 0), divisor=1, mapped=False),
+    "laplace": Stencil((1, -2, 1), (0, 1, 0), divisor=1),
+    "laplace8": Stencil((1, -2, 1), (0.5, 2, 0.5), divisor=3),
 }
 BORDERS = {
     "reflect": Border(_reflect, minimum_size=2),
@@ -74,7 +78,7 @@ SCALES = ("raw", "unit")
 Kind = Literal["derivative", "smoothing"]
 
 
-def taps_at(stencil: str, kind: Kind, position: int) -> dict[int, int]:
+def taps_at(stencil: str, kind: Kind, position: int) -> dict[int, float]:
     """{index: weight}: the non-zero taps of the output at this position, before the border."""
     weights = getattr(STENCILS[stencil], kind)
     return {position + o: w for o, w in zip((-1, 0, 1), weights, strict=True) if w}
@@ -120,7 +124,7 @@ class Operator:
         self.border = border
         self.divisor = STENCILS[stencil].divisor if scale == "unit" else 1
         self.minimum_size = BORDERS[border].minimum_size
-        if stencil == "forward":
+        if not STENCILS[stencil].mapped:
             self.minimum_size = 2 if border == "valid" else 1
 
     def gradients(self, x: Array) -> Array:

@@ -224,7 +224,7 @@ class FactorRows {
       const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
       AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, Count());
     };
-    if (params_.stencil.Smooths() && !params_.stencil.IsForward()) {
+    if (params_.stencil.IsSmoothedCentral()) {
       AndBytes(before, here, after, u, v, Count());
     } else {
       const math::AxisTaps taps = InteriorSupport();

@@ -130,14 +130,12 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
 
 template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool weighted) {
-  if (!params.stencil.Smooths() || params.stencil.IsForward() || order == Order::kSecond) {
-    return nullptr;
-  }
+  if (!params.stencil.IsSmoothedCentral() || order == Order::kSecond) return nullptr;
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;
       using P = typename decltype(penalty_tag)::Type;
-      if constexpr (R::kIsLong) return nullptr;  // the stencil's passes hardly matter then
+      if constexpr (!R::kHasFastPaths) return nullptr;
       const auto find = [=](auto slopes) -> RowGroupFunction<T> {
         constexpr bool kSlopes = decltype(slopes)::value;
         if (weighted) return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, true>;

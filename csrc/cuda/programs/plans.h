@@ -44,7 +44,7 @@ bool VisitStatic(const StripArgs<S>& args, Visitor&& visitor) {
   using math::TapsKind;
   const math::Stencil& stencil = args.params.stencil;
   const StripLayout& layout = args.layout;
-  if (!args.is_aligned || !args.HasTarget() || stencil.IsForward() || !stencil.Smooths() ||
+  if (!args.is_aligned || !args.HasTarget() || !stencil.IsSmoothedCentral() ||
       layout.row_size > kMaxStaticElements)
     return false;
   const auto with_shift = [&](auto shift) {
@@ -74,14 +74,14 @@ void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
   const bool is_plain = !args.HasMaps() && args.is_contiguous && IsLight(args.params.penalty);
   VisitResponse(args.params.response, [&](auto tag) {
     using R = typename decltype(tag)::Type;
-    if constexpr (kOrder != Order::kSecond && R::kDifference && sizeof(ComputeType<S>) == 4) {
-      if (is_plain && VisitStatic(args, [&](auto when) {
-            visitor(TypeTag<StripThread<S, R, kOrder, typename decltype(when)::Type>>());
-          })) {
-        return;
+    if constexpr (kOrder != Order::kSecond && R::kHasFastPaths) {
+      if constexpr (R::kDifference && sizeof(ComputeType<S>) == 4) {
+        if (is_plain && VisitStatic(args, [&](auto when) {
+              visitor(TypeTag<StripThread<S, R, kOrder, typename decltype(when)::Type>>());
+            })) {
+          return;
+        }
       }
-    }
-    if constexpr (kOrder != Order::kSecond && !R::kIsLong) {
       if (is_plain) return visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerRow>>());
     }
     visitor(TypeTag<StripThread<S, R, kOrder, ChosenPerElement>>());

@@ -113,14 +113,17 @@ struct TapsInside {
   }
   GRADOPS_FN T SmoothAdjoint(T b, T h, T a) const { return Smooth(b, h, a); }
 };
-/// Calls visitor(TapsInside). All threads take the same branch.
+/// Calls visitor with the taps away from the border: TapsInside of the most common kinds, else the
+/// weights, which are slower but take no more code. All threads take the same branch.
 template <class T, class Visitor>
 GRADOPS_FN void VisitTapsInside(const math::Stencil& stencil, const EdgeTaps<T>& axis,
                                 Visitor&& visitor) {
   using math::TapsKind;
   const T* const s = axis.forward[kInside].smoothing;
-  if (stencil.IsForward()) {
+  if (stencil.derivative[0] == 0) {
     visitor(TapsInside<T, TapsKind::kForward>{{s[0], s[1]}});
+  } else if (!stencil.IsCentral()) {
+    visitor(AtEdge(axis, kInside));
   } else if (!stencil.Smooths()) {
     visitor(TapsInside<T, TapsKind::kCentral>{{s[0], s[1]}});
   } else if (s[0] == T(1)) {
