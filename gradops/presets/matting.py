@@ -57,7 +57,7 @@ def matting_gradient_error(
     Example:
       >>> alpha = tf.cast(tf.reshape(tf.range(256) % 16 > 7, [1, 16, 16, 1]), tf.float32)
       >>> gradops.presets.matting_gradient_error(alpha, alpha / 2).numpy().round(4)
-      array([0.041], dtype=float32)
+      array([0.0784], dtype=float32)
 
     Source: Rhemann et al., A Perceptually Motivated Online Benchmark for Image Matting, CVPR 2009;
     the evaluation of Xu et al., Deep Image Matting, CVPR 2017, whose sums are reported in thousands
