@@ -36,6 +36,20 @@ def variation(_y_true, y_pred, total="mean", mask=None):
     return losses
 
 
+def voxelmorph(_y_true, y_pred, penalty="l1", loss_mult=1.0, mask=None):
+    m = as_weights(mask, y_pred)
+    x = clean(y_pred, m)
+    means = []
+    for values, good in (
+        (x[:, 1:] - x[:, :-1], m[:, 1:] * m[:, :-1]),
+        (x[:, :, 1:] - x[:, :, :-1], m[:, :, 1:] * m[:, :, :-1]),
+    ):
+        values = tf.abs(values) if penalty == "l1" else values * values
+        sums, counts = (tf.reduce_sum(each, axis=[1, 2, 3]) for each in (values * good, good))
+        means.append(by_example(sums, counts, "image"))
+    return loss_mult * tf.add_n(means) / len(means)
+
+
 def smoothness_inputs(rng, every):
     forms = [(channels, normalize) for channels in (1, 2) for normalize in (False, True)]
     for shape, (channels, normalize) in combined(every, SMALL, forms):
@@ -56,5 +70,12 @@ PRESETS = {
         "tf.image.total_variation; kornia",
         "fused",
         cases(SMALL, {}, {"total": "sum"}),
+    ),
+    "voxelmorph_grad": Case(
+        function_of("voxelmorph_grad"),
+        voxelmorph,
+        "voxelmorph/voxelmorph, tf/losses.py",
+        "fused",
+        cases(SMALL, {}, {"penalty": "l2", "loss_mult": 2.0}),
     ),
 }

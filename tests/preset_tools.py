@@ -5,6 +5,7 @@ build_support/preset_parity.py prints the table of all of them.
 """
 
 import importlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -36,6 +37,10 @@ class Errors(NamedTuple):
     gradient: float
 
 
+def takes_mask(function):
+    return "mask" in inspect.signature(function).parameters
+
+
 # Options of each preset with which its modes and its Keras loss are tested; the last are others
 # than the defaults.
 OPTIONS = {
@@ -54,27 +59,53 @@ OPTIONS = {
     "gradient_variance": [{}, {"patch_size": 4}],
     "gmsd": [{}, {"value_range": 2.0}],
     "ms_gmsd": [{}, {"scale_weights": [1.0, 2.0], "masking": 0.25}],
+    "confidence_weighted": [{}, {"normalizer": "batch", "alpha": 0.5, "delta": 0.3, "scales": 2}],
+    "multiscale_derivative": [{"scales": 3}, {"error": "male", "scales": 1, "scale": "unit"}],
+    "voxelmorph_grad": [{}, {"penalty": "l2", "loss_mult": 2.0}],
+    "matting_gradient_error": [{}, {"sigma": 1.0}],
 }
-TAKE_MASK = [*list(OPTIONS)[:5], *list(OPTIONS)[7:11]]
 LOSSES = {
     cls().name: cls
     for cls in presets.PresetLoss.__subclasses__()
     if cls.__module__.startswith("gradops.presets.")
 }
-STEEPNESS = {"hu_loss": 10.0, "mprnet_edge": 16.0, "gmsd": 16.0, "ms_gmsd": 16.0}
+TAKE_MASK = [name for name in OPTIONS if takes_mask(LOSSES[name].function)]
+# Losses of the prediction alone, whose functions have no argument y_true.
+OF_PREDICTIONS = ("total_variation", "voxelmorph_grad")
+STEEPNESS = {
+    "hu_loss": 10.0,
+    **dict.fromkeys(["mprnet_edge", "gmsd", "ms_gmsd", "matting_gradient_error"], 16.0),
+}
 
 
 def function_of(name):
     """The preset as a function of a target and a prediction."""
     preset = getattr(presets, name)
-    if name == "total_variation":
+    if name in OF_PREDICTIONS:
         return lambda y_true, y_pred, **options: preset(y_pred, **options)
+    if name == "confidence_weighted":
+        return lambda y_true, y_pred, **options: preset(
+            y_true, y_pred, confidence_beside(y_pred, options), **options
+        )
     return preset
+
+
+def confidence_beside(y_pred, options):
+    """A map of the size of the images: 1.5 + sin(row + 2 column) / 2."""
+    if not hasattr(y_pred, "shape"):
+        return y_pred
+    channels = -3 if options.get("data_format") == "channels_first" else -1
+    columns, rows = [-1, -2] if channels == -3 else [-2, -3]
+    ones = tf.reduce_max(tf.cast(tf.ones_like(y_pred), "float64"), axis=channels, keepdims=True)
+    phase = 2 * tf.cumsum(ones, axis=columns)
+    if ones.shape.rank is None or ones.shape.rank >= -rows:
+        phase += tf.cumsum(ones, axis=rows)
+    return 1.5 + tf.sin(phase) / 2
 
 
 def all_cases():
     """The cases of all modules of references, by the name of the preset."""
-    names = ("depth", "restoration", "smoothness")
+    names = ("confidence", "depth", "derivatives", "matting", "restoration", "smoothness")
     modules = (importlib.import_module(f"preset_references_{name}") for name in names)
     return {name: case for module in modules for name, case in module.PRESETS.items()}
 

@@ -9,10 +9,11 @@ from subprocess_tools import json_of
 import gradops
 from gradops import composite, presets
 
-SHAPE = (3, 36, 40, 1)
+SHAPE = (3, 96, 98, 1)
 ONE_IMAGE = ("sobel_edges", "image_gradients", "gradient_magnitude")
 LAYERS = [getattr(module, name) for module in (gradops, composite) for name in ONE_IMAGE]
-NO_LOSSES = ("align_scale_and_shift", "total_variation")  # which is one of a single image
+NO_LOSSES = ("align_scale_and_shift", "total_variation", "voxelmorph_grad")  # of a single image
+TWO_CHANNELS = ("confidence_weighted",)  # The predictions, and their confidence.
 LOSSES = {
     "gradient_loss": gradops.gradient_loss,
     "composite": composite.gradient_loss,
@@ -51,7 +52,8 @@ def test_saved_models_load_where_gradops_is_imported(rng, tmp_path):
     np.save(tmp_path / "images.npy", images)
     expected = {}
     for name, function in LOSSES.items():
-        layer = keras.layers.Conv2D(1, 3, padding="same", activation="softplus")
+        channels = 1 + (name in TWO_CHANNELS)
+        layer = keras.layers.Conv2D(channels, 3, padding="same", activation="softplus")
         model = keras.Sequential([keras.Input(SHAPE[1:]), layer])
         model.compile(loss=function, metrics=[function], run_eagerly=True)
         model.save(tmp_path / f"{name}.keras")

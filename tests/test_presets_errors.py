@@ -1,17 +1,18 @@
 """Bad arguments of the presets: an exception that says what is wrong, and no wrong number."""
 
+import functools
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from preset_tools import LOSSES, OPTIONS, TAKE_MASK, function_of
+from preset_tools import LOSSES, OF_PREDICTIONS, OPTIONS, TAKE_MASK, function_of
 
 from gradops import presets
 
 GOOD = np.full((2, 40, 36, 3), 2.0, "float32")
 LUMA = ["gradient_variance", "gmsd", "ms_gmsd"]
-PAIRS = [*(name for name in OPTIONS if name.split("_")[0] not in ("edge", "total"))]
+PAIRS = [name for name in OPTIONS if name not in ("edge_aware_smoothness", *OF_PREDICTIONS)]
 PAIRS += ["align_scale_and_shift"]
 either = (ValueError, tf.errors.InvalidArgumentError)
 
@@ -68,6 +69,23 @@ BAD_OPTIONS = {
         ("epsilon", [0.1], "is not a parameter of penalty 'l1'"),
         ("scales", [0], "must be an integer"),
     ],
+    "confidence_weighted": [
+        *[SCALES, NORMALIZER],
+        *[(name, [-0.1, *NO_NUMBER], AT_LEAST_0) for name in ("gamma", "alpha")],
+        *[(f"{term}_weight", [-0.1, *NO_NUMBER], AT_LEAST_0) for term in ("pixel", "gradient")],
+        ("delta", [0, -1, *NO_NUMBER], ABOVE_0),
+        ("log_pairs", ["none", None, ["all"]], "must be one of 'valid', 'all', got"),
+    ],
+    "multiscale_derivative": [
+        *[SCALES, NORMALIZER],
+        ("error", ["mae", None, "MAGE"], "must be one of 'mage', 'male', 'msge', got"),
+        ("scale", ["pixel", 2.0], "must be one of 'raw', 'unit', got"),
+    ],
+    "voxelmorph_grad": [
+        ("penalty", ["l3", None], "must be one of 'l1', 'l2', got"),
+        ("loss_mult", [-1, *NO_NUMBER], AT_LEAST_0),
+    ],
+    "matting_gradient_error": [("sigma", [0, 0.01, 40, *NO_NUMBER], "must be a ")],
     "gmsd": [VALUE_RANGE],
     "ms_gmsd": [
         VALUE_RANGE,
@@ -103,7 +121,8 @@ BAD_SHAPES = {
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_shapes(name):
-    function = function_of(name)
+    options = OPTIONS.get(name, [{}])[0]
+    function = functools.partial(function_of(name), **options)
     for y_true, y_pred, message in BAD_SHAPES.values():
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             function(y_true, y_pred)
@@ -139,9 +158,10 @@ def test_masks():
         (np.ones((*GOOD.shape[:3], 2), bool), r"\[2, ?40, ?36, ?2\]"),
     )
     for name in (*TAKE_MASK, "align_scale_and_shift"):
+        options = OPTIONS.get(name, [{}])[0]
         for mask, found in masks:
             with pytest.raises(either, match=rf"mask(:| must) .*(got .*)?({found})"):
-                function_of(name)(GOOD, GOOD, mask=mask)
+                function_of(name)(GOOD, GOOD, mask=mask, **options)
 
 
 def test_masks_of_images_with_a_ring():
@@ -179,6 +199,11 @@ TOO_SMALL = [
     ("ms_gmsd", 5, {"scale_weights": [1, 2]}),
     ("pixel_and_gradient", 2, {}),
     ("total_variation", 2, {}),
+    ("voxelmorph_grad", 2, {}),
+    ("confidence_weighted", 9, {}),
+    ("confidence_weighted", 3, {"scales": 2, "normalizer": "batch", "mask": GOOD[..., :1] > 0}),
+    ("multiscale_derivative", 12, {"scales": 3}),
+    ("matting_gradient_error", 1, {}),
     ("spsr_gradient", 1, {}),
     ("mprnet_edge", 1, {}),
     ("gmsd", 1, {}),
@@ -298,3 +323,15 @@ def test_weights_of_pixels():
     ):
         with pytest.raises(either, match="weights must"):
             presets.pixel_and_gradient(GOOD, GOOD, weights=weights)
+
+
+def test_unknown_pixels_of_a_trimap():
+    alpha = GOOD[:, :9, :12, :1]
+    for unknown, message in (
+        (np.full((2, 9, 12), 128, "uint8"), "unknown must have dtype bool, got uint8"),
+        (np.ones((1, 9, 12), bool), "unknown must have the batch, height and width of y_pred"),
+        (np.ones((2, 9, 12, 2), bool), "unknown must have 1 channel"),
+        (np.ones((9, 12), bool), "unknown must have rank 4"),
+    ):
+        with pytest.raises(either, match=message):
+            presets.matting_gradient_error(alpha, alpha, unknown=unknown)

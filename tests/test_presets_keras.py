@@ -6,25 +6,32 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from preset_tools import LOSSES, OPTIONS, TAKE_MASK, function_of
+from preset_tools import LOSSES, OF_PREDICTIONS, OPTIONS, TAKE_MASK, function_of
 
 from gradops import presets
 
-METRICS = {"gmsd": presets.GMSDMetric, "ms_gmsd": presets.MSGMSDMetric}
+METRICS = {
+    "gmsd": presets.GMSDMetric,
+    "ms_gmsd": presets.MSGMSDMetric,
+    "matting_gradient_error": presets.MattingGradientMetric,
+}
+STACKED = ("confidence_weighted",)  # The last channel of predictions is their confidence.
 CLASSES = [*LOSSES.items(), *METRICS.items()]
 SHAPE = (4, 20, 20, 1)
 each_class = pytest.mark.parametrize(("name", "cls"), CLASSES)
 each_loss = pytest.mark.parametrize("name", LOSSES)
-HOLES = [name for name in TAKE_MASK if name != "total_variation"]
 
 
-def batch(rng, shape=SHAPE, dtype="float32"):
-    return [(0.5 + rng.random(shape)).astype(dtype) for _ in range(2)]
+def batch(rng, shape=SHAPE, dtype="float32", name=None):
+    """Targets and predictions; those of STACKED losses have one channel more."""
+    stacked = (*shape[:-1], shape[-1] + (name in STACKED))
+    return [(0.5 + rng.random(shape)).astype(dtype) for shape in (shape, stacked)]
 
 
 def losses_of(name, y_true, y_pred, **options):
     """What the function itself says."""
-    return function_of(name)(y_true, y_pred, **options).numpy()
+    function = getattr(presets, name) if name in STACKED else function_of(name)
+    return function(y_true, y_pred, **options).numpy()
 
 
 def test_every_loss_has_a_function():
@@ -105,7 +112,7 @@ def test_the_data_format_is_that_of_the_construction(rng):
 
 @each_loss
 def test_reductions_and_sample_weights(rng, name):
-    images = batch(rng)
+    images = batch(rng, name=name)
     options = OPTIONS[name][-1]
     losses = losses_of(name, *images, **options)
     for reduction in ("sum_over_batch_size", "sum", "none", None):
@@ -117,9 +124,9 @@ def test_reductions_and_sample_weights(rng, name):
 
 
 def test_sample_weights_of_pixels_are_refused(rng):
-    images = batch(rng)
     for weights in (np.ones(SHAPE), np.ones(SHAPE[:3]), np.ones((4, 2))):
         for name, cls in CLASSES:
+            images = batch(rng, name=name)
             with pytest.raises(ValueError, match=r"sample_weight must have shape \[B\], got"):
                 cls(**OPTIONS[name][-1])(*images, sample_weight=weights)
 
@@ -149,9 +156,9 @@ def test_sample_weights_of_another_number_are_refused(rng, kind):
             item(*images, tf.ones([weights]))
 
 
-@pytest.mark.parametrize("name", HOLES)
+@pytest.mark.parametrize("name", TAKE_MASK)
 def test_masks(rng, name):
-    y_true, y_pred = batch(rng)
+    y_true, y_pred = batch(rng, name=name)
     holes = rng.random(SHAPE) < 0.2
     options = OPTIONS[name][-1]
     expected = losses_of(name, y_true, y_pred, **options, mask=tf.constant(~holes)).mean()
@@ -171,7 +178,7 @@ def test_masks(rng, name):
 
 
 def test_masks_where_there_are_none():
-    for name in LOSSES.keys() - set(HOLES):
+    for name in LOSSES.keys() - set(TAKE_MASK):
         for arguments, got in (({"mask": "finite"}, "'finite'"), ({"mask_value": 0.0}, "0.0")):
             with pytest.raises(
                 ValueError, match=f"{LOSSES[name].__name__} takes no mask, got {got}"
@@ -211,7 +218,7 @@ def test_fit_and_saving(rng, name, tmp_path):
     """The loss that fit reports is that of the function; a saved model trains on with the loss."""
     x, y = batch(rng)
     keras.utils.set_random_seed(1)
-    layer = keras.layers.Conv2D(1, 3, padding="same", activation="softplus")
+    layer = keras.layers.Conv2D(1 + (name in STACKED), 3, padding="same", activation="softplus")
     model = keras.Sequential([keras.Input((None, None, 1)), layer])
     options = OPTIONS[name][-1]
     expected = losses_of(name, y, model.predict(x, verbose=0), **options)
@@ -246,13 +253,14 @@ def test_smoothness_of_a_prediction_given_an_image(rng):
         np.testing.assert_allclose(call(image, prediction), expected, rtol=1e-5)
 
 
-def test_total_variation_looks_at_no_target(rng):
+@pytest.mark.parametrize("name", OF_PREDICTIONS)
+def test_losses_of_predictions_look_at_no_target(rng, name):
     _, y_pred = batch(rng)
-    loss = presets.TotalVariationLoss()
+    loss = LOSSES[name]()
     targets = (y_pred, np.full(SHAPE, np.nan), np.ones([4, 7]), np.ones(2), None, "labels")
     values = {float(loss(y_true, y_pred)) for y_true in targets}
-    assert values == {losses_of("total_variation", None, y_pred).mean()}
-    assert presets.TotalVariationLoss(name=None).name == "total_variation"
+    assert values == {losses_of(name, None, y_pred).mean()}
+    assert LOSSES[name](name=None).name == name
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -272,13 +280,13 @@ def test_metrics_are_means_over_examples(rng, name):
 UNKNOWN = [
     pytest.param(name, marks=[] if name in ("gmsd", "spsr_gradient") else pytest.mark.extended)
     for name in LOSSES
-    if name not in ("edge_aware_smoothness", "total_variation")
+    if name not in ("edge_aware_smoothness", *OF_PREDICTIONS)
 ]
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_targets_of_unknown_shape_have_that_of_the_prediction(rng, name):
-    y_true, y_pred = batch(rng, (2, 24, 24, 3))
+    y_true, y_pred = batch(rng, (2, 24, 24, 3), name=name)
     loss = LOSSES[name](**OPTIONS[name][-1])
-    call = tf.function(loss, [tf.TensorSpec(None), tf.TensorSpec([None, 24, 24, 3])])
+    call = tf.function(loss, [tf.TensorSpec(None), tf.TensorSpec([None, *y_pred.shape[1:]])])
     np.testing.assert_allclose(call(y_true, y_pred), loss(y_true, y_pred), rtol=1e-5)

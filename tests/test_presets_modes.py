@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from op_tools import ops_of
 from preset_tools import (
+    OF_PREDICTIONS,
     OPTIONS,
     STEEPNESS,
     TAKE_MASK,
@@ -18,7 +19,7 @@ from preset_tools import (
     tolerance,
 )
 
-from gradops import _backend, presets
+from gradops import _backend
 
 # gmsd's, for the images here; it has a test of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:value_range must be")
@@ -159,8 +160,9 @@ def test_flat_images_have_finite_gradients(name):
             assert value is None or np.isfinite(value).all(), (options, target, prediction)
 
 
-# Those that compare two images and are 0 where these are equal, or so much; hu_loss has a test.
-COMPARING = [name for name in OPTIONS if name.split("_")[0] not in ("hu", "edge", "total")]
+# Those that compare two images and are 0 where these are equal, or so much; others have tests.
+OTHERS = ("hu_loss", "edge_aware_smoothness", "confidence_weighted", *OF_PREDICTIONS)
+COMPARING = [name for name in OPTIONS if name not in OTHERS]
 
 
 @pytest.mark.parametrize("name", COMPARING)
@@ -183,11 +185,15 @@ def test_equal_images_are_the_best(rng, name):
         ("mean_magnitude", {}, ["LossCounts", "Loss"] * 2),
         ("midas_gradient_matching", {"scales": 1}, ["Loss"]),
         ("midas_gradient_matching", {"scales": 3}, None),
+        ("confidence_weighted", {"scales": 3}, None),
+        ("multiscale_derivative", {"scales": 3}, None),
+        ("multiscale_derivative", {"scales": 2, "error": "male"}, None),
+        ("voxelmorph_grad", {}, ["LossCounts", "Loss"]),
     ],
 )
 def test_fused_presets_are_fused(name, options, ops):
     """Into one op for all scales where the backend takes them."""
     ops = ops or ["Loss"] * (1 if _backend.takes_scales() else options["scales"])
     spec = tf.TensorSpec([2, 16, 16, 1])
-    function = tf.function(lambda t, p: getattr(presets, name)(t, p, **options))
+    function = tf.function(lambda t, p: function_of(name)(t, p, **options))
     assert sorted(ops_of(function, spec, spec)) == sorted(f"Gradops>{op}" for op in ops)

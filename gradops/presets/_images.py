@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -80,6 +81,27 @@ def pair(
     return Pair(target, predicted, valid, leading)
 
 
+def map_of(
+    argument: str,
+    values: TensorLike,
+    dtype: tf.DType,
+    given: Pair,
+    rank: int | None,
+    data_format: str,
+) -> tf.Tensor:
+    """A map [B, H, W] or with one channel as [B, H, W, 1] beside the images; rank is y_pred's."""
+    rank, (height, width, channels) = rank or 4, AXES[data_format]
+    found = convert.real(argument, values, dtype, rank)
+    if found.shape.rank == rank - 1:
+        found = tf.expand_dims(found, channels - 4)  # -1 or -3
+    found = of_rank_4(argument, given.leading.fold(argument, found), data_format)
+    message = f"{argument} must have the batch, height and width of y_pred"
+    found = agree(message, found, given.y_pred, (0, height, width))
+    if found.shape[channels] not in (None, 1):
+        raise shape_error(f"{argument} must have 1 channel, got shape {shape_text(found.shape)}")
+    return tf.ensure_shape(found, [1 if axis == channels else None for axis in range(4)])
+
+
 def layout(data_format: str | None) -> str:
     """The data format, checked; that of Keras if it is None."""
     return checks.options(data_format=data_format)["data_format"]
@@ -91,6 +113,20 @@ def along(data_format: str, rows: slice, columns: slice) -> tuple[slice, ...]:
     if data_format == "channels_last":
         return everything, rows, columns
     return everything, everything, rows, columns
+
+
+def levels(maps: Sequence[tf.Tensor | None], scales: int, data_format: str) -> Iterator[list[Any]]:
+    """Every 2^s-th row and column of maps of the same height and width, s = 0, 1, ..."""
+    for scale in range(scales):
+        every = slice(None, None, 2**scale)
+        index = along(data_format, every, every)
+        yield [None if each is None else each[index] for each in maps]
+
+
+def check_levels(y_pred: tf.Tensor, scales: int, least: int, data_format: str) -> None:
+    """Raises if the smallest level is known to have fewer than `least` rows or columns."""
+    needed = (least - 1) * 2 ** (scales - 1) + 1
+    check_size(y_pred, needed, f"scales={scales}", data_format)
 
 
 def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> None:
@@ -166,14 +202,24 @@ def check_flag(argument: str, value: object) -> bool:
     return value
 
 
-def logarithm(argument: str, depth: tf.Tensor) -> tf.Tensor:
-    """log(depth). Raises unless all of it is above 0; under XLA, which drops assertions, NaN."""
-    message = f"{argument} must be above 0 at every valid pixel, got"
-    good = depth > 0  # NaN is not
+def logarithm(argument: str, values: tf.Tensor, where: str = "every valid pixel") -> tf.Tensor:
+    """log(values). Raises unless all of them are above 0; under XLA, which drops assertions, NaN.
+
+    `where` is the part of the error that says which values were passed.
+    """
+    message = f"{argument} must be above 0 at {where}, got"
+    good = values > 0  # NaN is not
     if not tf.executing_eagerly():
-        least = tf.reduce_min(depth)
-        depth = with_assert(tf.debugging.Assert(tf.reduce_all(good), [message, least]), depth)
+        least = tf.reduce_min(values)
+        values = with_assert(tf.debugging.Assert(tf.reduce_all(good), [message, least]), values)
     elif not tf.reduce_all(good):
-        wrong = tf.boolean_mask(depth, ~good)[0].numpy()
+        wrong = tf.boolean_mask(values, ~good)[0].numpy()
         raise tf.errors.InvalidArgumentError(None, None, f"{message} {wrong}")
-    return tf.math.log(tf.where(good, depth, tf.constant(math.nan, depth.dtype)))
+    return tf.math.log(tf.where(good, values, tf.constant(math.nan, values.dtype)))
+
+
+def root(squares: tf.Tensor) -> tf.Tensor:
+    """sqrt(squares), with derivative 0 at 0."""
+    is_zero = tf.equal(squares, 0)
+    roots = tf.sqrt(tf.where(is_zero, tf.ones_like(squares), squares))
+    return tf.where(is_zero, tf.zeros_like(squares), roots)

@@ -128,6 +128,15 @@ class PresetLoss(LossOfExamples):
         return {**config, **self._options}
 
 
+class IgnoresTarget:
+    """Comes before PresetLoss in the bases of losses of the prediction alone."""
+
+    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
+        """The arguments of a call, without y_true."""
+        del y_true
+        return super().sort(y_pred, y_pred, sample_weight)  # type: ignore[misc]
+
+
 class PresetMetric(calls.MetricOfLosses):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 

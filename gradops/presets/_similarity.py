@@ -64,10 +64,3 @@ def variance(lumas: list[tf.Tensor], masking: float) -> tf.Tensor:
     squares = tf.square(m - n)
     difference = squares / (squares + (2 - masking) * m * n + constant)
     return tf.math.reduce_variance(difference, axis=[1, 2, 3])
-
-
-def root(variance: tf.Tensor) -> tf.Tensor:
-    """sqrt(variance), with derivative 0 at 0."""
-    is_zero = tf.equal(variance, 0)
-    root = tf.sqrt(tf.where(is_zero, tf.ones_like(variance), variance))
-    return tf.where(is_zero, tf.zeros_like(variance), root)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -82,9 +81,9 @@ def midas_gradient_matching(
             return given.losses(
                 functional.gradient_loss(*given.images(), mask=given.mask, scales=scales, **options)
             )
-        _check_size(given.y_pred, scales, 2, data_format)
+        _images.check_levels(given.y_pred, scales, 2, data_format)
         level_losses = []
-        for *images, valid in _levels(given, scales, data_format):
+        for *images, valid in _images.levels(given[:3], scales, data_format):
             losses = functional.gradient_loss(*images, mask=valid, **options)
             everywhere = tf.broadcast_to(valid, tf.shape(images[1]))
             pixels = tf.reduce_sum(tf.cast(everywhere, losses.dtype), axis=[1, 2, 3])
@@ -176,7 +175,7 @@ def megadepth_gradient_matching(
     data_format = _images.layout(data_format)
     with tf.name_scope("megadepth_gradient_matching"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
-        _check_size(given.y_pred, scales, 3, data_format)
+        _images.check_levels(given.y_pred, scales, 3, data_format)
         target, predicted = given.hidden(1.0)
         target = _images.logarithm("y_true", target)
         if prediction == "depth":
@@ -184,7 +183,7 @@ def megadepth_gradient_matching(
         level_losses = []
         options: dict[str, Any] = dict(stencil="central", border="valid", data_format=data_format)
         logarithms = given._replace(y_true=target, y_pred=predicted)
-        for *images, valid in _levels(logarithms, scales, data_format):
+        for *images, valid in _images.levels(logarithms[:3], scales, data_format):
             of_axes = functional.gradient_sums(*images, mask=valid, **options)
             sums, counts = (tf.reduce_sum(values, axis=1) for values in of_axes)
             level_losses.append(_images.by_example(sums, counts, normalizer, _NO_PAIRS))
@@ -218,20 +217,3 @@ class MegaDepthGradientLoss(PresetLoss):
     """
 
     function = staticmethod(megadepth_gradient_matching)
-
-
-def _levels(
-    given: _images.Pair, scales: int, data_format: str
-) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]]:
-    """Every 2^s-th row and column of the images and the mask, s = 0, 1, ..."""
-    true, predicted, mask = given[:3]
-    for scale in range(scales):
-        every = slice(None, None, 2**scale)
-        index = _images.along(data_format, every, every)
-        yield true[index], predicted[index], None if mask is None else mask[index]
-
-
-def _check_size(y_pred: tf.Tensor, scales: int, least: int, data_format: str) -> None:
-    """Raises if the smallest level is known to have fewer than `least` rows or columns."""
-    needed = (least - 1) * 2 ** (scales - 1) + 1
-    _images.check_size(y_pred, needed, f"scales={scales}", data_format)

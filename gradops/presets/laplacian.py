@@ -8,6 +8,7 @@ import tensorflow as tf
 from gradops._inputs.convert import TensorLike
 from gradops._inputs.tensors import AXES
 from gradops.presets import _images
+from gradops.presets._filters import filtered, part, sizes
 from gradops.presets._keras import PresetLoss
 
 _TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
@@ -92,33 +93,10 @@ class MPRNetEdgeLoss(PresetLoss):
 
 def _down_and_up(images: tf.Tensor, axis: int) -> tf.Tensor:
     """G 2 U G along one axis, with the size of the images."""
-    coarse = _gaussian(images, axis, stride=2)
+    coarse = filtered(images, axis, _TAPS, stride=2)
     spread = tf.stack([2 * coarse, tf.zeros_like(coarse)], axis=axis + 1)
-    shape = _shape(coarse)
+    shape = sizes(coarse)
     shape[axis] *= 2
     spread = tf.reshape(spread, shape)
-    size = _shape(images)[axis]
-    return _gaussian(spread[_index(axis, slice(0, size))], axis, stride=1)
-
-
-def _gaussian(images: tf.Tensor, axis: int, stride: int) -> tf.Tensor:
-    """The weighted sum of five neighbours, at every pixel or every second one.
-
-    Not by a convolution, which may lose digits on GPUs (TensorFloat-32).
-    """
-    first, last = images[_index(axis, slice(0, 1))], images[_index(axis, slice(-1, None))]
-    padded = tf.concat([first, first, images, last, last], axis)
-    size = _shape(images)[axis]
-    shifted = [padded[_index(axis, slice(k, k + size, stride))] for k in range(len(_TAPS))]
-    return tf.add_n([tap * each for tap, each in zip(_TAPS, shifted, strict=True)])
-
-
-def _index(axis: int, part: slice) -> tuple[slice, ...]:
-    """The index of a part along one axis."""
-    return (slice(None),) * axis + (part,)
-
-
-def _shape(images: tf.Tensor) -> list:
-    """The sizes, as ints where they are known."""
-    known, found = images.shape, tf.shape(images)
-    return [found[axis] if known[axis] is None else known[axis] for axis in range(4)]
+    size = sizes(images)[axis]
+    return filtered(spread[part(axis, slice(0, size))], axis, _TAPS)

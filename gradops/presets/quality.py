@@ -66,7 +66,7 @@ def gmsd(
         given = _images.pair(y_true, y_pred, None, data_format)
         lumas = _similarity.scaled_lumas(given, value_range, data_format)
         halves = [_similarity.halved(x) for x in lumas]
-        return given.losses(_similarity.root(_similarity.variance(halves, masking=0.0)))
+        return given.losses(_images.root(_similarity.variance(halves, masking=0.0)))
 
 
 def ms_gmsd(
@@ -124,7 +124,7 @@ def ms_gmsd(
         for weight in weights[1:]:
             lumas = [_similarity.halved(x) for x in lumas]
             total += weight * _similarity.variance(lumas, masking)
-        return given.losses(_similarity.root(total))
+        return given.losses(_images.root(total))
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")

@@ -13,9 +13,8 @@ from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.same_shape import of_rank_4
 from gradops._inputs.tensors import AXES, loss_dtype
-from gradops._keras import calls
 from gradops.presets import _images
-from gradops.presets._keras import PresetLoss
+from gradops.presets._keras import IgnoresTarget, PresetLoss
 
 TOTALS = ("mean", "sum")
 _NOT_ZERO = 1e-7
@@ -181,7 +180,7 @@ _of_prediction.__name__ = total_variation.__name__  # the name of the loss
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
-class TotalVariationLoss(PresetLoss):
+class TotalVariationLoss(IgnoresTarget, PresetLoss):
     """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
 
     The Keras form of gradops.presets.total_variation; the target y_true is not used.
@@ -208,7 +207,3 @@ class TotalVariationLoss(PresetLoss):
 
     function = staticmethod(_of_prediction)
     functional_form = "lambda y_true, y_pred: gradops.presets.total_variation(y_pred)"
-
-    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
-        """The arguments of a call, without y_true."""
-        return super().sort(y_pred, y_pred, sample_weight)
