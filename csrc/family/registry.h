@@ -48,7 +48,7 @@
   ROW(kResiduals, "residuals")   \
   ROW(kPixels, "pixels")         \
   ROW(kBatch, "batch")           \
-  ROW(kNone, "none") ROW(kResidualCount, "residual_count") ROW(kPixelCount, "pixel_count")
+  ROW(kResidualCount, "residual_count") ROW(kPixelCount, "pixel_count") ROW(kNone, "none")
 #define GRADOPS_DATA_FORMATS(ROW) \
   ROW(kChannelsLast, "channels_last") ROW(kChannelsFirst, "channels_first")
 // How a level of a loss over several scales is made from the one before: every second row and

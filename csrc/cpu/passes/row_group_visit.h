@@ -97,7 +97,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           return values;
         };
         const G values = response.Values(rho, pred_gradient, target_gradient);
-        if (i >= group.count_begin && i < group.count_end) total = total + weigh(values);
+        const G weighted = weigh(values);
+        if (i >= group.count_begin && i < group.count_end) total = total + weighted;
         if constexpr (kWeighted) {
           if (group.by_weight.IsWanted()) {
             factor.ByWeight(x, values, group.by_weight.scale)
