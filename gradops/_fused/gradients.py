@@ -13,12 +13,19 @@ import tensorflow as tf
 
 from gradops import _library
 from gradops._fused import ops
-from gradops._inputs.refusal import WEIGHTS_MESSAGE, refused
+from gradops._inputs import checks
+from gradops._inputs.refusal import refused
 from gradops._inputs.tensors import Inputs, absent, is_absent
 
 _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
     "ForwardAccumulators: take one of them by a GradientTape"
+)
+
+
+_WEIGHTS_MESSAGE = (
+    "derivatives of the gradient by weights are not available: those of the gradient by images are, "
+    "by images and weights, and gradops.composite has all"
 )
 
 
@@ -38,65 +45,118 @@ def _is_wanted(op: tf.Operation, index: int) -> bool:
     return skipped is None or index not in skipped
 
 
-def _by_weights(op: tf.Operation, upstream: tf.Tensor) -> tf.Tensor | None:
-    """An error if the gradient by weights is used: in eager mode now, in a graph when it runs."""
-    weights = op.inputs[2]
-    if is_absent(weights) or not _is_wanted(op, 2):
-        return None
-    return refused(weights, upstream, WEIGHTS_MESSAGE)
+def _wants_weights(op: tf.Operation) -> bool:
+    return not is_absent(op.inputs[2]) and _is_wanted(op, 2)
 
 
 def _loss_input_gradients(
-    op: tf.Operation, memo: tf.Tensor | None, expected: tf.Tensor, upstream: tf.Tensor
+    op: tf.Operation,
+    memo: tf.Tensor | None,
+    weights_memo: tf.Tensor | None,
+    expected: tf.Tensor,
+    upstream: tf.Tensor,
 ) -> list[tf.Tensor | None]:
     """The gradients by y_true, y_pred, weights and mask."""
     inputs, options = Inputs(*op.inputs[:4]), _options_of(op)
-    none = absent(inputs.y_pred.dtype)
-    by_weights = _by_weights(op, upstream)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
-    gradient = by_true = None
+    gradient = by_true = by_weights = None
     if _is_wanted(op, 1) or (wants_true and is_difference):
+        none = absent(inputs.y_pred.dtype)
         gradient = ops.loss_grad(
             inputs, none if memo is None else memo, expected, upstream, options
         )
     if wants_true:
         by_true = ops.gradient_by_true(inputs, gradient, upstream, options)
+    if _wants_weights(op):
+        none = absent(upstream.dtype)
+        by_weights = ops.loss_weights_grad(
+            inputs, none if weights_memo is None else weights_memo, expected, upstream, options
+        )
     return [by_true, gradient, by_weights, None]
 
 
 @_registered("Gradops>Loss")
 def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
-    return _loss_input_gradients(op, None, upstream, upstream)
+    return _loss_input_gradients(op, None, None, upstream, upstream)
 
 
 @_registered("Gradops>LossMemo")
-def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
-    return [*_loss_input_gradients(op, op.outputs[1], op.inputs[4], upstream), None]
+def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, *_memo_upstreams: tf.Tensor):
+    _, memo, weights_memo = op.outputs
+    weights_memo = weights_memo if op.get_attr("wants_weights") else None
+    return [*_loss_input_gradients(op, memo, weights_memo, op.inputs[4], upstream), None]
 
 
 @_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
-    """The gradients of <vector, upstream_b * dL_b/dy_pred> by both images and by upstream."""
+    """The gradients of <vector, upstream_b * dL_b/dy_pred> by images, weights and upstream."""
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op)
-    by_weights = _by_weights(op, vector)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
+    wants_weights = _wants_weights(op)
     is_difference = options["response"] == "component"
+
+    def second(**wanted: bool) -> ops.SecondDerivatives:
+        return ops.loss_grad_grad(inputs, vector, upstream, options, **wanted)
+
     if tf.executing_eagerly():
-        by_true, by_pred, by_upstream = ops.loss_grad_grad(
-            inputs, vector, upstream, wants_true and not is_difference, options
-        )
-    else:  # by_true comes from a second op, which is pruned if it is not used
-        _, by_pred, by_upstream = ops.loss_grad_grad(inputs, vector, upstream, False, options)
+        found = second(wants_true=wants_true and not is_difference, wants_weights=wants_weights)
+    else:  # what may not be used comes from ops of its own, which are pruned then
+        found = second()
         if wants_true and not is_difference:
-            by_true, _, _ = ops.loss_grad_grad(inputs, vector, upstream, True, options)
-    if not wants_true:
-        by_true = None
-    elif is_difference:
-        by_true = -by_pred
-    by_upstream = _sum_to_shape_of(upstream, by_upstream)
-    return [by_true, by_pred, by_weights, None, None, None, by_upstream]
+            found = found._replace(by_true=second(wants_true=True).by_true)
+        if wants_weights:
+            found = found._replace(by_weights=second(wants_weights=True).by_weights)
+    by_true = None
+    if wants_true:
+        by_true = -found.by_pred if is_difference else found.by_true
+    by_weights = found.by_weights if wants_weights else None
+    by_upstream = _sum_to_shape_of(upstream, found.by_upstream)
+    return [by_true, found.by_pred, by_weights, None, None, None, by_upstream]
+
+
+@_registered("Gradops>LossWeightsGrad")
+def _loss_weights_grad_gradients(op: tf.Operation, vector: tf.Tensor):
+    """The gradient of <vector, upstream_b * dL_b/dweights> by upstream; others are refused."""
+    inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
+    refusals = [
+        refused(tensor, vector, _WEIGHTS_MESSAGE)
+        if _is_wanted(op, i) and not is_absent(tensor)
+        else None
+        for i, tensor in enumerate(inputs[:3])
+    ]
+    by_upstream = None
+    if _is_wanted(op, 6):
+        by_upstream = _along_weights(inputs, vector, upstream, _options_of(op))
+    return [*refusals, None, None, None, by_upstream]
+
+
+def _along_weights(
+    inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, options: dict[str, Any]
+) -> tf.Tensor:
+    """<vector, dL_b/dweights>, of the shape of upstream, in which the derivative is linear."""
+
+    def along(u: tf.Tensor) -> tf.Tensor:
+        return vector * ops.loss_weights_grad(inputs, absent(u.dtype), u, u, options)
+
+    if upstream.shape.rank == 0:
+        return tf.reduce_sum(along(tf.ones_like(upstream)))
+    if options["normalizer"] == "batch":  # each loss depends on the weights of all examples
+        examples = tf.eye(tf.shape(inputs.y_pred)[0], dtype=upstream.dtype)
+        by_loss = tf.map_fn(lambda example: tf.reduce_sum(along(example)), examples)
+    elif options["normalizer"] == checks.SUMS:
+        by_loss = _by_axis(upstream, along)
+    else:
+        by_loss = tf.reduce_sum(along(tf.ones([], upstream.dtype)), axis=[1, 2, 3])
+    return _sum_to_shape_of(upstream, by_loss)
+
+
+def _by_axis(upstream: tf.Tensor, along: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """The sums of along(1 for one axis and 0 for the others) by example and axis, [B, K]."""
+    ones = tf.unstack(tf.eye(upstream.shape[-1], dtype=upstream.dtype))
+    axes = [tf.broadcast_to(axis, tf.shape(upstream)) for axis in ones]
+    return tf.stack([tf.reduce_sum(along(axis), axis=[1, 2, 3]) for axis in axes], axis=1)
 
 
 def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
@@ -110,42 +170,75 @@ def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
 
 @_registered("Gradops>LossGradGrad")
 def _loss_grad_grad_gradients(
-    op: tf.Operation, to_true: tf.Tensor, to_pred: tf.Tensor, to_upstream: tf.Tensor
+    op: tf.Operation,
+    to_true: tf.Tensor,
+    to_pred: tf.Tensor,
+    to_upstream: tf.Tensor,
+    to_weights: tf.Tensor,
 ):
-    """The gradients of <to_true, H_tp v> + <to_pred, H_pp v> + sum_b to_upstream_b <v_b, dL_b/dp>.
+    """The gradients of <to_true, H_tp v> + <to_pred, H_pp v> + <to_weights, H_wp v> + sum_b
+    to_upstream_b <v_b, dL_b/dp>.
 
     The gradient by the vector v is for a ForwardAccumulator around a gradient. The gradients by the
-    images are for a tape around a ForwardAccumulator: they are those of the last term, as those of
-    the others would be third derivatives.
+    images and the weights are for a tape around a ForwardAccumulator: they are those of the last
+    term, as those of the others would be third derivatives.
     """
     inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
     options = _options_of(op)
-    has_true = op.get_attr("wants_true")
+    has_true, has_weights = op.get_attr("wants_true"), op.get_attr("wants_weights")
+    second_order = [to_pred, *[to_true] * has_true, *[to_weights] * has_weights]
 
     def third(tensor: tf.Tensor) -> tf.Tensor:
-        derivative = refused(tensor, to_pred, _THIRD_MESSAGE)
-        return derivative + refused(tensor, to_true, _THIRD_MESSAGE) if has_true else derivative
+        return tf.add_n([refused(tensor, term, _THIRD_MESSAGE) for term in second_order])
 
-    by_true = by_pred = by_vector = by_upstream = None
+    by_true = by_pred = by_weights = by_vector = by_upstream = None
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
-    if wants_true or _is_wanted(op, 1):
-        by_true, by_pred, _ = ops.loss_grad_grad(inputs, vector, to_upstream, wants_true, options)
-        by_pred += third(inputs.y_pred)
-        by_true = by_true + third(inputs.y_true) if wants_true else None
+    wants_weights = _wants_weights(op)
+    if wants_true or _is_wanted(op, 1) or wants_weights:
+        found = ops.loss_grad_grad(
+            inputs,
+            vector,
+            to_upstream,
+            options,
+            wants_true=wants_true,
+            wants_weights=wants_weights,
+        )
+        by_pred = found.by_pred + third(inputs.y_pred)
+        by_true = found.by_true + third(inputs.y_true) if wants_true else None
+        by_weights = found.by_weights + third(inputs.weights) if wants_weights else None
     if _is_wanted(op, 4):
         none = absent(vector.dtype)
         by_vector = ops.loss_grad(inputs, none, to_upstream, to_upstream, options)
-        by_vector += ops.loss_grad_grad(inputs, to_pred, upstream, False, options)[1]
+        by_vector += ops.loss_grad_grad(inputs, to_pred, upstream, options).by_pred
         if has_true:
-            by_vector += ops.loss_grad_grad(inputs.swapped(), to_true, upstream, True, options)[0]
+            swapped = inputs.swapped()
+            by_vector += ops.loss_grad_grad(
+                swapped, to_true, upstream, options, wants_true=True
+            ).by_true
+        if has_weights:
+            by_vector += refused(vector, to_weights, _WEIGHTS_MESSAGE)
     if _is_wanted(op, 5):
         by_upstream = third(upstream)
-    return [by_true, by_pred, _by_weights(op, to_upstream), None, by_vector, by_upstream]
+    return [by_true, by_pred, by_weights, None, by_vector, by_upstream]
 
 
 @_registered("Gradops>LossCounts")
 def _loss_counts_gradients(op: tf.Operation, upstream: tf.Tensor):
-    return [None, None, _by_weights(op, upstream), None]
+    by_weights = None
+    if _wants_weights(op):
+        by_weights = ops.counts_weights_grad(Inputs(*op.inputs[:4]), upstream, _options_of(op))
+    return [None, None, by_weights, None]
+
+
+@_registered("Gradops>LossCountsGrad")
+def _loss_counts_grad_gradients(op: tf.Operation, vector: tf.Tensor):
+    """Counts are linear in the weights, so the gradient by upstream is the only one."""
+    inputs, options = Inputs(*op.inputs[:4]), _options_of(op)
+
+    def along(axis: tf.Tensor) -> tf.Tensor:
+        return vector * ops.counts_weights_grad(inputs, axis, options)
+
+    return [None, None, None, None, _by_axis(op.inputs[4], along)]
 
 
 @_registered("Gradops>ImageGradients")

@@ -10,6 +10,7 @@ All functions take tensors of one floating dtype, and options as op attributes (
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +18,7 @@ import tensorflow as tf
 from gradops import _library
 from gradops._fused import tape
 from gradops._inputs.checks import Options
-from gradops._inputs.tensors import Inputs, absent, loss_dtype
+from gradops._inputs.tensors import Inputs, absent, is_absent, loss_dtype
 
 _library.ops()  # registers the ops; raises ImportError if the library does not fit
 
@@ -47,26 +48,33 @@ def loss(
 
 
 def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
-    """Per-example losses [B], differentiable, and the memo for loss_grad."""
-    images = [inputs.y_true, inputs.y_pred]
-    watched = tape.is_watched(images)
-    # In eager mode only the loss is recorded: for the memo, a tape would pass an image of zeros to
+    """Per-example losses [B], differentiable, and the memo for loss_grad.
+
+    If a tape watches the weights, the same pass finds and caches the derivative by them.
+    """
+    tensors = list(inputs[: 2 if is_absent(inputs.weights) else 3])
+    wants_true, wants_pred, *others = (tape.is_watched([tensor]) for tensor in tensors)
+    wants_weights = any(others)
+    # In eager mode only the loss is recorded: for a memo, a tape would pass an image of zeros to
     # the op's registered gradient. With a ForwardAccumulator the registered gradient is used all
-    # the same, because it would take a gradient that no tape wants for 0; and with weights that are
-    # watched, because the registered gradient refuses them.
-    registered = not watched or tape.has_tangents(images) or tape.is_watched([inputs.weights])
-    if registered or not tf.executing_eagerly():
-        return _memo_loss(inputs, expected, options)
+    # the same, because it would take a gradient that no tape wants for 0.
+    watched = wants_true or wants_pred or wants_weights
+    if not watched or tape.has_tangents(tensors) or not tf.executing_eagerly():
+        return _memo_loss(inputs, expected, wants_weights, options)[:2]
     with tape.stop_recording():
-        value, memo = _memo_loss(inputs, expected, options)
-    wants_true, wants_pred = (tape.is_watched([image]) for image in images)
+        value, memo, weights_memo = _memo_loss(inputs, expected, wants_weights, options)
 
     def backward(upstream: tf.Tensor):
-        gradient = loss_grad(inputs, memo, expected, upstream, options)
-        by_true = gradient_by_true(inputs, gradient, upstream, options) if wants_true else None
-        return [by_true, gradient if wants_pred else None]
+        gradient = by_true = by_weights = None
+        if wants_true or wants_pred:
+            gradient = loss_grad(inputs, memo, expected, upstream, options)
+        if wants_true:
+            by_true = gradient_by_true(inputs, gradient, upstream, options)
+        if wants_weights:
+            by_weights = loss_weights_grad(inputs, weights_memo, expected, upstream, options)
+        return [by_true, gradient if wants_pred else None, by_weights][: len(tensors)]
 
-    tape.record("GradopsLossMemo", [value], images, backward)
+    tape.record("GradopsLossMemo", [value], tensors, backward)
     return value, memo
 
 
@@ -75,6 +83,19 @@ def loss_grad(
 ) -> tf.Tensor:
     """upstream_b * dloss_b / dy_pred, with the shape of y_pred. The memo may be absent."""
     return _library.ops().gradops_loss_grad(*inputs, memo, expected, upstream, **options)
+
+
+def loss_weights_grad(
+    inputs: Inputs,
+    weights_memo: tf.Tensor,
+    expected: tf.Tensor,
+    upstream: tf.Tensor,
+    options: Options,
+) -> tf.Tensor:
+    """The sum over b of upstream_b * dloss_b / dweights. The memo may be absent."""
+    return _library.ops().gradops_loss_weights_grad(
+        *inputs, weights_memo, expected, upstream, **options
+    )
 
 
 def gradient_by_true(
@@ -87,13 +108,29 @@ def gradient_by_true(
     return loss_grad(inputs.swapped(), none, upstream, upstream, options)
 
 
+class SecondDerivatives(NamedTuple):
+    """The derivatives of <vector, upstream_b * dloss_b / dy_pred>, those not wanted absent."""
+
+    by_true: tf.Tensor
+    by_pred: tf.Tensor
+    by_upstream: tf.Tensor
+    by_weights: tf.Tensor
+
+
 def loss_grad_grad(
-    inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
-    return _library.ops().gradops_loss_grad_grad(
-        *inputs, vector, upstream, wants_true=wants_true, **options
+    inputs: Inputs,
+    vector: tf.Tensor,
+    upstream: tf.Tensor,
+    options: Options,
+    *,
+    wants_true: bool = False,
+    wants_weights: bool = False,
+) -> SecondDerivatives:
+    """The Hessian-vector products by y_true, y_pred and weights, and <vector, dloss_b / dy_pred>."""
+    results = _library.ops().gradops_loss_grad_grad(
+        *inputs, vector, upstream, wants_true=wants_true, wants_weights=wants_weights, **options
     )
+    return SecondDerivatives(*results)
 
 
 def value_and_gradient(
@@ -107,10 +144,17 @@ def value_and_gradient(
 
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """The sums by example and axis, for normalizer "none", and the sums of the weights."""
-    counts = _library.ops().gradops_loss_counts(
-        *inputs._replace(y_true=absent(inputs.y_pred.dtype)), **options
-    )
+    counts = _library.ops().gradops_loss_counts(*_without_target(inputs), **options)
     return loss(inputs, options, upstream=None), counts
+
+
+def counts_weights_grad(inputs: Inputs, upstream: tf.Tensor, options: Options) -> tf.Tensor:
+    """The sum over b and k of upstream_bk * dcounts_bk / dweights."""
+    return _library.ops().gradops_loss_counts_grad(*_without_target(inputs), upstream, **options)
+
+
+def _without_target(inputs: Inputs) -> Inputs:
+    return inputs._replace(y_true=absent(inputs.y_pred.dtype))
 
 
 def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
@@ -163,9 +207,11 @@ def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
 
 
 def _memo_loss(
-    inputs: Inputs, expected: tf.Tensor, options: Options
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return _library.ops().gradops_loss_memo(*inputs, expected, **options)
+    inputs: Inputs, expected: tf.Tensor, wants_weights: bool, options: Options
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return _library.ops().gradops_loss_memo(
+        *inputs, expected, wants_weights=wants_weights, **options
+    )
 
 
 from gradops._fused import pfor  # noqa: E402, F401  registers the gradients and loops

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-WEIGHTS_MESSAGE = (
-    "the gradient by weights is not available: pass weights=tf.stop_gradient(weights), inside of "
-    "the tf.function if there is one"
-)
-
 
 def refused(like: tf.Tensor, upstream: tf.Tensor, message: str) -> tf.Tensor:
     """Stands in for a derivative by `like` that is linear in upstream: fails unless upstream is 0.

@@ -120,9 +120,7 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
         return static_cast<T>(static_cast<double>(upstream.At(example, axis)) /
                               denominators[example]);
       };
-      const int residuals = ResidualsOf(params.response);
-      gradients.by_weights = weight_maps.Output(
-          0, unit, scale_of(0), residuals == 1 ? T(0) : scale_of(AxesOf(params) - 1));
+      gradients.by_weights = weight_maps.Output(0, unit, scale_of(0), scale_of(AxesOf(params) - 1));
     }
     sums[unit] =
         (vector == nullptr ? kernels.loss(params, of_unit, rows, gradients)
