@@ -28,9 +28,11 @@ struct CoarserGradient {
 /// the scale of their axis, also where the weight is 0.
 template <class T>
 struct WeightsOutput {
-  T* plane = nullptr;        // null if they are not wanted
-  bool per_channel = false;  // else a pixel has the sum over its channels
-  bool adds = false;         // whether to add to what another plane has written
+  T* plane = nullptr;          // null if they are not wanted
+  const T* weights = nullptr;  // if not null: where a weight is 0, what is not finite becomes 0
+  bool per_channel = false;    // else a pixel has the sum over its channels
+  bool adds = false;           // whether to add to what another plane has written
+  bool read_soon = false;      // whether to keep them in the caches
   T scale_y = 0, scale_x = 0;
 };
 
@@ -93,7 +95,8 @@ struct KernelTable {
                      RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);
-  /// Adds to output.plane, at each position, the scale of each axis on which it counts.
+  /// Adds to output.plane, at each position, the scale of each axis on which it counts. inputs'
+  /// weights have no effect.
   void (*add_counted)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                       Counted counted, const WeightsOutput<T>& output);
   /// Writes one row of the next coarser level of a - b, or of a if b is null. a and b point to the

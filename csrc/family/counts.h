@@ -18,9 +18,14 @@ inline Counted CountedFor(NormalizerId normalizer) {
   return of_pixels ? Counted::kPixels : Counted::kResiduals;
 }
 
-/// Whether a denominator adds up weights. If not, it is a number, whatever the weights are.
+/// Whether counts add up weights. If not, they are numbers, whatever the weights are.
 inline bool SumsWeights(NormalizerId normalizer) {
   return normalizer != NormalizerId::kResidualCount && normalizer != NormalizerId::kPixelCount;
+}
+
+/// Whether a loss depends on the weights through its denominator too.
+inline bool DividesByWeights(NormalizerId normalizer) {
+  return SumsWeights(normalizer) && normalizer != NormalizerId::kNone;
 }
 
 /// The range in which the largest weight of an example must lie unless it is 0, so that products

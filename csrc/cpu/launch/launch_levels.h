@@ -216,7 +216,7 @@ std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs
   if (!error.empty()) return error;
   const Units units = UnitsOfLevels(params);
   const WeightMaps<S> weight_maps(levels, inputs, units, outputs.by_weights);
-  const bool finishes_later = weight_maps.AreWanted() && SumsWeights(params.normalizer);
+  const bool finishes_later = weight_maps.AreWanted() && DividesByWeights(params.normalizer);
   const CountFactors no_factors(levels.size(), params.shape.batch);
   std::vector<double> sums(units.count, 0);
   std::vector<LevelParts> parts(finishes_later ? units.count : 0);

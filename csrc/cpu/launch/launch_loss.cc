@@ -164,7 +164,6 @@ std::string LossCountsGradOf(const OpCall& call, const ParallelFor& parallel_for
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {
     const RowRange rows = units.Rows(unit);
     const T* const of_example = upstream + units.Example(unit) * residuals;
-    weight_maps.Clear(0, unit, rows);
     ActiveTarget().Of<S>().add_counted(
         params, InputsOfUnit(inputs, params.shape, units, unit), rows, Counted::kResiduals,
         weight_maps.Output(0, unit, of_example[0], residuals == 1 ? T(0) : of_example[1]));

@@ -62,7 +62,6 @@ CountFactors CountFactorsOf(const KernelParams& params, const Units& units,
                             const std::vector<double>& denominators, PerExample<T> upstream) {
   const int64_t batch = params.shape.batch;
   CountFactors factors(1, batch);
-  if (params.normalizer == NormalizerId::kNone) return factors;
   std::vector<double> losses(batch, 0);
   for (int64_t unit = 0; unit < units.count; ++unit) {
     losses[units.Example(unit)] += sums[unit].y + sums[unit].x;
@@ -96,8 +95,7 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
   const Units units(params.shape);
   const std::vector<KernelParams> one_level = {params};
   const WeightMaps<S> weight_maps(one_level, inputs, units, outputs.by_weights);
-  const bool finishes_later = weight_maps.AreWanted() && SumsWeights(params.normalizer);
-  const CountFactors no_factors(1, weight_maps.AreWanted() ? params.shape.batch : 0);
+  const bool finishes_later = weight_maps.AreWanted() && DividesByWeights(params.normalizer);
   std::vector<AxisSums> sums(units.count, AxisSums{0, 0});
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {
     const int64_t example = units.Example(unit), offset = units.Offset(unit);
@@ -126,7 +124,6 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
         (vector == nullptr ? kernels.loss(params, of_unit, rows, gradients)
                            : kernels.second(params, of_unit, vector + offset, rows, gradients))
             .residuals;
-    if (!finishes_later) weight_maps.Finish(unit, no_factors);
   });
   if (finishes_later) {
     const CountFactors factors = CountFactorsOf(params, units, sums, denominators, upstream);

@@ -72,11 +72,21 @@ class WeightMaps {
   /// Whether the units of an example's planes add to the same rows, so that they run in turn.
   bool PlanesInTurn() const { return AreWanted() && !inputs_.weights.per_channel; }
 
-  /// Where the sweep of a unit writes.
-  WeightsOutput<T> Output(size_t level, int64_t unit, T scale_y, T scale_x) const {
-    if (!AreWanted()) return {};
-    const bool adds = PlanesInTurn() && units_.PlaneInExample(unit) > 0;
-    return {Plane(level, unit), inputs_.weights.per_channel, adds, scale_y, scale_x};
+  /// Where the sweep of a unit writes. `is_final`: Finish will not run.
+  WeightsOutput<T> Output(size_t level, int64_t unit, T scale_y, T scale_x,
+                          bool is_final = false) const {
+    WeightsOutput<T> output;
+    if (!AreWanted()) return output;
+    output.plane = Plane(level, unit);
+    output.per_channel = inputs_.weights.per_channel;
+    output.adds = PlanesInTurn() && units_.PlaneInExample(unit) > 0;
+    output.read_soon = !is_final;
+    output.scale_y = scale_y;
+    output.scale_x = scale_x;
+    if (is_final && IsLastPlane(unit)) {
+      output.weights = MapOfUnit(inputs_.weights, params_[0].shape, units_, unit).data;
+    }
+    return output;
   }
   /// Writes 0 where nothing counts.
   void Clear(size_t level, int64_t unit, RowRange rows) const {
@@ -87,29 +97,25 @@ class WeightMaps {
   }
 
   /// Completes the rows of a unit, or those of the units of all planes of its example if they run
-  /// in turn and this is the last one.
+  /// in turn and this is the last one: subtracts the counts, replaces what is not finite by 0 where
+  /// a weight is 0, and adds the coarser levels.
   void Finish(int64_t unit, const CountFactors& factors) const {
-    if (!AreWanted()) return;
+    if (!AreWanted() || !IsLastPlane(unit)) return;
     const int64_t planes = PlanesInTurn() ? units_.PlanesPerExample() : 1;
-    if (PlanesInTurn() && units_.PlaneInExample(unit) != planes - 1) return;
     for (int64_t plane = planes - 1; plane >= 0; --plane) {
       const int64_t of_plane = unit - plane * units_.per_plane;
       const RowRange rows = units_.Rows(of_plane);
       const LossInputs<S> of_unit = InputsOfUnit(inputs_, params_[0].shape, units_, of_plane);
+      const LossInputs<T> maps = {nullptr, nullptr, of_unit.weights, of_unit.mask};
       if (params_.size() == 1) {
-        const LossInputs<T> maps = {nullptr, nullptr, of_unit.weights, of_unit.mask};
-        SubtractCounts(0, of_plane, rows, maps, factors);
-        if (plane == 0) Complete(0, of_plane, rows, maps.weights);
+        FinishLevel(0, of_plane, plane == 0, rows, maps, factors);
         continue;
       }
       const LevelUnit<S> levels(params_, of_unit, nullptr, rows, /*gradients=*/0);
-      for (size_t s = params_.size(); s-- > 0;) {
-        const LossInputs<T> maps = {nullptr, nullptr,
-                                    s == 0 ? of_unit.weights : levels[s].inputs.weights,
-                                    s == 0 ? of_unit.mask : levels[s].inputs.mask};
-        SubtractCounts(s, of_plane, levels[s].own, maps, factors);
-        if (plane == 0) Complete(s, of_plane, levels[s].own, maps.weights);
+      for (size_t s = params_.size() - 1; s > 0; --s) {
+        FinishLevel(s, of_plane, plane == 0, levels[s].own, levels[s].inputs, factors);
       }
+      FinishLevel(0, of_plane, plane == 0, rows, maps, factors);
     }
   }
 
@@ -124,42 +130,40 @@ class WeightMaps {
     return maps_[level] + plane * PlaneSize(level);
   }
 
-  void SubtractCounts(size_t level, int64_t unit, RowRange rows, const LossInputs<T>& maps,
-                      const CountFactors& factors) const {
+  bool IsLastPlane(int64_t unit) const {
+    return !PlanesInTurn() || units_.PlaneInExample(unit) == units_.PlanesPerExample() - 1;
+  }
+
+  void FinishLevel(size_t level, int64_t unit, bool is_last, RowRange rows,
+                   const LossInputs<T>& maps, const CountFactors& factors) const {
     const KernelParams& params = params_[level];
-    const auto subtract = [&](Counted counted, double factor) {
-      if (factor == 0) return;
+    const auto subtract = [&](Counted counted, double factor, const T* weights) {
       const bool two_axes = counted == Counted::kResiduals && ResidualsOf(params.response) == 2;
-      const T scale = static_cast<T>(-factor);
-      const WeightsOutput<T> output = {Plane(level, unit), inputs_.weights.per_channel,
-                                       /*adds=*/true, scale, two_axes ? scale : T(0)};
+      WeightsOutput<T> output;
+      output.plane = Plane(level, unit);
+      output.weights = weights;
+      output.per_channel = inputs_.weights.per_channel;
+      output.adds = output.read_soon = true;
+      output.scale_y = static_cast<T>(-factor);
+      output.scale_x = two_axes ? output.scale_y : T(0);
       ActiveTarget().Of<T>().add_counted(params, maps, rows, counted, output);
     };
     const int64_t example = units_.Example(unit);
-    subtract(CountedFor(params.normalizer), factors.levels[level][example]);
-    if (level == 0) subtract(Counted::kPixels, factors.pixels[example]);
+    const bool has_pixels = level == 0 && factors.pixels[example] != 0;
+    if (has_pixels) subtract(Counted::kPixels, factors.pixels[example], nullptr);
+    subtract(CountedFor(params.normalizer), factors.levels[level][example],
+             is_last ? maps.weights.data : nullptr);
+    if (!is_last || level + 1 == params_.size()) return;
+    for (int64_t row = rows.begin; row < rows.end; ++row) AddCoarserRow(level, unit, row);
   }
 
-  /// Replaces what is not finite by 0 where the weight is 0, and adds the next level.
-  void Complete(size_t level, int64_t unit, RowRange rows, const PixelMap<T>& weights) const {
-    const int64_t row_size = RowSize(level);
-    T* const plane = Plane(level, unit);
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      T* const out = plane + row * row_size;
-      const T* const weight = weights.data + row * row_size;
-      for (int64_t x = 0; x < row_size; ++x) {
-        const bool counts = weight[x] > 0 || math::Abs(out[x]) <= std::numeric_limits<T>::max();
-        if (!counts) out[x] = 0;
-      }
-      if (level + 1 < params_.size()) AddCoarserRow(level, unit, row, out);
-    }
-  }
-  void AddCoarserRow(size_t level, int64_t unit, int64_t row, T* out) const {
+  void AddCoarserRow(size_t level, int64_t unit, int64_t row) const {
     const ImageShape& coarser = params_[level + 1].shape;
     const bool stride = params_[level].levels.downsample == DownsampleId::kStride;
     if (stride ? row % 2 != 0 : row / 2 >= coarser.height) return;
     const int64_t channels = inputs_.weights.per_channel ? coarser.channels : 1;
     const T* const from = Plane(level + 1, unit) + row / 2 * RowSize(level + 1);
+    T* const out = Plane(level, unit) + row * RowSize(level);
     for (int64_t x = 0; x < coarser.width; ++x) {
       for (int64_t c = 0; c < channels; ++c) {
         const T value = from[x * channels + c];

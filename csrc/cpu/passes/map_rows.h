@@ -98,19 +98,6 @@ class MapRows {
   using Indices = typename Simd<T>::RegisterMask;
   static constexpr int kLanes = Simd<T>::kLanes;
 
-  template <class Vector, class Index>
-  static GRADOPS_FN Vector Shuffled(Vector values, Index indices) {
-#if defined(__clang__)
-    Vector shuffled;
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); ++i) {
-      shuffled[i] = values[indices[i]];
-    }
-    return shuffled;
-#else
-    return __builtin_shuffle(values, indices);
-#endif
-  }
-
   const Tile& tile_;
   // Which pixel each lane of the k-th register takes; for bytes, counted from byte_first_[k].
   Indices pixels_[kMaxChannels];

@@ -61,20 +61,8 @@ struct FactorRow {
   }
 };
 
-/// A row of derivatives by the weights, or nothing if they are not wanted.
-template <class T>
-struct ByWeightRow {
-  T* row = nullptr;
-  math::Gradient<T> scale = {};  // of the values of each axis
-
-  /// Whether they are wanted. The compiler cannot see that this is the same in a whole loop, of
-  /// which it would make two otherwise.
-  GRADOPS_FN bool IsWanted() const {
-    T* pointer = row;
-    asm volatile("" : "+r"(pointer));
-    return pointer != nullptr;
-  }
-};
+/// Whether residuals have factors, and the derivatives by the weights are wanted too.
+enum class Weighting { kNone, kFactors, kByWeight };
 
 /// One row of everything between the horizontal passes.
 template <class T>
@@ -85,15 +73,22 @@ struct ResidualRow {
   GradientRow<T> pred, target, vector;
   FactorRow<T> factor;
   GradientRow<T> slopes, true_slopes;  // outputs; true_slopes may be null
-  ByWeightRow<T> by_weight;            // output, if there are factors
 };
 
 template <class T>
 using ResidualRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
                                      double response_epsilon, LaneSums<T>* sums);
 
-/// The function for the response and penalty in `params`; instantiated in target_rows.cc.
+/// Finds the derivatives of the sums of `row` times `scale` by its weights.
+template <class T>
+using ByWeightRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
+                                     double response_epsilon, math::Gradient<T> scale,
+                                     T* by_weight);
+
+/// The functions for the response and penalty in `params`; instantiated in target_rows.cc.
 template <class T>
 ResidualRowFunction<T> FindResidualRow(const KernelParams& params, Order order, bool weighted);
+template <class T>
+ByWeightRowFunction<T> FindByWeightRow(const KernelParams& params, Order order);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

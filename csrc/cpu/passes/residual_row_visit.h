@@ -6,6 +6,21 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
+/// What is summed at position x: the penalties or, in second order, the slopes times the vector.
+template <Order kOrder, class T, class Response, class Penalty>
+GRADOPS_FN math::Gradient<Simd<T>> SummedValues(const ResidualRow<T>& row, int64_t x,
+                                                const Response& response, const Penalty& rho) {
+  using G = math::Gradient<Simd<T>>;
+  const G pred = row.pred.Load(x);
+  const G target = Response::kDifference ? pred : row.target.Load(x);
+  if constexpr (kOrder == Order::kSecond) {
+    const G vector = row.vector.Load(x), slopes = response.Slopes(rho, pred, target);
+    return {slopes.y * vector.y, slopes.x * vector.x};
+  } else {
+    return response.Values(rho, pred, target);
+  }
+}
+
 /// The ResidualRowFunction of one response and penalty.
 template <class T, class Response, class Penalty, Order kOrder, bool kWeighted>
 void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
@@ -20,26 +35,15 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
       if constexpr (kWeighted) return row.factor.Weighted(x, values);
       return values;
     };
-    const auto add = [&](G values) GRADOPS_LAMBDA {
-      sum = sum + row.summed.Mask(x, weigh(values));
-      if constexpr (kWeighted) {
-        if (!row.by_weight.IsWanted()) return;
-        row.factor.ByWeight(x, values, row.by_weight.scale).Store(row.by_weight.row + x);
-      }
-    };
+    sum = sum + row.summed.Mask(x, weigh(SummedValues<kOrder>(row, x, response, rho)));
     const G pred = row.pred.Load(x);
     const G target = Response::kDifference ? pred : row.target.Load(x);
     if constexpr (kOrder == Order::kSecond) {
-      const G vector = row.vector.Load(x), slopes = response.Slopes(rho, pred, target);
-      add({slopes.y * vector.y, slopes.x * vector.x});
-      const auto second = response.Second(rho, pred, target, vector);
+      const auto second = response.Second(rho, pred, target, row.vector.Load(x));
       row.slopes.Store(x, weigh(second.by_pred));
       if (row.true_slopes.y != nullptr) row.true_slopes.Store(x, weigh(second.by_true));
-    } else {
-      add(response.Values(rho, pred, target));
-      if constexpr (kOrder == Order::kSlope) {
-        row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
-      }
+    } else if constexpr (kOrder == Order::kSlope) {
+      row.slopes.Store(x, weigh(response.Slopes(rho, pred, target)));
     }
   };
   for (int64_t block = 0; block < row.size; block += kBlock<T>) {
@@ -52,6 +56,18 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
     }
   }
   *sums = lanes;
+}
+
+/// The ByWeightRowFunction of one response and penalty.
+template <class T, class Response, class Penalty, Order kOrder>
+void FindByWeight(const ResidualRow<T>& the_row, double penalty_parameter, double response_epsilon,
+                  math::Gradient<T> scale, T* by_weight) {
+  const ResidualRow<T> row = the_row;
+  const Penalty rho(penalty_parameter);
+  const Response response(response_epsilon);
+  for (int64_t x = 0; x < row.size; x += Simd<T>::kLanes) {
+    row.factor.ByWeight(x, SummedValues<kOrder>(row, x, response, rho), scale).Store(by_weight + x);
+  }
 }
 
 template <class T>
@@ -72,6 +88,18 @@ ResidualRowFunction<T> FindResidualRow(const KernelParams& params, Order order, 
                           : VisitResidualRow<T, R, P, Order::kSecond, false>;
       }
       __builtin_unreachable();
+    });
+  });
+}
+
+template <class T>
+ByWeightRowFunction<T> FindByWeightRow(const KernelParams& params, Order order) {
+  return VisitResponse(params.response, [&](auto response_tag) {
+    return VisitPenalty(params.penalty, [&](auto penalty_tag) -> ByWeightRowFunction<T> {
+      using R = typename decltype(response_tag)::Type;
+      using P = typename decltype(penalty_tag)::Type;
+      return order == Order::kSecond ? FindByWeight<T, R, P, Order::kSecond>
+                                     : FindByWeight<T, R, P, Order::kValue>;
     });
   });
 }

@@ -33,9 +33,12 @@ struct RowGroup {
   FactorRow<T> factor;             // the first of four rows
   GradientRow<T> slopes;           // in: rows r - 2, r - 1; out: rows r + 2, r + 3
   T *a, *b;                        // out: adjoint rows r - 1 .. r + 2
-  ByWeightRow<T> by_weight;        // out: the first of four rows, kGroupStride apart
-  RowsAhead ahead;                 // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
-  MapAhead weights_ahead;          // four rows are prefetched
+  // If the derivatives by the weights are wanted: the scale of the sums of each axis, and, out, the
+  // first of four rows, kGroupStride apart.
+  math::Gradient<T> by_weight_scale;
+  T* by_weight;
+  RowsAhead ahead;         // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
+  MapAhead weights_ahead;  // four rows are prefetched
 };
 
 template <class T>
@@ -45,6 +48,6 @@ using RowGroupFunction = void (*)(const RowGroup<T>& group, const KernelParams& 
 /// The function for the response and penalty in `params`, or null if there is no fast path for
 /// them. Instantiated in target_rows.cc.
 template <class T>
-RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool weighted);
+RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, Weighting weighting);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -57,11 +57,12 @@ class GradientWindow {
 /// The RowGroupFunction of one response and penalty. kTapsKind may be kUnit only if the stencil's
 /// scale is 1.
 template <class T, class Response, class Penalty, math::TapsKind kTapsKind, bool kSlopes,
-          bool kWeighted>
+          Weighting kWeighting>
 void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, LaneSums<T>* sums) {
   using V = Simd<T>;
   using G = math::Gradient<V>;
   using Taps = math::InteriorTaps<Simd<T>, kTapsKind>;
+  constexpr bool kWeighted = kWeighting != Weighting::kNone;
   constexpr int64_t kRow = kGroupStride < T, Response::kDifference && !kWeighted > ;
   const RowGroup<T> group = the_group;
   const Penalty rho(params.penalty_parameter);
@@ -99,11 +100,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         const G values = response.Values(rho, pred_gradient, target_gradient);
         const G weighted = weigh(values);
         if (i >= group.count_begin && i < group.count_end) total = total + weighted;
-        if constexpr (kWeighted) {
-          if (group.by_weight.IsWanted()) {
-            factor.ByWeight(x, values, group.by_weight.scale)
-                .Store(group.by_weight.row + i * kRow + x);
-          }
+        if constexpr (kWeighting == Weighting::kByWeight) {
+          factor.ByWeight(x, values, group.by_weight_scale).Store(group.by_weight + i * kRow + x);
         }
         if constexpr (kSlopes) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
@@ -130,7 +128,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
 }
 
 template <class T>
-RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool weighted) {
+RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, Weighting weighting) {
   if (!params.stencil.IsSmoothedCentral() || order == Order::kSecond) return nullptr;
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
@@ -139,13 +137,21 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, bool w
       if constexpr (!R::kHasFastPaths) return nullptr;
       const auto find = [=](auto slopes) -> RowGroupFunction<T> {
         constexpr bool kSlopes = decltype(slopes)::value;
-        if (weighted) return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, true>;
+        constexpr math::TapsKind kSmoothing = math::TapsKind::kSmoothing;
+        switch (weighting) {
+          case Weighting::kByWeight:
+            return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kByWeight>;
+          case Weighting::kFactors:
+            return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kFactors>;
+          case Weighting::kNone:
+            break;
+        }
         if constexpr (R::kDifference) {
           if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
-            return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, false>;
+            return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, Weighting::kNone>;
           }
         }
-        return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, false>;
+        return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kNone>;
       };
       return order == Order::kSlope ? find(std::true_type()) : find(std::false_type());
     });

@@ -106,6 +106,29 @@ struct Simd {
   }
 };
 
+/// The lanes of a and then b that the indices say.
+template <class Vector, class Index>
+GRADOPS_FN Vector Shuffled(Vector a, Vector b, Index indices) {
+#if defined(__clang__)
+  constexpr int kLanes = sizeof(a) / sizeof(a[0]);
+  Vector shuffled;
+  for (int i = 0; i < kLanes; ++i) {
+    shuffled[i] = indices[i] < kLanes ? a[indices[i]] : b[indices[i] - kLanes];
+  }
+  return shuffled;
+#else
+  return __builtin_shuffle(a, b, indices);
+#endif
+}
+template <class Vector, class Index>
+GRADOPS_FN Vector Shuffled(Vector a, Index indices) {
+#if defined(__clang__)
+  return Shuffled(a, a, indices);
+#else
+  return __builtin_shuffle(a, indices);
+#endif
+}
+
 /// Lanes [begin, end) of a, and 0 in the others, even for a NaN.
 template <class T>
 GRADOPS_FN Simd<T> LanesBetween(Simd<T> a, int64_t begin, int64_t end) {

@@ -147,6 +147,16 @@ void AddCountedUnit(const KernelParams& params, const LossInputs<S>& inputs, Row
   using T = ComputeType<S>;
   LossInputs<S> without_weights = inputs;
   without_weights.weights = {};
+  const bool is_zero = output.scale_y == 0 && output.scale_x == 0;
+  if (is_zero || !FactorRows<T>::MayDrop(params, without_weights)) {
+    const int64_t channels = params.shape.channels;
+    const int64_t row_size = params.shape.width * (output.per_channel ? channels : 1);
+    const T here = output.scale_y + output.scale_x;
+    const Simd<T> sum(output.per_channel ? here : static_cast<T>(channels) * here);
+    PutRun(output, rows.begin * row_size, (rows.end - rows.begin) * row_size,
+           [=](int64_t) GRADOPS_LAMBDA { return sum; });
+    return;
+  }
   ForEachTile<T>(params, [&](const Tile& tile) {
     RowAllocator<T> memory(FactorRows<T>::kRows);
     FactorRows<T> factors(params, tile, without_weights, &memory);
@@ -158,9 +168,10 @@ void AddCountedUnit(const KernelParams& params, const LossInputs<S>& inputs, Row
                        for (int64_t x = 0; x < tile.BufferedSize(); x += Simd<T>::kLanes) {
                          factor.ByWeight(x, one, map.Scale()).Store(scales + x);
                        }
-                       map.Add(row, scales);
+                       map.Write(row, scales);
                      });
   });
+  StreamFence();
 }
 
 /// KernelTable::counts.

@@ -26,14 +26,15 @@ class LossSweep {
         scale_{outputs.scale_y, outputs.scale_x},
         pixel_scale_(outputs.pixel_scale),
         by_weights_(tile, outputs.by_weights),
-        weighted_(FactorRows<T>::AreNeeded(params, inputs)),
+        weighting_(WeightingOf(params, inputs, outputs)),
+        weighted_(weighting_ != Weighting::kNone),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
-        visit_group_(FindRowGroup<T>(params, kOrder, weighted_)),
+        visit_group_(FindRowGroup<T>(params, kOrder, weighting_)),
         at_once_(visit_group_ != nullptr ? 1 : kGroupRows),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         forward_edges_(params, tile, /*adjoint=*/false),
         adjoint_edges_(params, tile),
-        memory_(LayoutOf<S, kOrder>(params, inputs).Allocator()) {
+        memory_(LayoutOf<S, kOrder>(params, weighting_).Allocator()) {
     const bool difference = IsOfDifference(params.response);
     residual_.size = tile.BufferedSize();
     residual_.summed = {tile.OwnPositions().begin, tile.OwnPositions().end};
@@ -150,19 +151,17 @@ class LossSweep {
     residual.target = true_.Gradients(i);
     residual.vector = vector_.Gradients(i);
     if (weighted_) residual.factor = factors_->Find(row, 0);
-    residual.by_weight = ByWeight();
     if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
     if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
     visit_row_(residual, params_.penalty_parameter, params_.response_epsilon, &lanes);
     if (!counted) return;
     sums_.Add(lanes);
-    if (by_weights_.IsWanted()) by_weights_.Write(row, factors_->ByWeight(0));
-  }
-  /// Where the derivatives by the weights of the rows that are visited next go.
-  ByWeightRow<T> ByWeight() const {
-    if (!by_weights_.IsWanted()) return {};
-    return {factors_->ByWeight(0), by_weights_.Scale()};
+    if (!by_weights_.IsWanted()) return;
+    T* const by_weight = factors_->ByWeight(0);
+    FindByWeightRow<T>(params_, kOrder)(residual, params_.penalty_parameter,
+                                        params_.response_epsilon, by_weights_.Scale(), by_weight);
+    by_weights_.Write(row, by_weight);
   }
 
   /// Rows row .. row + 3, and the outputs of rows row - 1 .. row + 2, through a RowGroup. Returns
@@ -219,7 +218,8 @@ class LossSweep {
       for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
       group.factor = factors_->Row(0);
       group.weights_ahead = factors_->WeightsAhead(row + kGroupRows, kGroupRows);
-      group.by_weight = ByWeight();
+      group.by_weight_scale = by_weights_.Scale();
+      group.by_weight = factors_->ByWeight(0);
     }
     group.ahead = ahead;
     return group;
@@ -267,7 +267,8 @@ class LossSweep {
   const AxisScale<T> scale_;
   const T pixel_scale_;
   const MapOutput<T> by_weights_;
-  const bool weighted_;
+  const Weighting weighting_;
+  const bool weighted_;  // whether there are factors
   const ResidualRowFunction<T> visit_row_;
   const RowGroupFunction<T> visit_group_;
   const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup

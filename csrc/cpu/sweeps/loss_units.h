@@ -17,8 +17,8 @@ LossSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, cons
         sums.residuals.x += of_tile.residuals.x;
         sums.pixels += of_tile.pixels;
       },
-      LayoutOf<S, kOrder>(params, inputs).row_bytes);
-  if (kOrder != Order::kValue) StreamFence();
+      LayoutOf<S, kOrder>(params, WeightingOf(params, inputs, outputs)).row_bytes);
+  if (kOrder != Order::kValue || outputs.by_weights.plane != nullptr) StreamFence();
   return sums;
 }
 

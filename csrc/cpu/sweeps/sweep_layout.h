@@ -15,10 +15,18 @@ constexpr int64_t SweepRows(int64_t at_once, int sources, int outputs, bool weig
          outputs * OutputRows<S>::kRows + (weighted ? FactorRows<ComputeType<S>>::kRows : 0);
 }
 
+template <class S>
+Weighting WeightingOf(const KernelParams& params, const LossInputs<S>& inputs,
+                      const GradientOutputs<S>& outputs) {
+  if (outputs.by_weights.plane != nullptr) return Weighting::kByWeight;
+  return FactorRows<ComputeType<S>>::AreNeeded(params, inputs) ? Weighting::kFactors
+                                                               : Weighting::kNone;
+}
+
 /// The row buffers of a sweep. With a RowGroup they are wide or medium (see kGroupStride) and rows
 /// outside of it go one at a time; without, they are narrow and rows go four at a time.
 template <class S, Order kOrder>
-RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, const LossInputs<S>& inputs) {
+RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, Weighting weighting) {
   using T = ComputeType<S>;
   constexpr bool kIsSecond = kOrder == Order::kSecond;
   constexpr RowLayout<T> kNarrow = {
@@ -27,9 +35,8 @@ RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, const LossInputs<
   constexpr RowLayout<T> kWide = {kWideRowBytes, SweepRows<S>(1, 1, 1, false)};
   constexpr size_t kLimit = 256 * 1024;  // bytes per thread
   static_assert(kNarrow.Bytes() <= kLimit && kMedium.Bytes() <= kLimit && kWide.Bytes() <= kLimit);
-  const bool weighted = FactorRows<T>::AreNeeded(params, inputs);
-  if (FindRowGroup<T>(params, kOrder, weighted) == nullptr) return kNarrow;
-  return weighted || !IsOfDifference(params.response) ? kMedium : kWide;
+  if (FindRowGroup<T>(params, kOrder, weighting) == nullptr) return kNarrow;
+  return weighting != Weighting::kNone || !IsOfDifference(params.response) ? kMedium : kWide;
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

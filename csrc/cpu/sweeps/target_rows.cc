@@ -7,6 +7,7 @@
 namespace gradops::cpu::GRADOPS_TARGET {
 
 template ResidualRowFunction<GRADOPS_COMPUTE> FindResidualRow(const KernelParams&, Order, bool);
-template RowGroupFunction<GRADOPS_COMPUTE> FindRowGroup(const KernelParams&, Order, bool);
+template ByWeightRowFunction<GRADOPS_COMPUTE> FindByWeightRow(const KernelParams&, Order);
+template RowGroupFunction<GRADOPS_COMPUTE> FindRowGroup(const KernelParams&, Order, Weighting);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
