@@ -1,0 +1,132 @@
+#pragma once
+
+#include "cpu/passes/factor_rows.h"
+#include "cpu/passes/row_group.h"
+#include "cpu/rows/source_rows.h"
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// The images of a sweep: loads their rows in order, each once, with what belongs to them (the
+/// mask, ghost columns), and finds their gradients.
+template <class S>
+class SweptImages {
+ public:
+  using T = ComputeType<S>;
+
+  SourceRows<S> pred, target, vector;  // pred: the difference, if the response sees that alone
+
+  /// `vector` may be null. `at_once`: how many rows FindGradients finds at most. `for_groups`:
+  /// whether RowGroups will read ghost columns.
+  SweptImages(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
+              const S* the_vector, int64_t at_once, bool for_groups, RowAllocator<T>* memory)
+      : params_(params),
+        tile_(tile),
+        for_groups_(for_groups),
+        edges_(params, tile, /*adjoint=*/false),
+        u_(memory->Take(at_once + 2)),
+        v_(memory->Take(at_once + 2)) {
+    const bool difference = IsOfDifference(params.response);
+    pred = {inputs.y_pred, difference ? inputs.y_true : nullptr, at_once, memory};
+    if (!difference) target = {inputs.y_true, nullptr, at_once, memory};
+    if (the_vector != nullptr) vector = {the_vector, nullptr, at_once, memory};
+    for (SourceRows<S>* source : {&pred, &target, &vector}) {
+      if (source->IsGiven()) given_[given_count_++] = source;
+    }
+  }
+  SweptImages(const SweptImages&) = delete;  // given_ points to members
+  SweptImages& operator=(const SweptImages&) = delete;
+
+  /// Loads the factors with the rows that they belong to.
+  void SetFactors(FactorRows<T>* factors) { factors_ = factors; }
+  /// The columns in which residuals are needed, as far as they exist.
+  void SetColumns(int64_t begin, int64_t end) {
+    columns_ = {begin, end};
+    if (math::Wraps(params_.stencil, params_.border, tile_.shape.width)) return;
+    columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, tile_.shape.width)};
+  }
+  /// The rows that will be loaded.
+  void SetRange(int64_t begin, int64_t end) {
+    loaded_ = begin;
+    load_end_ = end;
+  }
+  /// Sets Ring::first, also of an image that is not given: a RowGroup reads its rows of zeros.
+  void SetFirst(int64_t row) {
+    for (SourceRows<S>* source : {&pred, &target, &vector}) source->SetFirst(row);
+  }
+
+  /// Loads the rows up to `last`.
+  void LoadThrough(int64_t last) {
+    const int64_t end = math::Min(last + 1, load_end_);
+    while (loaded_ < end) {
+      const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded_);
+      for (int s = 0; s < given_count_; ++s) {
+        for (int64_t i = 0; i < count; ++i) given_[s]->Load(tile_, loaded_ + i);
+      }
+      FinishLoading(count);
+    }
+  }
+  /// Loads the rows that a RowGroup from `row` on depends on, and prefetches the first kFetched
+  /// rows of `ahead`. Returns whether their ghost columns are finite, as a RowGroup needs.
+  template <int kFetched>
+  bool LoadForGroup(int64_t row, const RowsAhead& ahead) {
+    LoadThrough(row);
+    const int64_t last = math::Min(load_end_, tile_.shape.height);
+    if (tile_.IsOneRun() && loaded_ == row + 1 && loaded_ + kGroupRows <= last) {
+      LoadGroup<kFetched>(ahead);
+    }
+    LoadThrough(row + kGroupRows);
+    for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
+      if (!finite_[i & 7]) return false;
+    }
+    return true;
+  }
+
+  /// The gradients of rows row .. row + count - 1 of every image, from image rows [first, last).
+  void FindGradients(int64_t row, int64_t count, int64_t first, int64_t last) {
+    for (int s = 0; s < given_count_; ++s) {
+      given_[s]->Find(params_, tile_, edges_, columns_, row, count, first, last, u_, v_);
+    }
+  }
+
+ private:
+  /// Loads the next four rows, none of which is a ghost.
+  template <int kFetched>
+  void LoadGroup(const RowsAhead& ahead) {
+    if (factors_ == nullptr && IsOfDifference(params_.response)) {
+      pred.template LoadGroup<kGroupStride<T, true>, kFetched>(tile_, loaded_, ahead);
+    } else {
+      pred.template LoadGroup<kGroupStride<T, false>, kFetched>(tile_, loaded_, ahead);
+    }
+    if (target.IsGiven()) {
+      target.template LoadGroup<kGroupStride<T, false>, 0>(tile_, loaded_, ahead);
+    }
+    FinishLoading(kGroupRows);
+  }
+  /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows.
+  void FinishLoading(int64_t count) {
+    if (factors_ != nullptr) factors_->Load(loaded_, count, columns_.begin, columns_.end);
+    for (int64_t i = 0; i < count; ++i, ++loaded_) {
+      if (!for_groups_) continue;
+      bool finite = true;
+      for (int s = 0; s < given_count_; ++s) {
+        if (factors_ != nullptr) factors_->HideEdges(loaded_, given_[s]->Row(loaded_));
+        finite = given_[s]->AddGhosts(params_, tile_, loaded_) && finite;
+      }
+      finite_[loaded_ & 7] = finite;
+    }
+  }
+
+  const KernelParams& params_;
+  const Tile& tile_;
+  const bool for_groups_;
+  const ColumnEdges edges_;
+  FactorRows<T>* factors_ = nullptr;
+  ColumnRange columns_ = {0, 0};
+  T *u_, *v_;
+  bool finite_[8] = {};  // whether the ghost columns of each row in the rings are finite
+  SourceRows<S>* given_[3];
+  int given_count_ = 0;
+  int64_t loaded_ = 0, load_end_ = 0;  // rows below loaded_ are loaded, of those below load_end_
+};
+
+}  // namespace gradops::cpu::GRADOPS_TARGET
