@@ -46,6 +46,7 @@ def _problems(shape: Shape, dtype: str = "float32") -> Iterator[Problem]:
     for normalizer, channels in itertools.product(_NORMALIZERS, sorted({1, shape[-1]})):
         problem = make_problem(shape, dtype, {"normalizer": normalizer}, weights=True)
         if channels > 1:
+            assert problem.weights is not None
             factors = np.arange(1, channels + 1, dtype=problem.weights.dtype)
             weights = problem.weights * factors
             problem = dataclasses.replace(problem, weights=weights, seeded=False)
