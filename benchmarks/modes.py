@@ -22,6 +22,9 @@ SCALED_STEP = "training step, loss x 0.1"
 WEIGHTED_STEP = "training step, sample weights"
 LOSS_SCALED_STEP = "training step, loss x 32768"
 LOSS_SCALED_FUNCTION_STEP = "training step, function, loss x 32768"
+LEARNED_STEP = (
+    "training step, learned weights"  # As FUNCTION_STEP; gradients by y_pred and weights.
+)
 SECOND_ORDER = "second order"
 FIT, MIXED = "fit", "mixed_float16"  # Steps of Keras, which returns no gradient.
 

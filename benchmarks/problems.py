@@ -69,7 +69,10 @@ class Problem:
     @property
     def label(self) -> str:
         """Such as "sobel/component/l1 mask"."""
-        return label(self.options, self.weights is not None, self.mask is not None)
+        weights = ""
+        if self.weights is not None:
+            weights = "weights per channel" if self.weights.shape[-1] > 1 else "weights"
+        return label(self.options, weights, self.mask is not None)
 
     @property
     def maps(self) -> dict[str, np.ndarray | None]:
@@ -147,11 +150,11 @@ def make_problem(
     return Problem(t, p, options, w, m, threads, seeded=True)
 
 
-def label(options: Mapping[str, Any], weights: bool = False, mask: bool = False) -> str:
+def label(options: Mapping[str, Any], weights: str = "", mask: bool = False) -> str:
     """Such as "scharr/component/power alpha=4 mask"."""
     words = ["/".join(str(options[name]) for name in NAMED)]
     words += [f"{name}={value}" for name, value in options.items() if name not in NAMED]
-    words += ["weights"] * weights + ["mask"] * mask
+    words += [weights] * bool(weights) + ["mask"] * mask
     return " ".join(words)
 
 

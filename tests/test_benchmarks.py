@@ -63,6 +63,41 @@ def test_sections_penalties_and_shapes_can_be_chosen(tmp_path):
     assert not any(row.floor for row in rows)  # They are float32 l1's.
 
 
+@pytest.mark.extended
+def test_learned_weights_are_compared_with_constant_ones_and_tensorflow(tmp_path):
+    path = tmp_path / "results.csv"
+    arguments = ["--quick", "--only", "learned", "--shapes", "1x7x9x2", "--csv", str(path)]
+    assert command.main(arguments) == 0
+    rows, _ = report.read_csv(path)
+    check_figures(rows)
+    judged = {(row.options, row.baseline.split()[0]): row.floor for row in rows if row.floor}
+    maps = [
+        f"sobel/component/l1 normalizer={normalizer} weights{kind}"
+        for normalizer in ("residuals", "pixel_count")
+        for kind in ("", " per channel")
+    ]
+    floors = {"op-function": 1.5, "tf-function": pytest.approx(1 / 15, rel=1e-5)}
+    assert judged == {(options, peer): floors[peer] for options in maps for peer in floors}
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_steps_with_wrong_gradients_are_not_timed(part, monkeypatch, capsys):
+    builder = providers.PROVIDERS["op-function"]["training step, learned weights"]
+
+    def faulty(problem):
+        loss, gradients = builder(problem)()
+        gradients = list(gradients)
+        gradients[part] *= 1 + 1e-6
+        return lambda: (loss, gradients)
+
+    monkeypatch.setitem(
+        providers.PROVIDERS["op-function"], "training step, learned weights", faulty
+    )
+    assert command.main(["--quick", "--only", "learned"]) == 1
+    name = "gradient by weights" if part else "gradient"
+    assert f"weights: {name} differs from gradops.reference" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--only", "kernel"], ["--shapes", "1x1x8x3"], ["--penalties", "l3"], ["--rounds", "0"]],

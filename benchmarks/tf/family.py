@@ -18,6 +18,8 @@ _FLOOR = 2.5
 _FLOOR_OF_COSTLY = 4.0
 _COSTLY = {"direction", "normal", "log", "power"}
 _POWER = {"penalty": "power", "alpha": 4.0}
+# The slope jumps at |r| = delta; the default of 1 is the direction residual of a right angle.
+_TRUNCATED = {"penalty": "truncated", "delta": 0.9}
 _UNEVEN_POWER = {"penalty": "power", "alpha": 2.3}  # not a product
 _PRODUCT_SHAPE, _QUICK_PRODUCT_SHAPE = (4, 512, 512, 3), (1, 16, 16, 3)
 _SCREENING_ROUNDS = 3
@@ -27,7 +29,7 @@ _MODES = (LOSS_AND_GRADIENT, FORWARD)
 
 def _options_of(stencil: str, response: str, penalty: str) -> dict[str, Any]:
     options = {"stencil": stencil, "response": response, "penalty": penalty}
-    return options | _POWER if penalty == "power" else options
+    return options | {"power": _POWER, "truncated": _TRUNCATED}.get(penalty, {})
 
 
 def _one_at_a_time() -> list[dict[str, Any]]:

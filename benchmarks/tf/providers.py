@@ -17,6 +17,7 @@ from benchmarks.modes import (
     FACTORS,
     FORWARD,
     FUNCTION_STEP,
+    LEARNED_STEP,
     LOSS_AND_GRADIENT,
     LOSS_SCALED_FUNCTION_STEP,
     LOSS_SCALED_STEP,
@@ -34,7 +35,7 @@ from benchmarks.problems import Problem
 from gradops import _library
 from gradops._inputs import checks
 
-_FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP)
+_FUNCTION_STEPS = (FUNCTION_STEP, LOSS_SCALED_FUNCTION_STEP, LEARNED_STEP)
 
 _kernels = _library.kernels()
 
@@ -97,13 +98,14 @@ def _mean_loss(library: Any, problem: Problem, mode: str) -> Callable[..., tf.Te
 def _step(loss_function: Callable[..., tf.Tensor], mode: str) -> Callable[..., Any]:
     factor = FACTORS.get(mode)
 
-    def step(t: tf.Tensor, p: tf.Tensor, *maps: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(t: tf.Tensor, p: tf.Tensor, *maps: tf.Tensor | None) -> tuple[tf.Tensor, Any]:
+        sources = (p, maps[0]) if mode == LEARNED_STEP else p
         with tf.GradientTape() as tape:
-            tape.watch(p)
+            tape.watch(sources)
             loss = loss_function(t, p, *maps)
             if factor is not None:
                 loss = factor * loss
-        return loss, tape.gradient(loss, p)
+        return loss, tape.gradient(loss, sources)
 
     return step
 

@@ -24,6 +24,7 @@ from benchmarks.report import Row
 from benchmarks.tf import peers
 from benchmarks.tf.baselines import KERAS, READ_FLOOR, SMALL_BYTES, SUBTRACT, TAPE, TRIADS
 from benchmarks.tf.family import family, product
+from benchmarks.tf.learned import learned
 from benchmarks.tf.memory import memory
 
 _FUSED, _COMPILED = "op-function", "op-xla"
@@ -184,6 +185,7 @@ SECTIONS: dict[str, Section] = {
     "family": family,
     "product": product,
     "maps": maps,
+    "learned": learned,
     "small": small,
     "peers": other_libraries,
     "chart": chart,
