@@ -28,6 +28,8 @@ MEMBERS = {
     "direction, circular": lambda rng: {"response": "direction", "border": "circular"},
     "batch": lambda rng: {"normalizer": "batch", "border": "valid", **maps(rng)},
     "pixels": lambda rng: {"normalizer": "pixels", "stencil": "forward", "penalty": "log"},
+    "residual_count": lambda rng: {"normalizer": "residual_count", **maps(rng)},
+    "pixel_count": lambda rng: {"normalizer": "pixel_count", "response": "sum", **maps(rng)},
 }
 members = pytest.mark.parametrize("member", MEMBERS)
 
@@ -230,9 +232,9 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
     wanted = []
     loss_second = ops.loss_grad_grad
 
-    def second(inputs, vector, upstream, wants_true, options):
-        wanted.append(wants_true)
-        return loss_second(inputs, vector, upstream, wants_true, options)
+    def second(inputs, vector, upstream, options, **wants):
+        wanted.append(wants)
+        return loss_second(inputs, vector, upstream, options, **wants)
 
     monkeypatch.setattr(ops, "loss_grad_grad", second)
     for sources in ([y_pred], [y_true, y_pred]):
@@ -242,4 +244,5 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
             gradient = gradops.value_and_gradient(y_true, y_pred, response="magnitude")[1]
         tape.gradient(gradient, sources)
         assert spy.called.count("loss_grad_grad") == 1
-    assert wanted == [False, True]
+    assert [wants["wants_true"] for wants in wanted] == [False, True]
+    assert not any(wants["wants_weights"] for wants in wanted)
