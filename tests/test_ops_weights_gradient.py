@@ -1,63 +1,26 @@
-"""The losses' derivatives by weights through the ops, against the oracle, in every mode.
+"""The losses' derivatives by weights through the ops, against the oracle.
 
-test_composite_weights.py has those of the composition, test_ops_weights_second.py has second ones.
+Others have loops and forward mode (test_ops_weights_modes.py), zeros, NaN and the term of the pixels
+(test_ops_weights_zeros.py), second derivatives (test_ops_weights_second.py) and the composition's
+(test_composite_weights.py).
 """
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import assert_close, images, is_fused, pairs_of
+from op_tools import assert_close, images, pairs_of
+from op_weights_tools import MODES, check, constants, gradients, wanted
 from reference_tools import NORMALIZERS, RESPONSES, TUNED, TWO_RESIDUALS
 from test_reference_weights import CASES, UPSTREAM, problem
 
 import gradops
-from gradops import presets, reference
+from gradops import reference
 
 both_backends = pytest.mark.usefixtures("backend")
 graphs = pytest.mark.parametrize("graph", [False, True])
-MODES = ["eager", "graph", "tape outside", "xla"]
 MAPS = ("weights", "mask")
 # Two of the predicted upstream gradient, 1/2; scaled; where scaling would lose digits; 0.
 UPSTREAMS = [[0.5, 0.5], [1.0, -2.0], [0.5, 3.0], [1e-30, 5.0], [0.0, 0.5], [0.5, 0.5]]
-
-
-def constants(*arrays, dtype=tf.float64):
-    return [tf.constant(x, dtype) for x in arrays]
-
-
-def gradients(y_true, y_pred, weights, mode="eager", call=None, upstream=UPSTREAM, **options):
-    """The losses' derivatives by y_true, y_pred and weights, times upstream."""
-
-    def losses(y_true, y_pred, weights):
-        return (call or gradops.gradient_loss)(y_true, y_pred, weights=weights, **options)
-
-    inner = tf.function(losses) if mode == "tape outside" else losses
-
-    def step(*tensors):
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            found = inner(*tensors)
-        return tape.gradient(found, tensors, tf.cast(upstream, found.dtype))
-
-    compiled = {"graph": {}, "xla": {"jit_compile": True}}
-    run = tf.function(step, **compiled[mode]) if mode in compiled else step
-    return run(*map(tf.convert_to_tensor, (y_true, y_pred, weights)))
-
-
-def wanted(y_true, y_pred, weights, upstream=UPSTREAM, **options):
-    """The same of the oracle."""
-    options |= {"weights": weights}
-    images = y_true, y_pred, upstream
-    slopes = reference.multi_scale_gradients(*images, **options)
-    return *slopes, reference.multi_scale_weights_gradient(*images, **options)
-
-
-def check(y_true, y_pred, weights, mode="eager", upstream=UPSTREAM, **options):
-    found = gradients(y_true, y_pred, weights, mode, upstream=upstream, **options)
-    expected = wanted(y_true, y_pred, weights, upstream, **options)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert_close(ours, theirs)
-    return found
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -217,171 +180,3 @@ def test_several_scales(downsample, normalizer, data_format, channels, mode):
     y_true, y_pred, given = problem(channels, True, data_format, shape=(2, 17, 14, 2))
     options = {"scales": 3, "downsample": downsample, "scale_weights": [1, 0.5, 2]}
     check(y_true, y_pred, mode=mode, normalizer=normalizer, **options, **given)
-
-
-# Zeros and numbers that are none
-
-
-@both_backends
-@pairs_of(response=RESPONSES, normalizer=NORMALIZERS, bad=[np.nan, np.inf], channels=[1, 2])
-def test_what_a_weight_of_0_hides(response, normalizer, bad, channels):
-    y_true, y_pred, given = problem(channels, shape=(2, 8, 7, 2))
-    given["weights"][0, 1:6, 1:6] = 0
-    y_pred[0, 3, 3, 1] = bad
-    for penalty in ("l2", "truncated"):
-        options = {"response": response, "normalizer": normalizer, "penalty": penalty}
-        found = check(y_true, y_pred, **options, **given)
-        assert all(np.isfinite(gradient).all() for gradient in found)
-        assert found[2].numpy()[given["weights"] == 0].any()
-
-
-@both_backends
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-def test_where_nothing_counts(normalizer):
-    y_true, y_pred, given = problem(2, masked=True, shape=(2, 4, 5, 2))
-    given["mask"][0], y_pred[0] = False, np.nan
-    found = check(y_true, y_pred, normalizer=normalizer, **given)
-    assert not found[2][0].numpy().any() and found[2][1].numpy().any()
-    given["weights"] *= 0
-    found = check(y_true, y_pred, normalizer=normalizer, **given)
-    assert found[2].numpy().any() == ("count" in normalizer)
-    assert not found[1].numpy().any()
-
-
-def check_empty(shape, channels):
-    weights = np.ones((*shape[:3], channels))
-    for normalizer in NORMALIZERS:
-        options = {"upstream": np.ones(shape[0]), "normalizer": normalizer}
-        found = gradients(np.ones(shape), np.ones(shape), weights, **options)[2]
-        if found is not None or is_fused():
-            np.testing.assert_array_equal(found, np.zeros_like(weights))
-
-
-@both_backends
-@pytest.mark.parametrize(
-    ("shape", "channels"), [((0, 4, 5, 2), 1), ((0, 4, 5, 2), 2), ((2, 4, 5, 0), 1)]
-)
-def test_empty_images(shape, channels):
-    check_empty(shape, channels)
-
-
-@pytest.mark.xfail(strict=True, reason="the op takes weights of no elements for none")
-def test_weights_of_no_channels():
-    check_empty((2, 4, 5, 0), 0)
-
-
-# The term of the pixels
-
-
-@pairs_of(
-    normalizer=NORMALIZERS, channels=[1, 2], scales=[1, 2], mode=["eager", "graph"],
-    response=["component", "normal"],
-)  # fmt: skip
-def test_the_term_of_the_pixels(normalizer, channels, scales, mode, response):
-    """dL/dw = (v - L n) / D with v = |p - t|, and that of the residuals."""
-    y_true, y_pred, given = problem(channels, masked=True, shape=(2, 17, 14, 2))
-    weights, mask = given["weights"], given["mask"]
-    options = {"normalizer": normalizer, "scales": scales, "response": response}
-    scaled = {"pixel_weight": 1.7, "gradient_weight": 0.3}
-    found = gradients(
-        y_true, y_pred, weights, mode, presets.pixel_and_gradient, mask=mask, **options, **scaled
-    )[2]
-    expected = 0.3 * wanted(y_true, y_pred, **given, **options)[2]
-    assert_close(found, expected + 1.7 * by_pixels(y_true, y_pred, weights, mask, normalizer))
-
-
-def by_pixels(y_true, y_pred, weights, mask, normalizer):
-    valid = np.broadcast_to(mask, y_pred.shape)
-    values, ones = np.where(valid, np.abs(y_pred - y_true), 0), valid.astype(float)
-    sums, total, count = (
-        x.sum(axis=(1, 2, 3), keepdims=True) for x in (weights * values, weights * ones, ones)
-    )
-    upstream = UPSTREAM.reshape(-1, 1, 1, 1)
-    if "count" in normalizer:
-        by_weights = upstream * values / count
-    elif normalizer == "batch":
-        by_weights = (upstream * values - np.mean(upstream * sums) / total.mean() * ones) / (
-            total.mean()
-        )
-    else:
-        by_weights = upstream * (values - sums / total * ones) / total
-    return by_weights.sum(axis=3, keepdims=True) if weights.shape[3] == 1 else by_weights
-
-
-# Loops and forward mode
-
-
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
-def test_a_vectorized_map(rng, normalizer):
-    y_true, y_pred = images(rng, (3, 2, 6, 5, 2))
-    weights = tf.constant(rng.uniform(0.5, 2, (3, 2, 6, 5, 1)))
-
-    def of_one(tensors):
-        return gradients(*tensors, normalizer=normalizer)
-
-    found = tf.vectorized_map(of_one, (y_true, y_pred, weights))
-    for i in range(3):
-        expected = wanted(y_true[i], y_pred[i], weights[i], normalizer=normalizer)
-        for ours, theirs in zip(found, expected, strict=True):
-            assert_close(ours[i], theirs)
-
-
-@both_backends
-@pytest.mark.parametrize("normalizer", ["pixels", "batch", "residual_count"])
-def test_the_jacobian_of_the_losses(normalizer):
-    y_true, y_pred, given = problem(1)
-    weights = tf.constant(given["weights"])
-    with tf.GradientTape() as tape:
-        tape.watch(weights)
-        losses = gradops.gradient_loss(y_true, y_pred, weights=weights, normalizer=normalizer)
-    found = tape.jacobian(losses, weights)
-    for b, of_loss in enumerate(np.eye(2)):
-        expected = wanted(y_true, y_pred, given["weights"], of_loss, normalizer=normalizer)[2]
-        assert_close(found[b], expected)
-        assert found[b, 1 - b].numpy().any() == (normalizer == "batch")
-
-
-@pairs_of(normalizer=NORMALIZERS, graph=[False, True], channels=[1, 2])
-def test_forward_mode(normalizer, graph, channels):
-    """Along weights, and along weights and y_pred at once."""
-    y_true, y_pred, given = problem(channels, masked=True)
-    weights, mask = given["weights"], given["mask"]
-    along_w, along_p = np.random.default_rng(98).normal(size=(2, *y_pred.shape))
-    along_w = along_w[..., :channels]
-    options = {"normalizer": normalizer, "mask": mask}
-
-    def step(y_pred, weights):
-        found = []
-        for tensors, tangents in [([weights], [along_w]), ([weights, y_pred], [along_w, along_p])]:
-            tangents = list(map(tf.constant, tangents))
-            with tf.autodiff.ForwardAccumulator(tensors, tangents) as forward:
-                losses = gradops.gradient_loss(y_true, y_pred, weights=weights, **options)
-            found.append(forward.jvp(losses))
-        return found
-
-    run = tf.function(step) if graph else step
-    found = run(*constants(y_pred, weights))
-    for b, of_loss in enumerate(np.eye(2)):
-        _, by_pred, by_weights = wanted(y_true, y_pred, weights, of_loss, **options)
-        terms = [by_weights * along_w, by_pred * along_p]
-        size = sum(np.abs(term).sum() for term in terms)  # terms cancel
-        assert_close(found[0][b], terms[0].sum(), floor=size)
-        assert_close(found[1][b], terms[0].sum() + terms[1].sum(), floor=size)
-
-
-@pytest.mark.parametrize("response", ["component", "sum"])
-def test_forward_mode_of_sums_and_counts(response):
-    y_true, y_pred, given = problem(1, masked=True)
-    weights, mask = tf.constant(given["weights"]), given["mask"]
-    along = tf.constant(np.random.default_rng(99).normal(size=weights.shape))
-    with tf.autodiff.ForwardAccumulator(weights, along) as forward:
-        both = gradops.gradient_sums(y_true, y_pred, weights=weights, mask=mask, response=response)
-    for which, values in enumerate(both):
-        found = forward.jvp(values)
-        for index in np.ndindex(*values.shape):
-            one = np.zeros(values.shape)
-            one[index] = 1
-            by_weights = reference.sums_weights_gradients(
-                y_true, y_pred, one, response=response, **given
-            )[which]
-            assert_close(found[index], np.sum(by_weights * along))
