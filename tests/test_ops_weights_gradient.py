@@ -1,8 +1,8 @@
 """The losses' derivatives by weights through the ops, against the oracle.
 
-Others have loops and forward mode (test_ops_weights_modes.py), zeros, NaN and the term of the pixels
-(test_ops_weights_zeros.py), second derivatives (test_ops_weights_second.py) and the composition's
-(test_composite_weights.py).
+Others have loops and forward mode (test_ops_weights_modes.py), zeros, NaN and the term of the
+pixels (test_ops_weights_zeros.py), second derivatives (test_ops_weights_second.py) and those of the
+composition (test_composite_weights.py).
 """
 
 import numpy as np
