@@ -18,7 +18,13 @@ import numpy as np
 import pytest
 
 pytest.register_assert_rewrite(
-    "cuda_tools", "family_cases", "family_checks", "family_tools", "op_tools", "reference_tools"
+    "cuda_tools",
+    "family_cases",
+    "family_checks",
+    "family_tools",
+    "op_tools",
+    "reference_tools",
+    "weights_tools",
 )
 
 

@@ -60,8 +60,11 @@ for dtype, response, penalty, _ in itertools.product(
             np.ascontiguousarray(np.moveaxis(x, 3, 1)) for x in (y_true, y_pred, vector)
         )
     maps = {}
-    if rng.random() < 0.5:
-        maps["weights"] = rng.uniform(0, 1, y_pred.shape).astype(compute)
+    channels = 1 if case["data_format"] == "channels_first" else 3
+    if rng.random() < 0.7:
+        sizes = list(y_pred.shape)
+        sizes[channels] = rng.choice([1, sizes[channels]])
+        maps["weights"] = rng.uniform(0, 1, sizes).astype(compute)
     if rng.random() < 0.5:
         maps["mask"] = rng.random(y_pred.shape) > 0.05
     module = kernels
@@ -71,9 +74,13 @@ for dtype, response, penalty, _ in itertools.product(
     foreseen = upstream * np.array(1.5, compute)
     results = {
         "inputs": (y_true, y_pred, vector, upstream),
-        "gradient": module.loss_memo(y_true, y_pred, upstream, **case, **maps),
+        "gradient": module.loss_memo(
+            y_true, y_pred, upstream, **case, **maps, wants_weights=True
+        ),
         "loss": (module.loss(y_true, y_pred, **case, **maps),),
-        "second": module.loss_grad_grad(y_true, y_pred, vector, upstream, **case, **maps),
+        "second": module.loss_grad_grad(
+            y_true, y_pred, vector, upstream, **case, **maps, wants_true=True, wants_weights=True
+        ),
         "counts": (module.loss_counts(None, y_pred, **case, **maps),),
         "through memo": (
             module.loss_grad(y_true, y_pred, vector, foreseen, upstream, **case, **maps),
@@ -84,6 +91,12 @@ for dtype, response, penalty, _ in itertools.product(
             module.gradient_magnitude_grad(y_pred, vector, **images),
         ),
     }
+    if "weights" in maps:
+        counts = rng.uniform(-2, 2, (shape[0], axes)).astype(compute)
+        results["weights"] = (
+            module.loss_weights_grad(y_true, y_pred, foreseen, upstream, **case, **maps),
+            module.loss_counts_grad(None, y_pred, counts, **case, **maps),
+        )
     for name, arrays in results.items():
         hashes[f"{len(hashes)} {name} {dtype} {shape} {case}"] = digest(*arrays)
 print(json.dumps({"target": kernels.build_info()["cpu_target"], "hashes": hashes}))

@@ -26,6 +26,14 @@ def loss(y_true, y_pred, penalty):
         total = tf.reduce_mean(losses)
     return losses, tape.gradient(total, y_pred)
 
+def by_weights(y_true, y_pred):
+    weights = tf.abs(y_true[..., :1])
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        losses = gradops.gradient_loss(y_true, y_pred, weights=weights, normalizer="batch")
+        total = tf.reduce_mean(losses)
+    return losses, tape.gradient(total, weights)
+
 def edges(_, images):
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -40,6 +48,8 @@ def digests():
         results = {
             "l1": loss(*pair, "l1"), "l2": loss(*pair, "l2"), "edges": edges(*pair),
         }
+        if scale == 1:  # weights have a least size
+            results["weights"] = by_weights(*pair)
         for name, (value, gradient) in results.items():
             for what, tensor in (("value", value), ("gradient", gradient)):
                 digest = hashlib.sha256(tensor.numpy().tobytes()).hexdigest()

@@ -8,6 +8,7 @@ from gradops import _library
 
 IMAGES = tf.zeros([2, 4, 5, 3])
 VECTOR = tf.ones([2])
+WEIGHTS = tf.ones([2, 4, 5, 1])
 NO_WEIGHTS, NO_MASK = tf.zeros([0]), tf.zeros([0], tf.bool)
 MAPS = NO_WEIGHTS, NO_MASK
 
@@ -29,6 +30,18 @@ def grad(memo=IMAGES, expected=VECTOR, upstream=VECTOR, **attributes):
 def second(vector=IMAGES, upstream=VECTOR, **attributes):
     return _library.ops().gradops_loss_grad_grad(
         IMAGES, IMAGES, *MAPS, vector, upstream, wants_true=False, **attributes
+    )
+
+
+def weights_grad(weights=WEIGHTS, memo=NO_WEIGHTS, expected=VECTOR, upstream=VECTOR, **attributes):
+    return _library.ops().gradops_loss_weights_grad(
+        IMAGES, IMAGES, weights, NO_MASK, memo, expected, upstream, **attributes
+    )
+
+
+def counts_grad(upstream, weights=WEIGHTS, **attributes):
+    return _library.ops().gradops_loss_counts_grad(
+        IMAGES, IMAGES, weights, NO_MASK, upstream, **attributes
     )
 
 
@@ -87,6 +100,35 @@ CASES = {
     "memo": (
         lambda: grad(memo=IMAGES[:1]),
         r"memo and y_pred must have the same shape, got \[1,4,5,3\] and \[2,4,5,3\]",
+    ),
+    "weights_memo": (
+        lambda: weights_grad(memo=WEIGHTS[:1]),
+        r"weights_memo must have shape \[2,4,5,1\].*, got \[1,4,5,1\]",
+    ),
+    "no weights to differentiate by": (
+        lambda: weights_grad(weights=NO_WEIGHTS),
+        "weights must be given, got none",
+    ),
+    "no weights that are counted": (
+        lambda: counts_grad(tf.ones([2, 2]), weights=NO_WEIGHTS),
+        "weights must be given, got none",
+    ),
+    "negative weights": (lambda: weights_grad(-WEIGHTS), "weights must be non-negative, got a neg"),
+    "expected of weights": (
+        lambda: weights_grad(expected=tf.ones([3])),
+        "expected" + LOSS_LIKE + r"\[3\]",
+    ),
+    "upstream of weights": (
+        lambda: weights_grad(upstream=tf.ones([5])),
+        "upstream" + LOSS_LIKE + r"\[5\]",
+    ),
+    "upstream of counts": (
+        lambda: counts_grad(VECTOR),
+        r"upstream must have the shape of the counts, \[2,2\], got \[2\]",
+    ),
+    "upstream of joint counts": (
+        lambda: counts_grad(tf.ones([2, 2]), response="normal"),
+        r"upstream must have the shape of the counts, \[2,1\], got \[2,2\]",
     ),
     "vector": (
         lambda: second(vector=IMAGES[:1]),
@@ -148,3 +190,13 @@ def test_an_output_that_is_not_wanted_is_empty_and_known_to_be():
     function = tf.function(second).get_concrete_function(IMAGES, VECTOR)
     assert [x.as_list() for x in function.output_shapes] == [[0], IMAGES.shape, [2]]
     assert [x.shape.as_list() for x in second()] == [[0], IMAGES.shape, [2]]
+
+
+@pytest.mark.xfail(strict=True, reason="the memo may have another number of channels than weights")
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_memo_of_weights_has_their_shape(graph):
+    def call():
+        return weights_grad(memo=tf.ones(IMAGES.shape))
+
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match="weights_memo"):
+        (tf.function(call) if graph else call)()

@@ -67,6 +67,14 @@ def test_what_a_mask_hides_changes_no_bit_and_has_no_gradient(dtype):
         check_hidden(dtype=dtype, **case)
 
 
+@each_dtype
+def test_what_a_mask_of_many_channels_hides(dtype):
+    """Of more than 24 channels each tile has some, and their part of the mask."""
+    for channels, response in itertools.product((25, 100), RESPONSES):
+        options = {"response": response, "penalty": "l2", "data_format": "channels_last"}
+        check_hidden((2, 5, 6, channels), True, (np.nan, np.inf), dtype, **options)
+
+
 @pytest.mark.extended
 @each_dtype
 @each_border

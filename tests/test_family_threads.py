@@ -1,14 +1,15 @@
 """The kernels: the same bits for any number of threads, run after run."""
 
+import numpy as np
 import pytest
-from family_cases import EVERYTHING, pairs
+from family_cases import EVERYTHING, MAPS, pairs
 from family_options import PENALTIES
-from family_tools import DTYPES, TUNED, assert_same_bits, call, example, generator, noisy
+from family_tools import DTYPES, TUNED, TWO_AXES, assert_same_bits, call, example, generator, noisy
 
 # At least 16 work units each: strips of 64 rows or more, times examples.
 MANY_UNITS = [(4, 260, 60, 3), (17, 64, 30, 2), (1, 1100, 40, 2)]
 OPTIONS = {name: EVERYTHING[name] for name in EVERYTHING if name not in ("mask", "target")}
-OPTIONS |= {"dtype": DTYPES, "weights": [False, True]}
+OPTIONS |= {"dtype": DTYPES, "weights": MAPS}
 EVERY_PAIR = pairs(MANY_UNITS, **OPTIONS)
 IMAGE_OPTIONS = ("stencil", "border", "scale", "data_format")
 
@@ -22,10 +23,25 @@ def everything(data, dtype, options, maps, threads):
     images = {name: options[name] for name in IMAGE_OPTIONS} | {"dtype": dtype, "threads": threads}
     how = {"dtype": dtype, "threads": threads, **options, **maps}
     edges = call("image_gradients", data.y_pred, **images)
+    by_weights = []
+    if maps:
+        by_weights = [call("loss_weights_grad", *data[:2], upstreams=(expected, upstream), **how)]
+        counts = np.resize(
+            upstream, (upstream.shape[0], 2 if options["response"] in TWO_AXES else 1)
+        )
+        by_weights.append(call("loss_counts_grad", None, data.y_pred, upstream=counts, **how))
     return [
+        *by_weights,
         call("loss", data.y_true, data.y_pred, **how),
-        *call("loss_memo", data.y_true, data.y_pred, upstream=upstream, **how),
-        *call("loss_grad_grad", *data[:3], upstream=upstream, **how),
+        *call("loss_memo", *data[:2], upstream=upstream, wants_weights=True, **how),
+        *call(
+            "loss_grad_grad",
+            *data[:3],
+            upstream=upstream,
+            wants_true=True,
+            wants_weights=True,
+            **how,
+        ),
         call("loss_grad", *data[:3], upstreams=(expected, upstream), **how),
         call("loss_counts", None, data.y_pred, **how),
         call("gradient_magnitude", data.y_pred, **images),
@@ -37,13 +53,16 @@ def everything(data, dtype, options, maps, threads):
 
 def check(case, counts):
     options = {**case, **TUNED.get(case["penalty"], {})}
-    dtype, shape, has_maps = (options.pop(name) for name in ("dtype", "shape", "weights"))
+    dtype, shape, maps_of = (options.pop(name) for name in ("dtype", "shape", "weights"))
     rng = generator(180)
     data = example(rng, shape, dtype, options, noisy)
     maps = {}
-    if has_maps:
+    if maps_of != "none":
         maps["mask"] = rng.random(data.y_pred.shape) > 0.02
-        maps["weights"] = rng.uniform(0, 1, data.y_pred.shape)
+        axis = 1 if options["data_format"] == "channels_first" else 3
+        sizes = list(data.y_pred.shape)
+        sizes[axis] = 1 if maps_of == "per pixel" else sizes[axis]
+        maps["weights"] = rng.uniform(0, 1, sizes)
     wanted = everything(data, dtype, options, maps, threads=1)
     for threads in counts:
         found = everything(data, dtype, options, maps, threads)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from family_options import RESPONSES
 from op_tools import images
 
 import gradops
@@ -173,7 +174,7 @@ def test_bad_optimizations(arguments, error, message):
         gradops.optimize_image(initial, loss, **given)
 
 
-@pytest.mark.parametrize("response", ["component", "magnitude", "absolute", "direction", "normal"])
+@pytest.mark.parametrize("response", RESPONSES)
 @pytest.mark.parametrize(
     "border, data_format",
     [("reflect", "channels_first"), ("zero", "channels_last"), ("circular", "channels_first")],

@@ -28,6 +28,8 @@ MEMBERS = {
     "direction, circular": lambda rng: {"response": "direction", "border": "circular"},
     "batch": lambda rng: {"normalizer": "batch", "border": "valid", **maps(rng)},
     "pixels": lambda rng: {"normalizer": "pixels", "stencil": "forward", "penalty": "log"},
+    "residual_count": lambda rng: {"normalizer": "residual_count", **maps(rng)},
+    "pixel_count": lambda rng: {"normalizer": "pixel_count", "response": "sum", **maps(rng)},
 }
 members = pytest.mark.parametrize("member", MEMBERS)
 
@@ -151,21 +153,40 @@ def test_the_expected_upstream_gives_back_the_memo_itself(rng):
         gradient = ops.loss_grad(inputs, memo, expected, upstream, options)
         assert gradient._numpy().ctypes.data == memo._numpy().ctypes.data
     assert loss.shape == [4]
+    weights_memo = tf.ones([4, 5, 6, 1])  # which is no derivative
+    inputs = inputs._replace(weights=tf.ones([4, 5, 6, 1]))
+    by_weights = ops.loss_weights_grad(inputs, weights_memo, expected, expected, options)
+    assert by_weights._numpy().ctypes.data == weights_memo._numpy().ctypes.data
+
+
+@pytest.mark.parametrize("response", ["component", "magnitude"])
+def test_who_wants_the_derivative_by_weights_gets_the_same_loss_and_gradient(rng, response):
+    y_true, y_pred = (tf.constant(rng.normal(size=(2, 70, 40, 3)), tf.float32) for _ in range(2))
+    weights, found = tf.constant(rng.uniform(0, 2, (2, 70, 40, 1)), tf.float32), []
+    for sources in ([y_pred], [y_pred, weights]):
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            losses = gradops.gradient_loss(y_true, y_pred, weights=weights, response=response)
+        found.append((losses, tape.gradient(losses, sources, [0.5, 0.5])[0]))
+    for alone, with_weights in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone, with_weights)
 
 
 def step(watched, **options):
     """A graph of gradients by the images watched."""
 
     @tf.function
-    def gradients(y_true, y_pred):
-        tensors = [{"true": y_true, "pred": y_pred}[name] for name in watched.split()]
+    def gradients(y_true, y_pred, weights):
+        given = {"true": y_true, "pred": y_pred, "weights": weights}
+        tensors = [given[name] for name in watched.split()]
         with tf.GradientTape() as tape:
             tape.watch(tensors)
-            loss = tf.reduce_mean(gradops.gradient_loss(y_true, y_pred, **options))
+            losses = gradops.gradient_loss(y_true, y_pred, weights=weights, **options)
+            loss = tf.reduce_mean(losses)
         return tape.gradient(loss, tensors)
 
     spec = tf.TensorSpec(SHAPE, tf.float32)
-    return ops_of(gradients, spec, spec)
+    return ops_of(gradients, spec, spec, spec)
 
 
 @pytest.mark.parametrize("response", ["component", "magnitude"])
@@ -178,6 +199,9 @@ def test_ops_of_a_step(response):
         assert step(watched, response=response) == ["Gradops>LossMemo", "Gradops>LossGrad"]
     back = ["Gradops>LossGrad"] * (1 if response == "component" else 2)
     assert step("true pred", response=response) == ["Gradops>LossMemo", *back]
+    by_weights = ["Gradops>LossMemo", "Gradops>LossGrad", "Gradops>LossWeightsGrad"]
+    assert step("pred weights", response=response) == by_weights
+    assert step("weights", response=response) == ["Gradops>Loss", "Gradops>LossWeightsGrad"]
     sums = tf.function(lambda t, p: gradops.gradient_sums(t, p, response=response))
     assert sorted(ops_of(sums, spec, spec)) == ["Gradops>Loss", "Gradops>LossCounts"]
 
@@ -203,18 +227,24 @@ def spy(monkeypatch):
 @pytest.mark.parametrize("response", ["component", "normal"])
 def test_eager_ops(rng, response, spy):
     y_true, y_pred = images(rng, SHAPE)
-    options = {"response": response, "weights": np.ones(SHAPE)}
-    with tf.GradientTape() as tape:  # which watches neither
+    weights = tf.ones(SHAPE, tf.float64)
+    options = {"response": response, "weights": weights}
+    tensors = {"y_true": y_true, "y_pred": y_pred, "weights": weights}
+    with tf.GradientTape() as tape:  # which watches none
         gradops.gradient_loss(y_true, y_pred, **options)
     assert spy.called == ["loss"]
+    both = ["loss_memo", *["loss_grad"] * (1 if response == "component" else 2)]
     cases = {
         "y_pred": ["loss_memo", "loss_grad"],
         "y_true": ["loss_memo", "loss_grad"],
-        "y_true y_pred": ["loss_memo", *["loss_grad"] * (1 if response == "component" else 2)],
+        "y_true y_pred": both,
+        "weights": ["loss", "loss_weights_grad"],
+        "y_pred weights": ["loss_memo", "loss_grad", "loss_weights_grad"],
+        "y_true y_pred weights": [*both, "loss_weights_grad"],
     }
     for watched, expected in cases.items():
         spy.called.clear()
-        sources = [{"y_true": y_true, "y_pred": y_pred}[name] for name in watched.split()]
+        sources = [tensors[name] for name in watched.split()]
         with tf.GradientTape() as tape:
             tape.watch(sources)
             losses = gradops.gradient_loss(y_true, y_pred, **options)
@@ -230,9 +260,9 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
     wanted = []
     loss_second = ops.loss_grad_grad
 
-    def second(inputs, vector, upstream, wants_true, options):
-        wanted.append(wants_true)
-        return loss_second(inputs, vector, upstream, wants_true, options)
+    def second(inputs, vector, upstream, options, **wants):
+        wanted.append(wants)
+        return loss_second(inputs, vector, upstream, options, **wants)
 
     monkeypatch.setattr(ops, "loss_grad_grad", second)
     for sources in ([y_pred], [y_true, y_pred]):
@@ -242,4 +272,5 @@ def test_eager_second_derivatives_compute_what_is_wanted(rng, spy, monkeypatch):
             gradient = gradops.value_and_gradient(y_true, y_pred, response="magnitude")[1]
         tape.gradient(gradient, sources)
         assert spy.called.count("loss_grad_grad") == 1
-    assert wanted == [False, True]
+    assert [wants["wants_true"] for wants in wanted] == [False, True]
+    assert not any(wants["wants_weights"] for wants in wanted)

@@ -17,6 +17,8 @@ OPTIONS = [
     {"stencil": "central", "border": "circular", "penalty": "huber"},
     {"response": "normal", "scales": 2, "downsample": "average", "scale_weights": [1.0, 0.5]},
     {"scales": 2, "scale_weights": [0.0, 2.0]},
+    {"stencil": "backward", "normalizer": "residual_count", "penalty": "l2"},
+    {"stencil": "laplace8", "normalizer": "pixel_count", "scales": 2, "response": "sum"},
 ]
 BACKENDS = ["fused", "composite"]
 both_backends = pytest.mark.usefixtures("backend")
@@ -31,7 +33,10 @@ def mean_absolute(y_true, y_pred, weights, mask, normalizer, pixel_weight):
     factors = np.broadcast_to(1.0 if weights is None else weights, y_pred.shape)
     factors = factors * (True if mask is None else mask)
     d = np.where(factors > 0, y_pred - y_true, 0)
-    divisor = factors.sum(axis=(1, 2, 3))
+    counted = factors
+    if normalizer in ("residual_count", "pixel_count"):
+        counted = np.broadcast_to(True if mask is None else mask, y_pred.shape)
+    divisor = counted.sum(axis=(1, 2, 3)).astype(float)
     if normalizer == "batch":
         divisor = np.full_like(divisor, divisor.mean())
     factors = np.divide(

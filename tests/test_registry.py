@@ -29,9 +29,14 @@ TABLES = {
 }
 PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights", "pixel_weight"}
 IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
+WANTED = {"wants_true", "wants_weights"}
 OPS = {
-    **{f"Loss{suffix}": {*TABLES, *PARAMETERS} for suffix in ("", "Memo", "Grad", "Counts")},
-    "LossGradGrad": {*TABLES, *PARAMETERS, "wants_true"},
+    **{
+        f"Loss{suffix}": {*TABLES, *PARAMETERS}
+        for suffix in ("", "Grad", "WeightsGrad", "Counts", "CountsGrad")
+    },
+    "LossMemo": {*TABLES, *PARAMETERS, "wants_weights"},
+    "LossGradGrad": {*TABLES, *PARAMETERS, *WANTED},
     **{f"ImageGradients{suffix}": IMAGE_OPTIONS for suffix in ("", "Adjoint")},
     **{
         f"GradientMagnitude{suffix}": {*IMAGE_OPTIONS, "response_epsilon"}
@@ -98,7 +103,7 @@ def test_no_other_ops_are_registered():
     functions = {name for name in functions if not name.endswith("_eager_fallback")}
     assert functions == {"gradops" + re.sub("([A-Z])", r"_\1", op).lower() for op in OPS}
     assert {op: set(row[2]) for op, row in _kernels.ops().items()} == {
-        op: options - {"wants_true"} for op, options in OPS.items()
+        op: options - WANTED for op, options in OPS.items()
     }
 
 
@@ -109,6 +114,8 @@ def test_attributes_and_kernels_of_an_op_are_the_table(op):
         allowed = [name.decode() for name in attributes[option].allowed_values.list.s]
         assert allowed == TABLE[option]
         assert attributes[option].default_value.s.decode() == allowed[0]
+    for wanted in OPS[op] & WANTED:
+        assert attributes[wanted].type == "bool" and not attributes[wanted].default_value.b
     for parameter in OPS[op] & PARAMETERS:
         assert attributes[parameter].type == "string"
         assert attributes[parameter].default_value.s == b""
@@ -133,12 +140,20 @@ def test_the_family_tests_draw_every_dtype():
 @pytest.mark.parametrize("module", ["gradops._kernels", "cuda_emulation"])
 def test_every_op_has_a_launcher(module, op):
     inputs, outputs, *_ = _kernels.ops()[op]
-    shapes = {"images": (1, 4, 4, 1), "gradients": (1, 4, 4, 1, 2), "losses": (1,)}
+    shapes = {
+        "images": (1, 4, 4, 1),
+        "gradients": (1, 4, 4, 1, 2),
+        "losses": (1,),
+        "counts": (1, 2),
+    }
     values = {
         name: np.ones(shapes[rule], "float32") for name, rule in inputs.items() if rule in shapes
     }
+    if "map" in outputs.values():
+        values["weights"] = np.ones((1, 4, 4, 1), "float32")
+    wanted = {name: True for name in OPS[op] & WANTED}
     name = re.sub("(?!^)([A-Z])", r"_\1", op).lower()
-    found = getattr(importlib.import_module(module), name)(**values)
+    found = getattr(importlib.import_module(module), name)(**values, **wanted)
     assert len(found if isinstance(found, tuple) else [found]) == len(outputs)
 
 

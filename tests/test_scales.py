@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from family_options import BORDERS, DATA_FORMATS, DOWNSAMPLES
 from op_tools import assert_close, images, pairs_of
+from reference_tools import NORMALIZERS
 
 import gradops
 from gradops import reference
@@ -16,6 +17,8 @@ OPTIONS = [
     {"stencil": "forward", "border": "valid", "normalizer": "pixels"},
     {"penalty": "charbonnier", "response": "magnitude", "response_epsilon": 0.1},
     {"stencil": "scharr", "penalty": "huber", "border": "circular", "normalizer": "batch"},
+    {"stencil": "backward", "response": "sum", "normalizer": "residual_count"},
+    {"stencil": "laplace", "border": "replicate", "normalizer": "pixel_count"},
 ]
 both_backends = pytest.mark.usefixtures("backend")
 downsamples = pytest.mark.parametrize("downsample", DOWNSAMPLES)
@@ -51,8 +54,8 @@ def test_against_the_oracle(rng, backend, size, downsample, member):
 
 
 @both_backends
-@pairs_of(downsample=DOWNSAMPLES, data_format=DATA_FORMATS, channels=[1, 2])
-def test_weights_and_masks(rng, downsample, data_format, channels):
+@pairs_of(downsample=DOWNSAMPLES, data_format=DATA_FORMATS, channels=[1, 2], normalizer=NORMALIZERS)
+def test_weights_and_masks(rng, downsample, data_format, channels, normalizer):
     """Levels of a mask are of valid pixels alone, and what it hides may be NaN."""
     y_true, y_pred = (np.array(x) for x in images(rng, (2, 20, 14, 2), tf.float64))
     mask = rng.random((2, 20, 14, channels)) > 0.05
@@ -62,7 +65,7 @@ def test_weights_and_masks(rng, downsample, data_format, channels):
     if data_format == "channels_first":
         tensors = [np.moveaxis(x, 3, 1) for x in tensors]
     y_true, y_pred, weights, mask = map(tf.constant, tensors)
-    given = dict(scales=3, downsample=downsample, data_format=data_format)
+    given = dict(scales=3, downsample=downsample, data_format=data_format, normalizer=normalizer)
     found, wanted = found_and_wanted(y_true, y_pred, weights=weights, mask=mask, **given)
     assert np.all(np.isfinite(wanted[0]))
     for ours, theirs in zip(found, wanted, strict=True):
