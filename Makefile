@@ -103,7 +103,8 @@ mutants: $(TEST_NEEDS)
 # their programs on the host. What needs an nvcc is skipped where there is none.
 cuda-check: $(TEST_NEEDS)
 	$(PYTEST) tests/test_cuda_build.py tests/test_cuda_compile.py $(PYTEST_ARGS)
-	$(PYTEST) -m "not extended" tests/test_cuda_kernels.py tests/test_cuda_fixed.py $(PYTEST_ARGS)
+	$(PYTEST) -m "not extended" tests/test_cuda_kernels.py tests/test_cuda_weights.py \
+		tests/test_cuda_fixed.py $(PYTEST_ARGS)
 
 # PEERS=1 installs the other libraries that are compared with; once there, they always are.
 bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.requirements-peers)

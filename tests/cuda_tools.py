@@ -12,12 +12,17 @@ import re
 
 import family_tools
 import pytest
-from family_tools import COMPUTE, DTYPES, Kernels
+from family_tools import COMPUTE, DTYPES, TWO_AXES, Kernels
 
 from gradops import _kernels
 
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
-JOINT = ["magnitude", "direction", "normal"]
+# {(function, output): the argument that asks for it}
+WANTED_BY = {
+    ("loss_memo", "weights_memo"): "wants_weights",
+    ("loss_grad_grad", "by_true"): "wants_true",
+    ("loss_grad_grad", "by_weights"): "wants_weights",
+}
 # {function: (inputs, outputs, options, images)}
 OPS = {re.sub("(?!^)([A-Z])", r"_\1", op).lower(): row for op, row in _kernels.ops().items()}
 
@@ -36,15 +41,19 @@ class DeviceKernels:
 
     def _run(self, function, *inputs, dtype, threads=None, **options):
         _inputs, outputs, *_ = OPS[function]
-        for name in ("weights", "mask"):
+        for name in ("weights", "mask", "weights_memo"):
             if options.get(name) is not None:
                 options[name] = cupy.asarray(options[name])
         images = next(x for x in inputs[1:2] + inputs if x is not None)
-        made = [_blank(*_shape_of(rule, images, dtype, options)) for rule in outputs.values()]
+        made = {
+            name: _blank(*_shape_of(rule, images, dtype, options))
+            for name, rule in outputs.items()
+            if (function, name) not in WANTED_BY or options.get(WANTED_BY[function, name])
+        }
         given = [None if x is None else cupy.asarray(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr
-        getattr(_kernels.cuda, function)(*given, *made, stream=stream, dtype=dtype, **options)
-        results = tuple(cupy.asnumpy(array) for array in made)
+        getattr(_kernels.cuda, function)(*given, **made, stream=stream, dtype=dtype, **options)
+        results = tuple(cupy.asnumpy(array) for array in made.values())
         return results if len(results) > 1 else results[0]
 
 
@@ -57,7 +66,9 @@ def _blank(shape, dtype):
 
 def _shape_of(rule, images, dtype, options):
     """The shape and dtype of an output."""
-    residuals = 1 if options.get("response") in JOINT else 2
+    if rule == "map":
+        return options["weights"].shape, COMPUTE[dtype]
+    residuals = 2 if options.get("response", "component") in TWO_AXES else 1
     batch = images.shape[:1]
     if rule == "counts" or (rule == "losses" and options.get("normalizer") == "none"):
         return (*batch, residuals), COMPUTE[dtype]

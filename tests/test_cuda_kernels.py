@@ -104,7 +104,9 @@ def test_weights_of_zero_hide_nan(response):
         found.append(
             [
                 *CUDA["float64"].loss_memo(*images, upstream, **given),
-                *CUDA["float64"].loss_grad_grad(*images, vector, upstream, **given),
+                *CUDA["float64"].loss_grad_grad(
+                    *images, vector, upstream, wants_true=True, **given
+                ),
             ]
         )
     for clean, hidden in zip(*found, strict=True):

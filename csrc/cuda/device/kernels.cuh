@@ -61,12 +61,12 @@ __global__ void __launch_bounds__(kMaxThreads, Thread::kBlocks)
   if (threadIdx.x == 0) args.sums[blockIdx.x] = parts[0];
 }
 
-/// One block for every kPixelThreads elements of a row.
-template <class S, class Function>
+/// A thread for each element of args.grid.
+template <class Args, class Function>
 __global__ void __launch_bounds__(kPixelThreads)
-    PixelKernel(const __grid_constant__ ImageArgs<S> args, Function function) {
-  const ImagePixel pixel(args, blockIdx.x, threadIdx.x);
-  if (pixel.in_bounds) function(args, pixel);
+    PixelKernel(const __grid_constant__ Args args, Function function) {
+  const ImagePixel pixel = ImagePixel::OfThread(args.grid, blockIdx.x, threadIdx.x);
+  if (pixel.IsIn(args.grid)) function(args, pixel);
 }
 
 /// One block per example: adds up the sums of the blocks that swept it.
@@ -106,10 +106,10 @@ __global__ void __launch_bounds__(kSumThreads) AddCountsKernel(const Sums* sums,
   if (threadIdx.x == 0) counts[blockIdx.x] = parts[0];
 }
 
-template <class Sums>
-__global__ void DenominatorsKernel(const __grid_constant__ KernelParams params, const Sums* counts,
-                                   double* denominators) {
-  WriteDenominators(params, counts, denominators);
+/// One thread, for what takes a few operations per example.
+template <class Task>
+__global__ void TaskKernel(const __grid_constant__ Task task) {
+  task();
 }
 
 template <class T>

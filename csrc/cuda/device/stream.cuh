@@ -58,8 +58,9 @@ class Device {
     Launch(AddCountsKernel<AxisSums>, batch, kSumThreads, 0, parts, counts);
     return counts;
   }
-  void Denominators(const KernelParams& params, const AxisSums* counts, double* denominators) {
-    Launch(DenominatorsKernel<AxisSums>, 1, 1, 0, params, counts, denominators);
+  template <class Task>
+  void RunOnce(const Task& task) {
+    Launch(TaskKernel<Task>, 1, 1, 0, task);
   }
   template <class T>
   void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
@@ -77,9 +78,9 @@ class Device {
            args.layout.BlocksPerExample(), args.denominators, args.denominator, AxesOf(args.params),
            losses);
   }
-  template <class Function, class S>
-  void Pixels(const ImageArgs<S>& args) {
-    Launch(PixelKernel<S, Function>, args.Blocks(), kPixelThreads, 0, args, Function());
+  template <class Function, class Args>
+  void Pixels(const Args& args) {
+    Launch(PixelKernel<Args, Function>, args.grid.Blocks(), kPixelThreads, 0, args, Function());
   }
   template <class S>
   void Triad(const S* a, const S* b, S* out, int64_t size) {

@@ -95,8 +95,9 @@ class Device {
     }
     return counts;
   }
-  void Denominators(const KernelParams& params, const AxisSums* counts, double* denominators) {
-    gradops::WriteDenominators(params, counts, denominators);
+  template <class Task>
+  void RunOnce(const Task& task) {
+    task();
   }
   template <class T>
   void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
@@ -123,13 +124,13 @@ class Device {
                 args.Denominator(example), axes, losses + example * axes);
     }
   }
-  template <class Function, class S>
-  void Pixels(const ImageArgs<S>& args) {
+  template <class Function, class Args>
+  void Pixels(const Args& args) {
     if (!error_.empty()) return;
-    for (int64_t block = 0; block < args.Blocks(); ++block) {
+    for (int64_t block = 0; block < args.grid.Blocks(); ++block) {
       for (int thread = 0; thread < kPixelThreads; ++thread) {
-        const ImagePixel pixel(args, block, thread);
-        if (pixel.in_bounds) Function()(args, pixel);
+        const ImagePixel pixel = ImagePixel::OfThread(args.grid, block, thread);
+        if (pixel.IsIn(args.grid)) Function()(args, pixel);
       }
     }
   }

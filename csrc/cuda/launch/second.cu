@@ -10,6 +10,7 @@ std::string LossGradGradOf(const OpCall& call, const Queue& queue) {
     args.upstream = call.PerLoss<T>("upstream");
     args.by_pred = call.Output<S>("by_pred");
     args.by_true = call.Output<S>("by_true");
+    args.by_weights = call.Output<T>("by_weights");
     return LaunchSweep<Order::kSecond>(args, call.Output<T>("by_upstream"), device);
   });
 }

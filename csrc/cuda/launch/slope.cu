@@ -9,12 +9,9 @@ std::string LossMemoOf(const OpCall& call, const Queue& queue) {
     T* const losses = call.Output<T>("loss");
     args.upstream = call.PerLoss<T>("expected");
     args.by_pred = call.Output<S>("memo");
-    if (args.by_pred == nullptr) {  // the memo is not wanted
-      OpCall loss = call;
-      loss.op = FindOp("Loss");
-      return Launch(loss, queue);
-    }
-    return LaunchSweep<Order::kSlope>(args, losses, device);
+    args.by_weights = call.Output<T>("weights_memo");
+    return args.by_pred == nullptr ? LaunchValues(args, losses, device)
+                                   : LaunchSweep<Order::kSlope>(args, losses, device);
   });
 }
 

@@ -7,102 +7,123 @@
 #include "math/response.h"
 
 // The image ops: a thread for each element of the images gathers its neighbours. Most of them are
-// in the caches, because neighbouring threads read them too.
+// in the caches, because neighbouring threads read them too. weight_pixels.h does the same.
 
 namespace gradops::cuda {
 
 inline constexpr int kPixelThreads = 256;
 
+/// Images, or a map, with a thread for each element: a block for every kPixelThreads of a row.
+struct PixelGrid {
+  int64_t planes;  // of all examples
+  int height, width, channels;
+
+  GRADOPS_FN int RowSize() const { return width * channels; }
+  GRADOPS_FN int BlocksPerRow() const { return math::CeilDiv(RowSize(), kPixelThreads); }
+  GRADOPS_FN int64_t Blocks() const { return planes * height * BlocksPerRow(); }
+};
+
+/// A stencil and its border on images.
+template <class T>
+struct ImageStencil {
+  PixelGrid grid;
+  BorderTaps<T> taps;
+  bool wraps_down, wraps_along;
+  T scale;
+
+  GRADOPS_FN int RowEdge(int row) const { return wraps_down ? kInside : EdgeOf(row, grid.height); }
+  GRADOPS_FN int ColumnEdge(int pixel) const {
+    return wraps_along ? kInside : EdgeOf(pixel, grid.width);
+  }
+};
+
+template <class T>
+ImageStencil<T> MakeImageStencil(const KernelParams& params) {
+  const ImageShape& shape = params.shape;
+  return {{shape.batch * shape.planes, static_cast<int>(shape.height),
+           static_cast<int>(shape.width), static_cast<int>(shape.channels)},
+          FindBorderTaps<T>(params),
+          math::Wraps(params.stencil, params.border, shape.height),
+          math::Wraps(params.stencil, params.border, shape.width),
+          static_cast<T>(params.stencil.scale)};
+}
+
 /// The arguments of an image op. Plain data, passed by value.
 template <class S>
-struct ImageArgs {
-  KernelParams params;
-  BorderTaps<ComputeType<S>> taps;
-  bool wraps_down, wraps_along;
-  int height, width, channels, row_size;
+struct ImageArgs : ImageStencil<ComputeType<S>> {
+  double response_epsilon;
   const S* in;
   S* out;
-
-  GRADOPS_FN int BlocksPerRow() const { return math::CeilDiv(row_size, kPixelThreads); }
-  GRADOPS_FN int64_t Blocks() const {
-    return params.shape.batch * params.shape.planes * height * BlocksPerRow();
-  }
-  GRADOPS_FN int RowEdge(int row) const { return wraps_down ? kInside : EdgeOf(row, height); }
-  GRADOPS_FN int ColumnEdge(int pixel) const {
-    return wraps_along ? kInside : EdgeOf(pixel, width);
-  }
 };
 
 template <class S>
 ImageArgs<S> MakeImageArgs(const KernelParams& params, const S* in, S* out) {
-  const ImageShape& shape = params.shape;
-  return {params,
-          FindBorderTaps<ComputeType<S>>(params),
-          math::Wraps(params.stencil, params.border, shape.height),
-          math::Wraps(params.stencil, params.border, shape.width),
-          static_cast<int>(shape.height),
-          static_cast<int>(shape.width),
-          static_cast<int>(shape.channels),
-          static_cast<int>(shape.RowSize()),
-          in,
-          out};
+  return {MakeImageStencil<ComputeType<S>>(params), params.response_epsilon, in, out};
 }
 
-/// The element of a thread.
+/// An element of images or of a map.
 struct ImagePixel {
-  int64_t plane_begin;
+  int64_t plane;  // of all examples
   int row, pixel, channel;
-  bool in_bounds;
 
-  template <class S>
-  GRADOPS_FN ImagePixel(const ImageArgs<S>& args, int64_t block, int thread) {
-    const int64_t row_of_all = block / args.BlocksPerRow();
-    const int position = static_cast<int>(block % args.BlocksPerRow()) * kPixelThreads + thread;
-    in_bounds = position < args.row_size;
-    plane_begin = row_of_all / args.height * args.height * args.row_size;
-    row = static_cast<int>(row_of_all % args.height);
-    pixel = position / args.channels;
-    channel = position - pixel * args.channels;
+  /// That of a thread, or one beyond the end of its row.
+  GRADOPS_FN static ImagePixel OfThread(const PixelGrid& grid, int64_t block, int thread) {
+    const int64_t row_of_all = block / grid.BlocksPerRow();
+    const int position = static_cast<int>(block % grid.BlocksPerRow()) * kPixelThreads + thread;
+    const int pixel = position / grid.channels;
+    return {row_of_all / grid.height, static_cast<int>(row_of_all % grid.height), pixel,
+            position - pixel * grid.channels};
+  }
+  GRADOPS_FN bool IsIn(const PixelGrid& grid) const { return pixel < grid.width; }
+  /// Where it is in memory.
+  GRADOPS_FN int64_t Index(const PixelGrid& grid) const {
+    return ((plane * grid.height + row) * grid.width + pixel) * grid.channels + channel;
   }
   /// Where the neighbour `down` rows and `along` columns away is, or -1 if there is none.
-  template <class S>
-  GRADOPS_FN int64_t Neighbour(const ImageArgs<S>& args, int down, int along) const {
+  template <class T>
+  GRADOPS_FN int64_t Neighbour(const ImageStencil<T>& stencil, int down, int along) const {
+    const int height = stencil.grid.height, width = stencil.grid.width;
     int y = row + down, x = pixel + along;
-    if (args.wraps_down) y += y < 0 ? args.height : (y >= args.height ? -args.height : 0);
-    if (args.wraps_along) x += x < 0 ? args.width : (x >= args.width ? -args.width : 0);
-    if (y < 0 || y >= args.height || x < 0 || x >= args.width) return -1;
-    return plane_begin + int64_t{y} * args.row_size + x * args.channels + channel;
-  }
-  template <class S>
-  GRADOPS_FN int64_t Here(const ImageArgs<S>& args) const {
-    return Neighbour(args, 0, 0);
+    if (stencil.wraps_down) y += y < 0 ? height : (y >= height ? -height : 0);
+    if (stencil.wraps_along) x += x < 0 ? width : (x >= width ? -width : 0);
+    if (y < 0 || y >= height || x < 0 || x >= width) return -1;
+    return ImagePixel{plane, y, x, channel}.Index(stencil.grid);
   }
 };
 
-/// The gradient at a pixel. Sets `y` and `x` to whether its components count.
-template <class S>
-GRADOPS_FN math::Gradient<ComputeType<S>> GradientAt(const ImageArgs<S>& args,
-                                                     const ImagePixel& pixel, bool* y, bool* x) {
-  using T = ComputeType<S>;
-  const Taps<T>& down = args.taps.down.forward[args.RowEdge(pixel.row)];
-  const Taps<T>& along = args.taps.along.forward[args.ColumnEdge(pixel.pixel)];
+/// The gradient at a pixel of images of which read(index) reads an element.
+template <class T, class Read>
+GRADOPS_FN math::Gradient<T> GradientAt(const ImageStencil<T>& stencil, const ImagePixel& pixel,
+                                        Read&& read) {
+  const Taps<T>& down = stencil.taps.down.forward[stencil.RowEdge(pixel.row)];
+  const Taps<T>& along = stencil.taps.along.forward[stencil.ColumnEdge(pixel.pixel)];
   T derivative[3], smoothed[3];
   GRADOPS_UNROLL
   for (int k = 0; k < 3; ++k) {
     T row[3];
     GRADOPS_UNROLL
     for (int j = 0; j < 3; ++j) {
-      const int64_t at = pixel.Neighbour(args, k - 1, j - 1);
-      row[j] = at < 0 ? T(0) : math::Widen(args.in[at]);
+      const int64_t at = pixel.Neighbour(stencil, k - 1, j - 1);
+      row[j] = at < 0 ? T(0) : read(at);
     }
     derivative[k] = Apply(along.derivative, row[0], row[1], row[2]);
     smoothed[k] = Apply(along.smoothing, row[0], row[1], row[2]);
   }
+  return {stencil.scale * Apply(down.derivative, smoothed[0], smoothed[1], smoothed[2]),
+          stencil.scale * Apply(down.smoothing, derivative[0], derivative[1], derivative[2])};
+}
+
+/// The gradient of an image op's images. Sets `y` and `x` to whether its components count.
+template <class S>
+GRADOPS_FN math::Gradient<ComputeType<S>> GradientAt(const ImageArgs<S>& args,
+                                                     const ImagePixel& pixel, bool* y, bool* x) {
+  using T = ComputeType<S>;
+  const Taps<T>& down = args.taps.down.forward[args.RowEdge(pixel.row)];
+  const Taps<T>& along = args.taps.along.forward[args.ColumnEdge(pixel.pixel)];
   *y = down.derivative_counts && along.smoothing_counts;
   *x = down.smoothing_counts && along.derivative_counts;
-  const T scale = static_cast<T>(args.params.stencil.scale);
-  return {scale * Apply(down.derivative, smoothed[0], smoothed[1], smoothed[2]),
-          scale * Apply(down.smoothing, derivative[0], derivative[1], derivative[2])};
+  const ImageStencil<T>& stencil = args;
+  return GradientAt(stencil, pixel, [&](int64_t at) { return math::Widen(args.in[at]); });
 }
 
 /// images [...] -> gradients [..., 2].
@@ -112,7 +133,7 @@ struct GradientFunction {
     using T = ComputeType<S>;
     bool y, x;
     const math::Gradient<T> g = GradientAt(args, pixel, &y, &x);
-    S* const out = args.out + 2 * pixel.Here(args);
+    S* const out = args.out + 2 * pixel.Index(args.grid);
     math::Narrow(y ? g.y : T(0), out);
     math::Narrow(x ? g.x : T(0), out + 1);
   }
@@ -140,7 +161,7 @@ struct AdjointFunction {
     }
     const T sum =
         Apply(along.smoothing, y[0], y[1], y[2]) + Apply(along.derivative, x[0], x[1], x[2]);
-    math::Narrow(static_cast<T>(args.params.stencil.scale) * sum, args.out + pixel.Here(args));
+    math::Narrow(args.scale * sum, args.out + pixel.Index(args.grid));
   }
 };
 
@@ -151,8 +172,8 @@ struct MagnitudeFunction {
     using T = ComputeType<S>;
     bool y, x;
     const math::Gradient<T> g = GradientAt(args, pixel, &y, &x);
-    const math::MagnitudeResponse response(args.params.response_epsilon);
-    math::Narrow(y && x ? response.Magnitude(g) : T(0), args.out + pixel.Here(args));
+    const math::MagnitudeResponse response(args.response_epsilon);
+    math::Narrow(y && x ? response.Magnitude(g) : T(0), args.out + pixel.Index(args.grid));
   }
 };
 

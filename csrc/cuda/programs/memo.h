@@ -1,18 +1,45 @@
 #pragma once
 
 #include "cuda/programs/strip_place.h"
+#include "family/counts.h"
 #include "family/memo.h"
 
 namespace gradops::cuda {
 
-/// Copies or scales a thread's elements of the memo in the rows of its strip and returns true, or
-/// returns false if the gradient must be recomputed. This is decided on the device, in the same way
-/// by all threads of an example.
+/// Decides for each example how a memo of the derivatives by the weights is used. A task of one
+/// thread.
+template <class T>
+struct DecideOnWeightsMemo {
+  int64_t batch;
+  int axes;           // AxesOf the parameters
+  bool shares_memos;  // normalizer "batch": each example's upstream gradient is in all memos
+  PerExample<T> expected, upstream;
+  MemoUse* uses;
+
+  GRADOPS_FN void operator()() const {
+    bool are_copied = true;
+    for (int64_t example = 0; example < batch; ++example) {
+      uses[example] = HowToUseMemo<T>(axes, example, expected, upstream);
+      are_copied = are_copied && uses[example] == MemoUse::kCopy;
+    }
+    if (!shares_memos || are_copied) return;
+    for (int64_t example = 0; example < batch; ++example) uses[example] = MemoUse::kRecompute;
+  }
+};
+
+/// Finishes a thread's part of its strip and returns true if a memo makes the sweep needless, or
+/// returns false. This is decided on the device, in the same way by all threads of an example. A
+/// memo of the gradient is copied or scaled here.
 template <class S>
 GRADOPS_FN bool FinishWithMemo(const StripArgs<S>& args, int block_index, int thread) {
-  if (args.memo == nullptr) return false;
+  if (args.memo == nullptr && args.memo_uses == nullptr) return false;
   constexpr int kN = kVec<S>;
   const StripBlock block = args.layout.Block(block_index);
+  if (args.memo_uses != nullptr) {
+    if (args.memo_uses[block.example] == MemoUse::kRecompute) return false;
+    if (thread == 0) args.sums[block_index] = {0, 0};
+    return true;
+  }
   const MemoUse use = HowToUseMemo<S>(args.memo_axes, block.example, args.expected, args.upstream);
   if (use == MemoUse::kRecompute) return false;
   if (use == MemoUse::kCopy && args.memo == args.by_pred) return true;

@@ -4,6 +4,7 @@
 #include "cuda/programs/taps.h"
 #include "family/counts.h"
 #include "family/inputs.h"
+#include "family/memo.h"
 #include "math/dtype.h"
 
 namespace gradops::cuda {
@@ -29,6 +30,10 @@ struct StripArgs {
   bool is_contiguous;    // whether a thread's elements are contiguous in memory
   S *by_pred, *by_true;  // may be null
   AxisSums* sums;        // one per block
+  // The derivatives by the weights, which are found after the sweep (weight_pixels.h).
+  T* by_weights;             // may be null
+  const T* weights_memo;     // expected * by_weights, or null
+  const MemoUse* memo_uses;  // one per example, if there is such a memo
 
   GRADOPS_FN double Denominator(int64_t example) const {
     return denominators == nullptr ? denominator : denominators[example];
@@ -70,6 +75,12 @@ struct Maps {
   GRADOPS_FN T Weight(int64_t row, int64_t position, int64_t pixel) const {
     if (inputs.weights.data == nullptr) return T(1);
     return inputs.weights.data[At(inputs.weights.per_channel, row, position, pixel)];
+  }
+  /// The same mask with weights of 1.
+  GRADOPS_FN Maps WithoutWeights() const {
+    Maps maps = *this;
+    maps.inputs.weights = {};
+    return maps;
   }
   GRADOPS_FN bool IsValid(int64_t row, int64_t position, int64_t pixel) const {
     return inputs.mask.data == nullptr ||

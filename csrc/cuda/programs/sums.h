@@ -42,18 +42,21 @@ struct CountArgs {
   BorderTaps<ComputeType<S>> taps;
   LossInputs<S> inputs;
   Counted counted;
+  bool sums_weights;  // or else counts them, whatever they are
   int residuals;
 };
 
 template <class S>
-CountArgs<S> MakeCountArgs(const KernelParams& params, const LossInputs<S>& inputs,
-                           Counted counted) {
-  return {params, FindBorderTaps<ComputeType<S>>(params), inputs, counted,
-          ResidualsOf(params.response)};
+CountArgs<S> MakeCountArgs(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
+                           bool sums_weights) {
+  return {params,       FindBorderTaps<ComputeType<S>>(params),
+          inputs,       counted,
+          sums_weights, ResidualsOf(params.response)};
 }
 
 /// A thread's part of a block's part of an example's counts: the weights of the residuals that
-/// count, by axis, or of the valid pixels. NaN if a weight is negative, NaN or too large.
+/// count, by axis, or of the valid pixels; or their number. NaN if a weight is negative, NaN or too
+/// large.
 template <class S>
 GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int64_t block,
                                  int thread) {
@@ -74,11 +77,14 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
     const int64_t row = i / (channels * shape.width) % shape.height;
     const int64_t plane = i / (channels * shape.width * shape.height);
     const Maps<S> maps{args.inputs, shape, example, example * shape.planes + plane};
+    const Maps<S> kept = maps.WithoutWeights();
     const int64_t position = pixel * shape.channels + channel;
     double weight = static_cast<double>(maps.Weight(row, position, pixel));
     if (!(weight >= 0 && weight <= kMaxWeight)) {
       weight = 0.0 / 0.0;
       sums.y = weight;
+    } else if (!args.sums_weights) {
+      weight = 1;
     }
     if (args.counted == Counted::kPixels) {
       sums.y += maps.IsValid(row, position, pixel) ? weight : 0;
@@ -87,12 +93,21 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
     const int down = wraps_down ? kInside : EdgeOf(row, shape.height);
     const int along = wraps_along ? kInside : EdgeOf(pixel, shape.width);
     bool y, x;
-    maps.FindCounts(args.taps.down.forward[down], args.taps.along.forward[along],
+    kept.FindCounts(args.taps.down.forward[down], args.taps.along.forward[along],
                     args.residuals == 1, row, pixel, channel, &y, &x);
     sums.y += y ? weight : 0;
     sums.x += x && args.residuals == 2 ? weight : 0;
   }
   return {times * sums.y, times * sums.x};
 }
+
+/// From the counts of each example, what its sum is divided by. A task of one thread.
+struct FindDenominators {
+  KernelParams params;
+  const AxisSums* counts;
+  double* denominators;
+
+  GRADOPS_FN void operator()() const { WriteDenominators(params, counts, denominators); }
+};
 
 }  // namespace gradops::cuda
