@@ -236,20 +236,24 @@ def test_numbers_that_do_not_fit_are_refused_when_it_runs(rng):
         call(x, -tf.ones_like(x))
 
 
-def test_the_derivative_by_weights_is_refused_when_it_is_compiled(rng):
-    """Also where it is not asked for: XLA compiles what a tape of its program watches."""
+def test_derivatives_of_the_derivative_by_weights_are_refused_when_it_is_compiled(rng):
+    """Also where they are not asked for: XLA compiles what a tape of its program watches."""
     x, weights = tf.constant(rng.random(SHAPE)), tf.constant(rng.random((*SHAPE[:3], 1)))
 
-    def slope(x, weights, stop):
-        with tf.GradientTape() as tape:
-            tape.watch([x, weights])
-            given = tf.stop_gradient(weights) if stop else weights
-            losses = gradops.gradient_loss(None, x, weights=given)
-        return tape.gradient(losses, x)
+    def slopes(x, weights, stop):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch([x, weights])
+                losses = gradops.gradient_loss(None, x, weights=weights, penalty="l2")
+            by_x, by_weights = tape.gradient(losses, [x, weights])
+            squares = tf.reduce_sum(by_x**2)
+            squares += tf.reduce_sum(tf.stop_gradient(by_weights) if stop else by_weights)
+        return by_weights, outer.gradient(squares, x)
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="Detected unsupported operations"):
-        tf.function(lambda x, w: slope(x, w, stop=False), jit_compile=True)(x, weights)
-    assert_same_under_xla(lambda x, w: slope(x, w, stop=True), x, weights)
+        tf.function(lambda x, w: slopes(x, w, stop=False), jit_compile=True)(x, weights)
+    assert_same_under_xla(lambda x, w: slopes(x, w, stop=True), x, weights)
 
 
 @both_backends

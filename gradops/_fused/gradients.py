@@ -21,11 +21,9 @@ _THIRD_MESSAGE = (
     "third derivatives of a gradient loss are not available, nor are second ones by two "
     "ForwardAccumulators: take one of them by a GradientTape"
 )
-
-
 _WEIGHTS_MESSAGE = (
-    "derivatives of the gradient by weights are not available: those of the gradient by images are, "
-    "by images and weights, and gradops.composite has all"
+    "derivatives of the gradient by weights are not available: those of the gradient by images "
+    "are, by images and weights, and gradops.composite has all"
 )
 
 
@@ -176,12 +174,12 @@ def _loss_grad_grad_gradients(
     to_upstream: tf.Tensor,
     to_weights: tf.Tensor,
 ):
-    """The gradients of <to_true, H_tp v> + <to_pred, H_pp v> + <to_weights, H_wp v> + sum_b
-    to_upstream_b <v_b, dL_b/dp>.
+    """The gradients of the sum of its outputs, each times what the upstream gradients hold for it.
 
-    The gradient by the vector v is for a ForwardAccumulator around a gradient. The gradients by the
-    images and the weights are for a tape around a ForwardAccumulator: they are those of the last
-    term, as those of the others would be third derivatives.
+    That is <to_true, H_tp v> + <to_pred, H_pp v> + <to_weights, H_wp v> + sum_b to_upstream_b
+    <v_b, dL_b/dp>. The gradient by the vector v is for a ForwardAccumulator around a gradient.
+    Those by the images and the weights are for a tape around a ForwardAccumulator: they are the
+    gradients of the last term, as those of the others would be third derivatives.
     """
     inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
     options = _options_of(op)

@@ -126,7 +126,7 @@ def loss_grad_grad(
     wants_true: bool = False,
     wants_weights: bool = False,
 ) -> SecondDerivatives:
-    """The Hessian-vector products by y_true, y_pred and weights, and <vector, dloss_b / dy_pred>."""
+    """The products of vector and upstream_b * d2loss_b / dy_pred d(y_true, y_pred, weights)."""
     results = _library.ops().gradops_loss_grad_grad(
         *inputs, vector, upstream, wants_true=wants_true, wants_weights=wants_weights, **options
     )
