@@ -101,6 +101,6 @@ def check_case(
     factor *= 20 if np.prod(shape[1:]) < 50 else 1
     outcome, expected = run(data, dtype, **options), expect(data, **options)
     assert_outcome_near(outcome, expected, data, dtype, options, shape, factor)
-    counts = call("loss_counts", None, data.y_pred, dtype=dtype, **options)
     options.pop("normalizer", None)
+    counts = call("loss_counts", None, data.y_pred, dtype=dtype, **options)
     np.testing.assert_array_equal(counts, reference.gradient_sums(None, data.y_pred, **options)[1])

@@ -6,8 +6,8 @@ from family_cases import EVERYTHING, MAPS, pairs
 from family_options import PENALTIES
 from family_tools import DTYPES, TUNED, TWO_AXES, assert_same_bits, call, example, generator, noisy
 
-# At least 16 work units each: strips of 64 rows or more, times examples.
-MANY_UNITS = [(4, 260, 60, 3), (17, 64, 30, 2), (1, 1100, 40, 2)]
+# Several units of work each: examples, and strips of 66 rows and 2^16 elements or more.
+MANY_UNITS = [(2, 134, 342, 3), (17, 64, 30, 2), (1, 1100, 40, 2)]
 OPTIONS = {name: EVERYTHING[name] for name in EVERYTHING if name not in ("mask", "target")}
 OPTIONS |= {"dtype": DTYPES, "weights": MAPS}
 EVERY_PAIR = pairs(MANY_UNITS, **OPTIONS)

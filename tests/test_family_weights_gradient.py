@@ -30,15 +30,15 @@ OPTIONS = {
     "target": ["given", "none"],
     "dtype": DTYPES,
 }
-# Strips of 64 rows, tiles of columns, chunks of 24 channels.
-SHAPES = [(3, 5, 7, 2), (2, 130, 5, 3), (2, 3, 1040, 1), (1, 66, 350, 3), (2, 5, 4, 100)]
+# Tiles of columns, two strips of rows, chunks of 24 channels.
+SHAPES = [(3, 5, 7, 2), (2, 130, 5, 3), (2, 3, 1040, 1), (1, 70, 350, 3), (2, 5, 4, 100)]
 SHAPES += [(2, 6, 42, 25)]
 LEVELS = {
     "downsample": DOWNSAMPLES,
     "scale_weights": [(1.0, 0.5), (0.75, 0.0, 2.0), (0.0, 1.0, 1.5)],
 }
-# Odd sizes; several strips and planes; chunks of channels.
-SHAPES_OF_LEVELS = [(2, 21, 18, 3), (2, 150, 33, 2), (1, 17, 160, 25)]
+# Odd sizes; two strips; chunks of channels.
+SHAPES_OF_LEVELS = [(2, 21, 18, 3), (1, 75, 345, 3), (1, 17, 160, 25)]
 
 
 def has_levels_that_fit(case):

@@ -21,10 +21,11 @@ SHAPES = {
         *[(2, 6, 6, 3), (3, 11, 13, 5), (1, 17, 19, 1), (2, 23, 29, 2), (1, 1, 9, 2), (1, 8, 1, 1)],
     ],
     "channels": [(2, 5, 6, c) for c in (4, 16, 23, 24, 25, 67, 400)] + [(1, 6, 42, 25)],
-    # Around multiples of 64 rows, where work is cut into strips.
+    # Around multiples of 64 rows. The last is cut into strips, of 66 and 2 rows: one strip has 2^16
+    # elements or more.
     "tall": [
         *[(1, h, 6, 2) for h in (61, 62, 63, 64, 65, 66, 67, 126, 127, 128, 129, 130, 191, 193)],
-        *[(3, 130, 5, 3), (1, 65, 2, 400), (2, 66, 350, 3), (1, 321, 4, 1)],
+        *[(3, 130, 5, 3), (1, 65, 2, 400), (2, 66, 350, 3), (1, 321, 4, 1), (1, 68, 1024, 1)],
     ],
     # Around the widths of tiles and multiples of a register.
     "wide": [
