@@ -43,31 +43,34 @@ class DeviceKernels:
         _inputs, outputs, *_ = OPS[function]
         for name in ("weights", "mask", "weights_memo"):
             if options.get(name) is not None:
-                options[name] = cupy.asarray(options[name])
+                options[name] = self._upload(options[name])
         images = next(x for x in inputs[1:2] + inputs if x is not None)
         made = {
-            name: _blank(*_shape_of(rule, images, dtype, options))
+            name: self._blank(*_shape_of(rule, images, dtype, options))
             for name, rule in outputs.items()
             if (function, name) not in WANTED_BY or options.get(WANTED_BY[function, name])
         }
-        given = [None if x is None else cupy.asarray(x) for x in inputs]
+        given = [None if x is None else self._upload(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr
         getattr(_kernels.cuda, function)(*given, **made, stream=stream, dtype=dtype, **options)
         results = tuple(cupy.asnumpy(array) for array in made.values())
         return results if len(results) > 1 else results[0]
 
+    def _blank(self, shape, dtype):
+        """Memory for an output, of NaN in every dtype, so that what is not written shows."""
+        array = cupy.empty(shape, dtype)
+        array.view("uint8").fill(255)
+        return array
 
-def _blank(shape, dtype):
-    """Memory for an output, of NaN in every dtype, so that what is not written shows."""
-    array = cupy.empty(shape, dtype)
-    array.view("uint8").fill(255)
-    return array
+    def _upload(self, array):
+        return cupy.asarray(array)
 
 
 def _shape_of(rule, images, dtype, options):
     """The shape and dtype of an output."""
     if rule == "map":
-        return options["weights"].shape, COMPUTE[dtype]
+        weights = options.get("weights")
+        return (0,) if weights is None else weights.shape, COMPUTE[dtype]
     residuals = 2 if options.get("response", "component") in TWO_AXES else 1
     batch = images.shape[:1]
     if rule == "counts" or (rule == "losses" and options.get("normalizer") == "none"):

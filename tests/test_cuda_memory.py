@@ -10,6 +10,7 @@ from family_tools import (
     COMPUTE,
     DTYPES,
     HALF_ULP,
+    Kernels,
     assert_same_bits,
     decode,
     draw,
@@ -38,8 +39,7 @@ OPTIONS = [
 class GuardedKernels(DeviceKernels):
     """Arrays that begin `shift` numbers from where they would be aligned, in guarded memory."""
 
-    def __init__(self, dtype, shift, pattern):
-        super().__init__(dtype)
+    def __init__(self, shift, pattern):
         self.shift, self.pattern = shift, pattern
         self.buffers = []
 
@@ -55,9 +55,9 @@ class GuardedKernels(DeviceKernels):
         view[...] = cupy.asarray(array)
         return view
 
-    def _run(self, *arguments):
+    def _run(self, *arguments, **options):
         self.buffers = []
-        results = super()._run(*arguments)
+        results = super()._run(*arguments, **options)
         for buffer, begin, size in self.buffers:
             item = buffer.dtype.itemsize
             kept = cupy.asnumpy(buffer).view("uint8")
@@ -74,7 +74,15 @@ def calls(kernels, shape, dtype, options):
     upstream = np.ones(shape[0], COMPUTE[dtype])
     loss, gradient = kernels.loss_memo(x, y, upstream, **options)
     outputs = [loss, gradient, kernels.loss(None, y, **options)]
-    outputs += kernels.loss_grad_grad(x, y, v, upstream, **options)
+    channel_axis = 1 if options.get("data_format") else 3
+    weights = np.ones([1 if i == channel_axis else n for i, n in enumerate(shape)], COMPUTE[dtype])
+    weighted = {"weights": weights, **options}
+    how = {"wants_weights": True, **weighted}
+    *_, memo = kernels.loss_memo(x, y, upstream, **how)
+    for factor in (1, 2):
+        given = {"weights_memo": memo, **weighted}
+        outputs.append(kernels.loss_weights_grad(x, y, upstream, factor * upstream, **given))
+    outputs += [memo, *kernels.loss_grad_grad(x, y, v, upstream, wants_true=True, **how)]
     outputs.append(kernels.loss_grad(x, y, gradient, upstream, 2 * upstream, **options))
     how = {"border": options.get("border", "reflect")}
     outputs.append(kernels.image_gradients(x, **how))
@@ -95,7 +103,9 @@ def test_all_of_the_outputs_is_written_and_nothing_else_at_any_offset(shape, opt
     wanted = calls(CUDA[dtype], shape, dtype, options)
     for shift in (0, 1, 3, 8):
         # What is not written would differ, by what was there before.
-        one, other = (calls(GuardedKernels(dtype, shift, p), shape, dtype, options) for p in (0, 7))
+        one, other = (
+            calls(Kernels(GuardedKernels(shift, p), dtype), shape, dtype, options) for p in (0, 7)
+        )
         for x, y, aligned in zip(one, other, wanted, strict=True):
             assert_same_bits(x, y)
             # Unaligned rows may take another program, which rounds otherwise.
