@@ -28,7 +28,8 @@ def kernels() -> ModuleType:
 class Op(NamedTuple):
     """A row of the table in csrc/op/ops.cc."""
 
-    inputs: Mapping[str, str]  # {name: "images", "gradients", "map", "losses" or "counts"}
+    # {name: "images", "gradients", "map", "weights" (their shape), "losses" or "counts"}
+    inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     options: tuple[str, ...]
     images: str  # the input that says how large the images are

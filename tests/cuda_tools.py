@@ -68,7 +68,7 @@ class DeviceKernels:
 
 def _shape_of(rule, images, dtype, options):
     """The shape and dtype of an output."""
-    if rule == "map":
+    if rule == "weights":
         weights = options.get("weights")
         return (0,) if weights is None else weights.shape, COMPUTE[dtype]
     residuals = 2 if options.get("response", "component") in TWO_AXES else 1

@@ -112,18 +112,7 @@ def test_one_invalid_pixel_anywhere_drops_what_it_drops_in_the_oracle(stencil, b
         assert_outcome_near(outcome, expected, data, "float64", options, factor=1000)
 
 
-@pytest.mark.parametrize(
-    "normalizer",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(strict=True, reason="weights are not counted")
-            if name in ("residual_count", "pixel_count")
-            else [],
-        )
-        for name in NORMALIZERS
-    ],
-)
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_counts_are_those_of_any_normalizer(normalizer):
     images = draw(generator(132), (2, 66, 5, 3))
     maps = {"weights": generator(133).integers(0, 9, (2, 66, 5, 1)) / 8}

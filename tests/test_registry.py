@@ -149,7 +149,7 @@ def test_every_op_has_a_launcher(module, op):
     values = {
         name: np.ones(shapes[rule], "float32") for name, rule in inputs.items() if rule in shapes
     }
-    if "map" in outputs.values():
+    if "weights" in outputs.values():
         values["weights"] = np.ones((1, 4, 4, 1), "float32")
     wanted = {name: True for name in OPS[op] & WANTED}
     name = re.sub("(?!^)([A-Z])", r"_\1", op).lower()

@@ -81,6 +81,7 @@ class Checker {
     const std::string error = CheckRank(argument, shape);
     if (!error.empty()) return error;
     if (argument.shape == ShapeRule::kMap) return CheckMap(argument, shape);
+    if (argument.shape == ShapeRule::kWeights) return CheckLikeWeights(argument, shape);
     return CheckLikeImages(argument, shape);
   }
 
@@ -101,6 +102,14 @@ class Checker {
     if (per_pixel != images_) wanted += " or " + ShapeText(images_);
     if (Merge(shape, &per_pixel) || Merge(shape, &per_channel)) return "";
     return std::string(argument.name) + " must have shape " + wanted + ", got " + ShapeText(shape);
+  }
+
+  std::string CheckLikeWeights(const Argument& argument, const Sizes& shape) const {
+    const KnownShape& weights = inputs_[op_.IndexOf(op_.inputs, "weights")];
+    Sizes merged = weights ? *weights : shape;
+    if (Merge(shape, &merged)) return "";
+    return std::string(argument.name) + " must have the shape of weights, " + ShapeText(*weights) +
+           ", got " + ShapeText(shape);
   }
 
   std::string CheckLosses(const Argument& argument, const Sizes& shape) const {
@@ -183,7 +192,7 @@ Sizes OutputSizes(const Argument& output, const OpCall& call) {
       return {images[0], residuals};
     case ShapeRule::kSums:
       return {kSums};
-    case ShapeRule::kMap:
+    case ShapeRule::kWeights:
       return call.inputs[call.op->IndexOf(call.op->inputs, "weights")].sizes;
     default:
       return images;

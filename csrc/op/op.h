@@ -25,7 +25,8 @@ enum class DtypeRule { kImage, kCompute, kBool };
 enum class ShapeRule {
   kImages,     // [B, H, W, C]
   kGradients,  // [B, H, W, C, 2]
-  kMap,        // [B, H, W, 1] or [B, H, W, C]; an output has the shape of the weights
+  kMap,        // [B, H, W, 1] or [B, H, W, C]
+  kWeights,    // the shape of the input weights
   kLosses,     // [B] or, for normalizer "none", [B, residuals]; an input may also be a scalar
   kCounts,     // [B, residuals]
   kSums,       // [kSums]

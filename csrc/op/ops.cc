@@ -34,7 +34,9 @@ Argument Gradients(const char* name, const char* doc) {
 Argument Losses(const char* name, const char* doc) {
   return {name, kCompute, ShapeRule::kLosses, doc};
 }
-Argument Map(const char* name, const char* doc) { return {name, kCompute, ShapeRule::kMap, doc}; }
+Argument LikeWeights(const char* name, const char* doc) {
+  return {name, kCompute, ShapeRule::kWeights, doc};
+}
 Argument Counts(const char* name, const char* doc) {
   return {name, kCompute, ShapeRule::kCounts, doc};
 }
@@ -45,9 +47,8 @@ std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
       Optional(
           Images("y_true", "Target images [B, H, W, C]; an empty tensor for images of zeros.")),
       Images("y_pred", "Predicted images, same shape."),
-      Optional(
-          Map("weights",
-              "Weights of the residuals, [B, H, W, 1] or [B, H, W, C]; an empty tensor for 1.")),
+      Optional({"weights", kCompute, ShapeRule::kMap,
+                "Weights of the residuals, [B, H, W, 1] or [B, H, W, C]; an empty tensor for 1."}),
       Optional({"mask", DtypeRule::kBool, ShapeRule::kMap,
                 "Which pixels are valid, in the same shapes; an empty tensor for all."}),
   };
@@ -79,9 +80,10 @@ const std::vector<Op>& Ops() {
                              "shape of loss.")}),
        {Losses("loss", "As that of Gradops>Loss."),
         Optional(Images("memo", "Same shape as y_pred.")),
-        OptionalIf("wants_weights", Map("weights_memo",
-                                        "expected_b * d loss_b / d weights, of the shape of "
-                                        "weights, or an empty tensor unless wants_weights."))},
+        OptionalIf("wants_weights",
+                   LikeWeights("weights_memo",
+                               "expected_b * d loss_b / d weights, of the shape of "
+                               "weights, or an empty tensor unless wants_weights."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
        "All are found in one sweep, so a training step takes two reads and one write of memory."},
       {"LossGrad",
@@ -99,13 +101,14 @@ const std::vector<Op>& Ops() {
       {"LossWeightsGrad",
        OptionSet::kLoss,
        LossInputsAnd({
-           Optional(Map("weights_memo",
-                        "Output of Gradops>LossMemo for the same inputs and options, or an empty "
-                        "tensor.")),
+           Optional(LikeWeights(
+               "weights_memo",
+               "Output of Gradops>LossMemo for the same inputs and options, or an empty "
+               "tensor.")),
            Losses("expected", "What that op was given; unused without a memo."),
            Losses("upstream", "The gradient by loss, a scalar or of its shape."),
        }),
-       {Reusing("weights_memo", Map("by_weights", "Same shape as weights."))},
+       {Reusing("weights_memo", LikeWeights("by_weights", "Same shape as weights."))},
        "by_weights = the sum over b of upstream_b * d loss_b / d weights, also where a weight is 0 "
        "unless that is NaN or infinite. A memo makes it faster and does not change what it is."},
       {"LossGradGrad",
@@ -116,8 +119,9 @@ const std::vector<Op>& Ops() {
                    Images("by_true", "By y_true, or an empty tensor unless wants_true.")),
         Images("by_pred", "By y_pred, the Hessian-vector product."),
         Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred."),
-        OptionalIf("wants_weights",
-                   Map("by_weights", "By weights, or an empty tensor unless wants_weights."))},
+        OptionalIf(
+            "wants_weights",
+            LikeWeights("by_weights", "By weights, or an empty tensor unless wants_weights."))},
        "The derivatives of the sum over b of the products of vector_b and upstream_b * d loss_b / "
        "d y_pred."},
       {"LossCounts",
@@ -130,7 +134,7 @@ const std::vector<Op>& Ops() {
       {"LossCountsGrad",
        OptionSet::kLoss,
        LossInputsAnd({Counts("upstream", "The gradient by counts.")}),
-       {Map("by_weights", "Same shape as weights.")},
+       {LikeWeights("by_weights", "Same shape as weights.")},
        "by_weights = the sum over b and k of upstream_bk * d counts_bk / d weights."},
       {"ImageGradients",
        OptionSet::kImages,

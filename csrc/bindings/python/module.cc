@@ -56,6 +56,8 @@ const char* NameOf(ShapeRule rule) {
       return "gradients";
     case ShapeRule::kMap:
       return "map";
+    case ShapeRule::kWeights:
+      return "weights";
     case ShapeRule::kLosses:
       return "losses";
     case ShapeRule::kCounts:

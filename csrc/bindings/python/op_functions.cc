@@ -47,7 +47,7 @@ class Arguments {
     dtype_ = Take(&named, "dtype");
     size_t next = 0;
     for (const Argument& input : op.inputs) {
-      const bool by_name = input.shape == ShapeRule::kMap;
+      const bool by_name = input.shape == ShapeRule::kMap || input.shape == ShapeRule::kWeights;
       inputs.push_back(ReadArgument(input, by_name ? nullptr : &positional, &next, &named, read));
       const Array& array = inputs.back();
       if (array.keeper.is_none() && !input.is_optional) {

@@ -52,7 +52,7 @@ Status SetOutput(const Op& op, const LossOptions& options, ShapeHandle images, i
   if (*output.wanted_by != '\0') TF_RETURN_IF_ERROR(c->GetAttr(output.wanted_by, &is_wanted));
   if (!is_wanted) {
     shape = c->Vector(0);
-  } else if (output.shape == ShapeRule::kMap) {
+  } else if (output.shape == ShapeRule::kWeights) {
     shape = c->input(static_cast<int>(op.IndexOf(op.inputs, "weights")));
   } else if (output.shape == ShapeRule::kGradients) {
     TF_RETURN_IF_ERROR(c->Concatenate(images, c->Vector(2), &shape));

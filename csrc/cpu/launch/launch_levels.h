@@ -140,6 +140,8 @@ class LevelsOfUnit {
     const bool has_upstream = outputs.by_pred != nullptr || weight_maps_.AreWanted();
     const T upstream = has_upstream ? upstream_.At(example_, 0) : T(0);
     outputs.pixel_scale = static_cast<T>(static_cast<double>(upstream) * pixel_factor);
+    const bool has_pixel_map = s == 0 && params.levels.pixel_weight > 0;
+    if (has_pixel_map && !has_pixels) weight_maps_.Clear(weight_maps_.PixelMap(), unit_, rows);
     if (!(denominator > 0) || weight == 0) {
       weight_maps_.Clear(s, unit_, rows);
       const double pixels = has_pixels ? SumPixels(params, inputs, vector, rows) : 0;
@@ -148,8 +150,9 @@ class LevelsOfUnit {
                             outputs.by_pred);
       WriteWithoutResiduals<R>(params, rows, outputs.coarser_by_true, nullptr, 0, outputs.by_true);
       if (has_pixels) {
+        weight_maps_.Clear(weight_maps_.PixelMap(), unit_, rows);
         AddPixelsByWeight(params, inputs, vector, rows, outputs.pixel_scale,
-                          weight_maps_.Output(s, unit_, 0, 0));
+                          weight_maps_.Output(weight_maps_.PixelMap(), unit_, 0, 0));
       }
       parts_.pixels = pixel_factor * pixels;
       return denominator == 0 || weight == 0 ? parts_.pixels : denominator;  // NaN
@@ -158,6 +161,9 @@ class LevelsOfUnit {
       outputs.scale_y = outputs.scale_x = GradientScale(params, upstream, denominator / weight);
       const T scale = static_cast<T>(static_cast<double>(upstream) * weight / denominator);
       outputs.by_weights = weight_maps_.Output(s, unit_, scale, scale);
+      if (has_pixels) {
+        outputs.by_weights_of_pixels = weight_maps_.Output(weight_maps_.PixelMap(), unit_, 0, 0);
+      }
     }
     const KernelTable<R>& kernels = ActiveTarget().Of<R>();
     const LossSums sums = vector == nullptr ? kernels.loss(params, inputs, rows, outputs)

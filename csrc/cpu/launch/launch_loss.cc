@@ -11,6 +11,8 @@
 namespace gradops::cpu {
 namespace {
 
+constexpr const char* kNoWeights = "weights must be given, got none";
+
 template <class S>
 std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
   const S* const no_vector = nullptr;
@@ -48,7 +50,8 @@ std::string LossWeightsGradOf(const OpCall& call, const ParallelFor& parallel_fo
   const KernelParams params = call.Params();
   const T* const memo = call.Input<T>("weights_memo");
   T* const by_weights = call.Output<T>("by_weights");
-  if (by_weights == nullptr) return "weights must be given, got none";
+  if (!call.IsGiven("weights")) return kNoWeights;
+  if (by_weights == nullptr) return "";  // no elements
   const PerExample<T> expected = call.PerLoss<T>("expected"),
                       upstream = call.PerLoss<T>("upstream");
   const auto use_of = [&](int64_t example) {
@@ -135,7 +138,8 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
 template <class S>
 std::string LossCountsOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
-  const KernelParams params = call.Params();
+  KernelParams params = call.Params();
+  params.normalizer = NormalizerId::kNone;  // counts do not depend on it
   const int residuals = ResidualsOf(params.response);
   T* const counts = call.Output<T>("counts");
   std::vector<AxisSums> sums;
@@ -158,7 +162,8 @@ std::string LossCountsGradOf(const OpCall& call, const ParallelFor& parallel_for
   const int residuals = ResidualsOf(params.response);
   const T* const upstream = call.Input<T>("upstream");
   T* const by_weights = call.Output<T>("by_weights");
-  if (by_weights == nullptr) return "weights must be given, got none";
+  if (!call.IsGiven("weights")) return kNoWeights;
+  if (by_weights == nullptr) return "";  // no elements
   const Units units(params.shape);
   const WeightMaps<S> weight_maps(one_level, inputs, units, by_weights);
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {

@@ -18,16 +18,13 @@ namespace gradops::cpu {
 template <class S>
 GradientOutputs<S> Outputs(const KernelParams& params, int64_t example, double denominator,
                            PerExample<ComputeType<S>> upstream, S* by_pred, S* by_true) {
+  GradientOutputs<S> outputs;
+  outputs.by_pred = by_pred;
+  outputs.by_true = by_true;
   const int last_axis = AxesOf(params) - 1;
-  return {by_pred,
-          by_true,
-          GradientScale(params, upstream.At(example, 0), denominator),
-          GradientScale(params, upstream.At(example, last_axis), denominator),
-          {},
-          {},
-          false,
-          0,
-          {}};
+  outputs.scale_y = GradientScale(params, upstream.At(example, 0), denominator);
+  outputs.scale_x = GradientScale(params, upstream.At(example, last_axis), denominator);
+  return outputs;
 }
 
 /// Writes rows of zeros: the gradient of an example in which nothing counts. Does nothing if
@@ -118,7 +115,8 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
         return static_cast<T>(static_cast<double>(upstream.At(example, axis)) /
                               denominators[example]);
       };
-      gradients.by_weights = weight_maps.Output(0, unit, scale_of(0), scale_of(AxesOf(params) - 1));
+      gradients.by_weights = weight_maps.Output(0, unit, scale_of(0), scale_of(AxesOf(params) - 1),
+                                                /*is_final=*/!finishes_later);
     }
     sums[unit] =
         (vector == nullptr ? kernels.loss(params, of_unit, rows, gradients)

@@ -75,31 +75,23 @@ class MapOutput {
   math::Gradient<T> Scale() const { return {output_.scale_y, output_.scale_x}; }
 
   /// Writes the tile's columns of row `row` from a row buffer, or adds them to what is there.
-  void Write(int64_t row, const T* values) const { Put(output_, row, values); }
-  void Add(int64_t row, const T* values) const {
-    WeightsOutput<T> output = output_;
-    output.adds = true;
-    Put(output, row, values);
-  }
-
- private:
-  void Put(const WeightsOutput<T>& output, int64_t row, const T* values) const {
+  void Write(int64_t row, const T* values) const {
     const int64_t columns = tile_.column_end - tile_.column_begin, channels = tile_.channels;
     values += tile_.Position(tile_.column_begin);
-    if (output.per_channel) {
+    if (output_.per_channel) {
       const int64_t step = tile_.shape.channels,
                     offset = tile_.ImageOffset(row, tile_.column_begin);
       const bool one_run = channels == step;
       for (int64_t i = 0; i < (one_run ? 1 : columns); ++i) {
         const T* const run = values + i * channels;
-        PutRun(output, offset + i * step, one_run ? columns * channels : channels,
+        PutRun(output_, offset + i * step, one_run ? columns * channels : channels,
                [=](int64_t x) GRADOPS_LAMBDA { return Simd<T>::Load(run + x); });
       }
       return;
     }
     VisitChannels(channels, [&](auto constant) {
       constexpr int kChannels = decltype(constant)::value;
-      PutRun(output, row * tile_.shape.width + tile_.column_begin, columns,
+      PutRun(output_, row * tile_.shape.width + tile_.column_begin, columns,
              [=](int64_t x) GRADOPS_LAMBDA {
                if constexpr (kChannels != 0) return SumChannels<kChannels>(values + x * kChannels);
                Simd<T> sums;
@@ -114,6 +106,7 @@ class MapOutput {
     });
   }
 
+ private:
   const Tile& tile_;
   WeightsOutput<T> output_;
 };

@@ -30,7 +30,8 @@ class SourceRows {
       : image_(image), minus_(minus), rows_(memory), gradients_(memory, rows) {
     if (image != nullptr) return;
     const int64_t stride = memory->Stride();
-    for (int64_t x = -kBlock<T>; x < 8 * stride - kBlock<T>; ++x) rows_.rows[x] = 0;
+    // With the ghost columns before the first row and after the last, which RowGroups read.
+    for (int64_t x = -kMaxChannels; x < 8 * stride; ++x) rows_.rows[x] = 0;
     for (int64_t x = -kBlock<T>; x < rows * stride - kBlock<T>; ++x) {
       gradients_.y[x] = gradients_.x[x] = 0;
     }

@@ -27,6 +27,7 @@ class LossSweep {
         scale_{outputs.scale_y, outputs.scale_x},
         pixel_scale_(outputs.pixel_scale),
         by_weights_(tile, outputs.by_weights),
+        by_weights_of_pixels_(tile, outputs.by_weights_of_pixels),
         weighting_(WeightingOf(params, inputs, outputs)),
         weighted_(weighting_ != Weighting::kNone),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
@@ -193,7 +194,7 @@ class LossSweep {
     }
     if (by_weights_.IsWanted()) pixels.by_weight = factors_->ByWeight(0);
     pixel_sums_.Visit(pixels);
-    if (by_weights_.IsWanted()) by_weights_.Add(row, pixels.by_weight);
+    if (by_weights_.IsWanted()) by_weights_of_pixels_.Write(row, pixels.by_weight);
   }
 
   const KernelParams& params_;
@@ -201,7 +202,7 @@ class LossSweep {
   const LossInputs<S>& inputs_;
   const AxisScale<T> scale_;
   const T pixel_scale_;
-  const MapOutput<T> by_weights_;
+  const MapOutput<T> by_weights_, by_weights_of_pixels_;
   const Weighting weighting_;
   const bool weighted_;  // whether there are factors
   const ResidualRowFunction<T> visit_row_;

@@ -27,7 +27,7 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
     const int64_t batch = args.params.shape.batch;
     args.upstream = call.PerLoss<T>("upstream");
     args.by_weights = call.Output<T>("by_weights");
-    if (args.by_weights == nullptr) return std::string(kNoWeights);
+    if (!call.IsGiven("weights")) return std::string(kNoWeights);
     args.weights_memo = call.Input<T>("weights_memo");
     if (args.weights_memo != nullptr) {
       args.expected = call.PerLoss<T>("expected");
