@@ -19,9 +19,7 @@ from gradops import _kernels
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
 # {(function, output): the argument that asks for it}
 WANTED_BY = {
-    ("loss_memo", "weights_memo"): "wants_weights",
     ("loss_grad_grad", "by_true"): "wants_true",
-    ("loss_grad_grad", "by_weights"): "wants_weights",
 }
 # {function: (inputs, outputs, options, images)}
 OPS = {re.sub("(?!^)([A-Z])", r"_\1", op).lower(): row for op, row in _kernels.ops().items()}

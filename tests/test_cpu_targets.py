@@ -74,12 +74,10 @@ for dtype, response, penalty, _ in itertools.product(
     foreseen = upstream * np.array(1.5, compute)
     results = {
         "inputs": (y_true, y_pred, vector, upstream),
-        "gradient": module.loss_memo(
-            y_true, y_pred, upstream, **case, **maps, wants_weights=True
-        ),
+        "gradient": module.loss_memo(y_true, y_pred, upstream, **case, **maps),
         "loss": (module.loss(y_true, y_pred, **case, **maps),),
         "second": module.loss_grad_grad(
-            y_true, y_pred, vector, upstream, **case, **maps, wants_true=True, wants_weights=True
+            y_true, y_pred, vector, upstream, **case, **maps, wants_true=True
         ),
         "counts": (module.loss_counts(None, y_pred, **case, **maps),),
         "through memo": (
@@ -96,6 +94,8 @@ for dtype, response, penalty, _ in itertools.product(
         results["weights"] = (
             module.loss_weights_grad(y_true, y_pred, foreseen, upstream, **case, **maps),
             module.loss_counts_grad(None, y_pred, counts, **case, **maps),
+            *module.loss_weights_memo(y_true, y_pred, upstream, **case, **maps),
+            module.loss_weights_grad_grad(y_true, y_pred, vector, upstream, **case, **maps),
         )
     for name, arrays in results.items():
         hashes[f"{len(hashes)} {name} {dtype} {shape} {case}"] = digest(*arrays)

@@ -77,12 +77,12 @@ def calls(kernels, shape, dtype, options):
     channel_axis = 1 if options.get("data_format") else 3
     weights = np.ones([1 if i == channel_axis else n for i, n in enumerate(shape)], COMPUTE[dtype])
     weighted = {"weights": weights, **options}
-    how = {"wants_weights": True, **weighted}
-    *_, memo = kernels.loss_memo(x, y, upstream, **how)
+    *_, memo = kernels.loss_weights_memo(x, y, upstream, **weighted)
     for factor in (1, 2):
         given = {"weights_memo": memo, **weighted}
         outputs.append(kernels.loss_weights_grad(x, y, upstream, factor * upstream, **given))
-    outputs += [memo, *kernels.loss_grad_grad(x, y, v, upstream, wants_true=True, **how)]
+    outputs += [memo, *kernels.loss_grad_grad(x, y, v, upstream, wants_true=True, **weighted)]
+    outputs.append(kernels.loss_weights_grad_grad(x, y, v, upstream, **weighted))
     outputs.append(kernels.loss_grad(x, y, gradient, upstream, 2 * upstream, **options))
     how = {"border": options.get("border", "reflect")}
     outputs.append(kernels.image_gradients(x, **how))

@@ -109,11 +109,11 @@ def test_every_pair_of_options(dtype):
     for case in covering(FAMILY, fits):
         data, options = drawn(dtype=dtype, **case)
         (y_true, y_pred, _), upstream = arrays_of(data, dtype)
-        given, how = kernel_options(options, dtype), {"wants_weights": True}
-        *_, found = CUDA[dtype].loss_memo(y_true, y_pred, upstream, **how, **given)
+        given = kernel_options(options, dtype)
+        *_, found = CUDA[dtype].loss_weights_memo(y_true, y_pred, upstream, **given)
         again = CUDA[dtype].loss_weights_grad(y_true, y_pred, upstream, upstream, **given)
         assert_same_bits(again, found)
-        *_, of_cpu = CPU[dtype].loss_memo(y_true, y_pred, upstream, **how, **given)
+        *_, of_cpu = CPU[dtype].loss_weights_memo(y_true, y_pred, upstream, **given)
         assert found.dtype == of_cpu.dtype
         # Differences of small residuals have few digits, and so have those of directions.
         amplified = 20 if options["response"] == "direction" else 1
@@ -146,7 +146,7 @@ def test_second_order(dtype):
         data, options = drawn(dtype=dtype, **case)
         images, upstream = arrays_of(data, dtype)
         given = kernel_options(options, dtype)
-        *_, found = CUDA[dtype].loss_grad_grad(*images, upstream, wants_weights=True, **given)
+        found = CUDA[dtype].loss_weights_grad_grad(*images, upstream, **given)
         forward, backward = (
             expected_by_weights(data._replace(y_pred=data.y_pred + by * data.vector), **options)
             for by in (step, -step)
@@ -185,9 +185,9 @@ def test_bad_weights(rng, normalizer, bad):
     weights = np.ones(images.shape)
     options = {"normalizer": normalizer, "weights": weights}
     upstream = np.ones((2, 2) if normalizer == "none" else 2)
-    good = CUDA["float64"].loss_memo(None, images, upstream, wants_weights=True, **options)
+    good = CUDA["float64"].loss_weights_memo(None, images, upstream, **options)
     weights[1, 2, 3] = bad
-    found = CUDA["float64"].loss_memo(None, images, upstream, wants_weights=True, **options)
+    found = CUDA["float64"].loss_weights_memo(None, images, upstream, **options)
     for ours, wanted in zip(found, good, strict=True):
         assert np.isnan(ours[1]).all()
         if normalizer == "batch":
@@ -220,8 +220,8 @@ def test_memo(rng, dtype, normalizer):
     upstream = np.array([1, 4, -0.25, 3], compute)
     if normalizer == "none":
         expected, upstream = (np.stack([x, 2 * x], -1) for x in (expected, upstream))
-    *_, memo = kernels.loss_memo(*images, expected, wants_weights=True, **options)
-    *_, wanted = kernels.loss_memo(*images, upstream, wants_weights=True, **options)
+    *_, memo = kernels.loss_weights_memo(*images, expected, **options)
+    *_, wanted = kernels.loss_weights_memo(*images, upstream, **options)
     used = memo.copy()
     used[0] = 7  # shows whether it is used
     how = {"weights_memo": used, **options}
@@ -256,9 +256,9 @@ def test_empty_images(dtype):
         images = encode(np.zeros(shape), dtype)
         upstream = np.ones(shape[:1], COMPUTE[dtype])
         weights = np.ones((*shape[:3], 1), COMPUTE[dtype])
-        options = {"weights": weights, "wants_weights": True}
-        *_, memo = kernels.loss_memo(images, images, upstream, **options)
-        *_, second = kernels.loss_grad_grad(images, images, images, upstream, **options)
+        options = {"weights": weights}
+        *_, memo = kernels.loss_weights_memo(images, images, upstream, **options)
+        second = kernels.loss_weights_grad_grad(images, images, images, upstream, **options)
         counts = np.ones((shape[0], 2), COMPUTE[dtype])
         of_counts = kernels.loss_counts_grad(None, images, counts, weights=weights)
         for found in (memo, second, of_counts):

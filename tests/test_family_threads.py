@@ -29,19 +29,16 @@ def everything(data, dtype, options, maps, threads):
         counts = np.resize(
             upstream, (upstream.shape[0], 2 if options["response"] in TWO_AXES else 1)
         )
-        by_weights.append(call("loss_counts_grad", None, data.y_pred, upstream=counts, **how))
+        by_weights += [
+            call("loss_counts_grad", None, data.y_pred, upstream=counts, **how),
+            *call("loss_weights_memo", *data[:2], upstream=upstream, **how),
+            call("loss_weights_grad_grad", *data[:3], upstream=upstream, **how),
+        ]
     return [
         *by_weights,
         call("loss", data.y_true, data.y_pred, **how),
-        *call("loss_memo", *data[:2], upstream=upstream, wants_weights=True, **how),
-        *call(
-            "loss_grad_grad",
-            *data[:3],
-            upstream=upstream,
-            wants_true=True,
-            wants_weights=True,
-            **how,
-        ),
+        *call("loss_memo", *data[:2], upstream=upstream, **how),
+        *call("loss_grad_grad", *data[:3], upstream=upstream, wants_true=True, **how),
         call("loss_grad", *data[:3], upstreams=(expected, upstream), **how),
         call("loss_counts", None, data.y_pred, **how),
         call("gradient_magnitude", data.y_pred, **images),

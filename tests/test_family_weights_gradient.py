@@ -55,7 +55,7 @@ def check(dtype, shape, **case):
     how = {"dtype": dtype, **for_kernels(options)}
     images, upstream = data[:2], data.upstream
     loss, memo = call("loss_memo", *images, upstream=upstream, **how)
-    also = call("loss_memo", *images, upstream=upstream, wants_weights=True, **how)
+    also = call("loss_weights_memo", *images, upstream=upstream, **how)
     for one, other in zip((loss, memo), also[:2], strict=True):
         assert_same_bits(one, other)
     found = also[2]
@@ -65,19 +65,9 @@ def check(dtype, shape, **case):
     assert_near(found, expected, tolerance["gradient"], ("first", dtype, shape, case))
     upstreams = {"upstreams": (3 * upstream, upstream)}
     assert_same_bits(call("loss_weights_grad", *images, **upstreams, **how), found)
-    both = call("loss_grad_grad", *data[:3], upstream=upstream, **how)
-    every = call(
-        "loss_grad_grad",
-        *data[:3],
-        upstream=upstream,
-        wants_true=data.y_true is not None,
-        wants_weights=True,
-        **how,
-    )
-    for one, other in zip(both, every[-3:-1], strict=True):
-        assert_same_bits(one, other)
+    found = call("loss_weights_grad_grad", *data[:3], upstream=upstream, **how)
     expected = by_weights_of_gradient(data, **options)
-    assert_near(every[-1], expected, tolerance["second"], ("second", dtype, shape, case))
+    assert_near(found, expected, tolerance["second"], ("second", dtype, shape, case))
 
 
 def cases(shapes, **others):
@@ -161,14 +151,7 @@ def test_what_a_weight_of_0_hides(dtype, bad):
         data.y_pred[0, 4, 4, 1] = bad
         expected = by_weights(*data[:2], data.upstream, **options)
         assert np.isfinite(expected).all()
-        found = call(
-            "loss_memo",
-            *data[:2],
-            upstream=data.upstream,
-            dtype=dtype,
-            wants_weights=True,
-            **options,
-        )
+        found = call("loss_weights_memo", *data[:2], upstream=data.upstream, dtype=dtype, **options)
         assert all(np.isfinite(x.view("uint16") if x.dtype == "uint16" else x).all() for x in found)
         tolerance = TOLERANCE[COMPUTE[dtype]]["gradient"]
         assert_near(found[2], expected, tolerance, (response, normalizer, kind))
@@ -196,8 +179,6 @@ def check_nan_that_counts(normalizer, weight, dtype):
     options["weights"][0, 4, 4] = options["weights"][1, 1] = weight
     data.y_pred[0, 2, 2] = np.nan
     expected = by_weights(*data[:2], data.upstream, **options)
-    found = call(
-        "loss_memo", *data[:2], upstream=data.upstream, dtype=dtype, wants_weights=True, **options
-    )[2]
+    found = call("loss_weights_memo", *data[:2], upstream=data.upstream, dtype=dtype, **options)[2]
     assert np.isnan(found[0]).any() and np.isnan(found[1]).any() == (normalizer == "batch")
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))

@@ -62,12 +62,12 @@ def test_a_memo_is_copied_or_scaled_where_that_is_right(normalizer, dtype):
 # Memory
 
 GUARD = 64
-# (function, output, images, keyword arguments that want it)
+# (function, output, images)
 OUTPUTS = [
-    ("loss_memo", "weights_memo", slice(2), {"wants_weights": True}),
-    ("loss_weights_grad", "by_weights", slice(2), {}),
-    ("loss_grad_grad", "by_weights", slice(3), {"wants_weights": True}),
-    ("loss_counts_grad", "by_weights", slice(1, 2), {}),
+    ("loss_weights_memo", "weights_memo", slice(2)),
+    ("loss_weights_grad", "by_weights", slice(2)),
+    ("loss_weights_grad_grad", "by_weights", slice(3)),
+    ("loss_counts_grad", "by_weights", slice(1, 2)),
 ]
 PLACES = {
     "shape": [(2, 5, 7, 3), (2, 67, 5, 30), (1, 4, 1031, 1)],
@@ -93,7 +93,7 @@ def test_all_of_the_map_is_written_and_nothing_else(dtype):
         offset = number % 19
         buffer = np.empty(weights.size + 2 * GUARD + offset, weights.dtype)
         out = buffer[GUARD + offset :][: weights.size].reshape(weights.shape)
-        for function, name, which, wants in OUTPUTS:
+        for function, name, which in OUTPUTS:
             upstreams = [data.upstream]
             if function == "loss_weights_grad":
                 upstreams *= 2
@@ -102,7 +102,7 @@ def test_all_of_the_map_is_written_and_nothing_else(dtype):
                 upstreams = [np.full((weights.shape[0], residuals), 1.5)]
             images = ([None] if function == "loss_counts_grad" else []) + list(data[which])
             how = {"dtype": dtype, "upstreams": upstreams, **options}
-            wanted = last_of(call(function, *images, weights=weights, **wants, **how))
+            wanted = last_of(call(function, *images, weights=weights, **how))
             buffer[...] = 12345
             out[...] = np.nan
             elsewhere = shifted(weights, 1 + number % 7)
@@ -116,9 +116,13 @@ def test_all_of_the_map_is_written_and_nothing_else(dtype):
 def test_without_weights():
     data = example(generator(213), (2, 5, 6, 1))
     upstreams = {"upstreams": (data.upstream, data.upstream), "dtype": "float64"}
+    for function, images in (("loss_weights_grad", data[:2]), ("loss_weights_grad_grad", data[:3])):
+        given = (
+            upstreams
+            if function == "loss_weights_grad"
+            else {**upstreams, "upstreams": [data.upstream]}
+        )
+        with pytest.raises(ValueError, match="weights must be given, got none"):
+            call(function, *images, **given)
     with pytest.raises(ValueError, match="weights must be given, got none"):
-        call("loss_weights_grad", *data[:2], **upstreams)
-    found = call(
-        "loss_memo", *data[:2], upstream=data.upstream, dtype="float64", wants_weights=True
-    )
-    assert found[2].shape == (0,)
+        call("loss_weights_memo", *data[:2], upstream=data.upstream, dtype="float64")

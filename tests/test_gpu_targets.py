@@ -20,7 +20,7 @@ echo "CALL $(basename "$0") $* TEST=$GRADOPS_TEST_CUDA,$GRADOPS_TEST_CUDA_POOL\
  TF=$GRADOPS_BACKEND,$TF_FORCE_GPU_ALLOW_GROWTH,$XLA_FLAGS PATH=$PYTHONPATH"
 case "$*" in *$FAILS*) exit 3;; esac
 """
-TESTS = ["device", "kernels", "large", "memory", "product", "sanitize"]
+TESTS = ["device", "kernels", "large", "memory", "product", "sanitize", "weights"]
 ON_DEVICE = "TEST=device, TF=,, PATH=TMP/gpu/site:ROOT:given"
 TF = "TF=fused,true,--xla_gpu_cuda_data_dir=TMP PATH=TMP/gpu-tensorflow/site:ROOT:given"
 TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]

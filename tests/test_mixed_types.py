@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from preset_tools import OF_PREDICTIONS
 
 import gradops
 from gradops import presets, reference
@@ -84,9 +85,12 @@ def test_two_images_of_one_16_bit_type_stay_as_they_are(rng):
 def test_presets(rng, of_true, of_pred):
     """Each as of the same numbers in float64."""
     for name in presets.__all__:
-        if not name.islower() or name == "total_variation":
+        if not name.islower() or name in OF_PREDICTIONS:
             continue
-        options = {"scales": 2} if name.endswith("matching") else {}
+        has_scales = name.endswith(("matching", "weighted", "derivative"))
+        options = {"scales": 2} if has_scales else {}
+        if name == "confidence_weighted":
+            options["confidence"] = 0.5 + rng.random((1, 20, 20, 1))
         if name.startswith("megadepth"):
             options["prediction"] = "log_depth"
         if name.endswith("gmsd"):

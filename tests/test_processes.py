@@ -96,8 +96,9 @@ with v1.Session(config=plain) as session:
         for changed in [*places[:-1], *keywords.values()] or places:
             run([name, changed], fetched[:-1], {**fed, given[changed]: wrong[changed]})
     loss = gradops.gradient_loss(given["y_true"], given["y_pred"], weights=given["weights"])
+    slope = tf.gradients(loss, given["weights"])[0]
     for factor in (0, 1):  # a derivative that is refused unless it is multiplied by 0
-        run(factor, tf.gradients(factor * loss, given["weights"]), fed)
+        run(factor, tf.gradients(factor * slope, given["y_pred"]), fed)
 print(json.dumps(accepted))
 """
 
@@ -146,8 +147,10 @@ def cases():
         places = sum(x.kind is x.POSITIONAL_OR_KEYWORD for x in parameters.values())
         keywords = {keyword: keyword for keyword in ("weights", "mask") if keyword in parameters}
         options = OPTIONS.get(name.removeprefix("presets."), [{}])[0]
+        needed = {"confidence": "weights"} if "confidence" in parameters else {}
         yield from (
-            [name, PAIR[-places:], x, options] for x in ([{}, keywords] if keywords else [{}])
+            [name, PAIR[-places:], {**needed, **x}, options]
+            for x in ([{}, keywords] if keywords else [{}])
         )
     weighted, videos = {"weights": "weights", "mask": "mask"}, ["video", "other_video"]
     yield ["gradient_loss", PAIR, weighted, {"scales": 2, "downsample": "average"}]

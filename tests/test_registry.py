@@ -29,13 +29,13 @@ TABLES = {
 }
 PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights", "pixel_weight"}
 IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
-WANTED = {"wants_true", "wants_weights"}
+WANTED = {"wants_true"}
 OPS = {
     **{
         f"Loss{suffix}": {*TABLES, *PARAMETERS}
-        for suffix in ("", "Grad", "WeightsGrad", "Counts", "CountsGrad")
+        for suffix in ("", "Memo", "Grad", "Counts", "CountsGrad")
     },
-    "LossMemo": {*TABLES, *PARAMETERS, "wants_weights"},
+    **{f"LossWeights{suffix}": {*TABLES, *PARAMETERS} for suffix in ("Memo", "Grad", "GradGrad")},
     "LossGradGrad": {*TABLES, *PARAMETERS, *WANTED},
     **{f"ImageGradients{suffix}": IMAGE_OPTIONS for suffix in ("", "Adjoint")},
     **{

@@ -23,20 +23,16 @@ from benchmarks.verify import TOLERANCES, check_equal
 from gradops import reference
 
 _FUSED, _COMPOSED = "op-function", "tf-function"
-_SHAPES = ((16, 512, 512, 3), (4, 256, 256, 3), (1, 64, 64, 3))
 _NORMALIZERS = ("residuals", "pixel_count")
 _CONSTANT_FLOOR = 1.5
 _COMPOSED_FLOOR = 1 / 15  # Pure TensorFlow takes 15 times as long.
 
 
 def learned(settings: Settings) -> Iterator[list[Row]]:
-    """Both kinds of maps and normalizers, at shapes of its own unless others were asked for."""
+    """Both kinds of maps and normalizers."""
     for problem in _problems((*SMALL_SIZES, 3), "float64"):
         check(problem)
-    shapes = settings.shapes
-    if shapes == settings.device.shapes:
-        shapes = _SHAPES
-    for shape in shapes:
+    for shape in settings.shapes:
         group = [timed for problem in _problems(shape) for timed in _steps(problem)]
         yield measure("learned", group, settings, SMALL)
 

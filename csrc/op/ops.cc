@@ -79,13 +79,18 @@ const std::vector<Op>& Ops() {
                              "The upstream gradient that the caller predicts, a scalar or of the "
                              "shape of loss.")}),
        {Losses("loss", "As that of Gradops>Loss."),
-        Optional(Images("memo", "Same shape as y_pred.")),
-        OptionalIf("wants_weights",
-                   LikeWeights("weights_memo",
-                               "expected_b * d loss_b / d weights, of the shape of "
-                               "weights, or an empty tensor unless wants_weights."))},
+        Optional(Images("memo", "Same shape as y_pred."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
        "All are found in one sweep, so a training step takes two reads and one write of memory."},
+      {"LossWeightsMemo",
+       OptionSet::kLoss,
+       LossInputsAnd({Losses("expected", "As that of Gradops>LossMemo.")}),
+       {Losses("loss", "As that of Gradops>Loss."),
+        Optional(Images("memo", "Same shape as y_pred.")),
+        LikeWeights("weights_memo", "Same shape as weights.")},
+       "Gradops>LossMemo that also finds weights_memo_b = expected_b * d loss_b / d weights. (An "
+       "op "
+       "of saved models cannot get another output.)"},
       {"LossGrad",
        OptionSet::kLoss,
        LossInputsAnd({
@@ -118,12 +123,16 @@ const std::vector<Op>& Ops() {
        {OptionalIf("wants_true",
                    Images("by_true", "By y_true, or an empty tensor unless wants_true.")),
         Images("by_pred", "By y_pred, the Hessian-vector product."),
-        Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred."),
-        OptionalIf(
-            "wants_weights",
-            LikeWeights("by_weights", "By weights, or an empty tensor unless wants_weights."))},
+        Losses("by_upstream", "The product of vector_b and d loss_b / d y_pred.")},
        "The derivatives of the sum over b of the products of vector_b and upstream_b * d loss_b / "
        "d y_pred."},
+      {"LossWeightsGradGrad",
+       OptionSet::kLoss,
+       LossInputsAnd({Images("vector", "Same shape as y_pred."),
+                      Losses("upstream", "A scalar or of the shape of loss.")}),
+       {LikeWeights("by_weights", "Same shape as weights.")},
+       "The derivative by weights of the sum over b of the products of vector_b and upstream_b * d "
+       "loss_b / d y_pred."},
       {"LossCounts",
        OptionSet::kLoss,
        LossInputsAnd({}),

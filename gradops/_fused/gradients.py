@@ -80,10 +80,13 @@ def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
 
 
 @_registered("Gradops>LossMemo")
-def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, *_memo_upstreams: tf.Tensor):
-    _, memo, weights_memo = op.outputs
-    weights_memo = weights_memo if op.get_attr("wants_weights") else None
-    return [*_loss_input_gradients(op, memo, weights_memo, op.inputs[4], upstream), None]
+def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
+    return [*_loss_input_gradients(op, op.outputs[1], None, op.inputs[4], upstream), None]
+
+
+@_registered("Gradops>LossWeightsMemo")
+def _loss_weights_memo_gradients(op: tf.Operation, upstream: tf.Tensor, *_memo_upstreams: Any):
+    return [*_loss_input_gradients(op, *op.outputs[1:], op.inputs[4], upstream), None]
 
 
 @_registered("Gradops>LossGrad")
@@ -92,26 +95,24 @@ def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     inputs, upstream = Inputs(*op.inputs[:4]), op.inputs[6]
     options = _options_of(op)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
-    wants_weights = _wants_weights(op)
     is_difference = options["response"] == "component"
-
-    def second(**wanted: bool) -> ops.SecondDerivatives:
-        return ops.loss_grad_grad(inputs, vector, upstream, options, **wanted)
-
+    by_true = by_weights = None
     if tf.executing_eagerly():
-        found = second(wants_true=wants_true and not is_difference, wants_weights=wants_weights)
-    else:  # what may not be used comes from ops of its own, which are pruned then
-        found = second()
+        by_true, by_pred, by_upstream = ops.loss_grad_grad(
+            inputs, vector, upstream, wants_true and not is_difference, options
+        )
+    else:  # by_true comes from a second op, which is pruned if it is not used
+        _, by_pred, by_upstream = ops.loss_grad_grad(inputs, vector, upstream, False, options)
         if wants_true and not is_difference:
-            found = found._replace(by_true=second(wants_true=True).by_true)
-        if wants_weights:
-            found = found._replace(by_weights=second(wants_weights=True).by_weights)
-    by_true = None
-    if wants_true:
-        by_true = -found.by_pred if is_difference else found.by_true
-    by_weights = found.by_weights if wants_weights else None
-    by_upstream = _sum_to_shape_of(upstream, found.by_upstream)
-    return [by_true, found.by_pred, by_weights, None, None, None, by_upstream]
+            by_true, _, _ = ops.loss_grad_grad(inputs, vector, upstream, True, options)
+    if not wants_true:
+        by_true = None
+    elif is_difference:
+        by_true = -by_pred
+    if _wants_weights(op):
+        by_weights = ops.loss_weights_grad_grad(inputs, vector, upstream, options)
+    by_upstream = _sum_to_shape_of(upstream, by_upstream)
+    return [by_true, by_pred, by_weights, None, None, None, by_upstream]
 
 
 @_registered("Gradops>LossWeightsGrad")
@@ -168,56 +169,51 @@ def _sum_to_shape_of(upstream: tf.Tensor, by_loss: tf.Tensor) -> tf.Tensor:
 
 @_registered("Gradops>LossGradGrad")
 def _loss_grad_grad_gradients(
-    op: tf.Operation,
-    to_true: tf.Tensor,
-    to_pred: tf.Tensor,
-    to_upstream: tf.Tensor,
-    to_weights: tf.Tensor,
+    op: tf.Operation, to_true: tf.Tensor, to_pred: tf.Tensor, to_upstream: tf.Tensor
 ):
-    """The gradients of the sum of its outputs, each times what the upstream gradients hold for it.
+    """The gradients of <to_true, H_tp v> + <to_pred, H_pp v> + sum_b to_upstream_b <v_b, dL_b/dp>.
 
-    That is <to_true, H_tp v> + <to_pred, H_pp v> + <to_weights, H_wp v> + sum_b to_upstream_b
-    <v_b, dL_b/dp>. The gradient by the vector v is for a ForwardAccumulator around a gradient.
-    Those by the images and the weights are for a tape around a ForwardAccumulator: they are the
-    gradients of the last term, as those of the others would be third derivatives.
+    The gradient by the vector v is for a ForwardAccumulator around a gradient. Those by the images
+    and the weights are for a tape around a ForwardAccumulator: they are those of the last term, as
+    those of the others would be third derivatives.
     """
     inputs, (vector, upstream) = Inputs(*op.inputs[:4]), op.inputs[4:]
     options = _options_of(op)
-    has_true, has_weights = op.get_attr("wants_true"), op.get_attr("wants_weights")
-    second_order = [to_pred, *[to_true] * has_true, *[to_weights] * has_weights]
+    has_true = op.get_attr("wants_true")
 
     def third(tensor: tf.Tensor) -> tf.Tensor:
-        return tf.add_n([refused(tensor, term, _THIRD_MESSAGE) for term in second_order])
+        derivative = refused(tensor, to_pred, _THIRD_MESSAGE)
+        return derivative + refused(tensor, to_true, _THIRD_MESSAGE) if has_true else derivative
 
     by_true = by_pred = by_weights = by_vector = by_upstream = None
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
-    wants_weights = _wants_weights(op)
-    if wants_true or _is_wanted(op, 1) or wants_weights:
-        found = ops.loss_grad_grad(
-            inputs,
-            vector,
-            to_upstream,
-            options,
-            wants_true=wants_true,
-            wants_weights=wants_weights,
-        )
-        by_pred = found.by_pred + third(inputs.y_pred)
-        by_true = found.by_true + third(inputs.y_true) if wants_true else None
-        by_weights = found.by_weights + third(inputs.weights) if wants_weights else None
+    if wants_true or _is_wanted(op, 1):
+        by_true, by_pred, _ = ops.loss_grad_grad(inputs, vector, to_upstream, wants_true, options)
+        by_pred += third(inputs.y_pred)
+        by_true = by_true + third(inputs.y_true) if wants_true else None
+    if _wants_weights(op):
+        by_weights = ops.loss_weights_grad_grad(inputs, vector, to_upstream, options)
+        by_weights += third(inputs.weights)
     if _is_wanted(op, 4):
         none = absent(vector.dtype)
         by_vector = ops.loss_grad(inputs, none, to_upstream, to_upstream, options)
-        by_vector += ops.loss_grad_grad(inputs, to_pred, upstream, options).by_pred
+        by_vector += ops.loss_grad_grad(inputs, to_pred, upstream, False, options)[1]
         if has_true:
-            swapped = inputs.swapped()
-            by_vector += ops.loss_grad_grad(
-                swapped, to_true, upstream, options, wants_true=True
-            ).by_true
-        if has_weights:
-            by_vector += refused(vector, to_weights, _WEIGHTS_MESSAGE)
+            by_vector += ops.loss_grad_grad(inputs.swapped(), to_true, upstream, True, options)[0]
     if _is_wanted(op, 5):
         by_upstream = third(upstream)
     return [by_true, by_pred, by_weights, None, by_vector, by_upstream]
+
+
+@_registered("Gradops>LossWeightsGradGrad")
+def _loss_weights_grad_grad_gradients(op: tf.Operation, to_weights: tf.Tensor):
+    """All are refused: third derivatives, or those of the gradient by weights."""
+    return [
+        refused(tensor, to_weights, _THIRD_MESSAGE if i < 4 else _WEIGHTS_MESSAGE)
+        if i != 3 and _is_wanted(op, i) and not is_absent(tensor)
+        else None
+        for i, tensor in enumerate(op.inputs)
+    ]
 
 
 @_registered("Gradops>LossCounts")

@@ -10,7 +10,6 @@ All functions take tensors of one floating dtype, and options as op attributes (
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -108,29 +107,20 @@ def gradient_by_true(
     return loss_grad(inputs.swapped(), none, upstream, upstream, options)
 
 
-class SecondDerivatives(NamedTuple):
-    """The derivatives of <vector, upstream_b * dloss_b / dy_pred>, those not wanted absent."""
-
-    by_true: tf.Tensor
-    by_pred: tf.Tensor
-    by_upstream: tf.Tensor
-    by_weights: tf.Tensor
-
-
 def loss_grad_grad(
-    inputs: Inputs,
-    vector: tf.Tensor,
-    upstream: tf.Tensor,
-    options: Options,
-    *,
-    wants_true: bool = False,
-    wants_weights: bool = False,
-) -> SecondDerivatives:
-    """The products of vector and upstream_b * d2loss_b / dy_pred d(y_true, y_pred, weights)."""
-    results = _library.ops().gradops_loss_grad_grad(
-        *inputs, vector, upstream, wants_true=wants_true, wants_weights=wants_weights, **options
+    inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, wants_true: bool, options: Options
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The derivatives of <vector, upstream_b * dloss_b / dy_pred> by y_true, y_pred, upstream."""
+    return _library.ops().gradops_loss_grad_grad(
+        *inputs, vector, upstream, wants_true=wants_true, **options
     )
-    return SecondDerivatives(*results)
+
+
+def loss_weights_grad_grad(
+    inputs: Inputs, vector: tf.Tensor, upstream: tf.Tensor, options: Options
+) -> tf.Tensor:
+    """The derivative of <vector, upstream_b * dloss_b / dy_pred> by weights."""
+    return _library.ops().gradops_loss_weights_grad_grad(*inputs, vector, upstream, **options)
 
 
 def value_and_gradient(
@@ -208,10 +198,10 @@ def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
 
 def _memo_loss(
     inputs: Inputs, expected: tf.Tensor, wants_weights: bool, options: Options
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    return _library.ops().gradops_loss_memo(
-        *inputs, expected, wants_weights=wants_weights, **options
-    )
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    if wants_weights:
+        return _library.ops().gradops_loss_weights_memo(*inputs, expected, **options)
+    return (*_library.ops().gradops_loss_memo(*inputs, expected, **options), None)
 
 
 from gradops._fused import pfor  # noqa: E402, F401  registers the gradients and loops

@@ -28,6 +28,18 @@ std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
   SweepOutputs<S> outputs;
   outputs.losses = call.Output<T>("loss");
   outputs.by_pred = call.Output<S>("memo");
+  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
+                     outputs, parallel_for);
+}
+
+template <class S>
+std::string LossWeightsMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
+  using T = ComputeType<S>;
+  if (!call.IsGiven("weights")) return kNoWeights;
+  const S* const no_vector = nullptr;
+  SweepOutputs<S> outputs;
+  outputs.losses = call.Output<T>("loss");
+  outputs.by_pred = call.Output<S>("memo");
   outputs.by_weights = call.Output<T>("weights_memo");
   return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
                      outputs, parallel_for);
@@ -36,8 +48,21 @@ std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
 template <class S>
 std::string LossGradGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
-  const SweepOutputs<S> outputs = {call.Output<T>("by_upstream"), call.Output<S>("by_pred"),
-                                   call.Output<S>("by_true"), call.Output<T>("by_weights")};
+  SweepOutputs<S> outputs;
+  outputs.losses = call.Output<T>("by_upstream");
+  outputs.by_pred = call.Output<S>("by_pred");
+  outputs.by_true = call.Output<S>("by_true");
+  return LaunchSweep(call.Params(), call.Inputs<S>(), call.Input<S>("vector"),
+                     call.PerLoss<T>("upstream"), outputs, parallel_for);
+}
+
+template <class S>
+std::string LossWeightsGradGradOf(const OpCall& call, const ParallelFor& parallel_for) {
+  using T = ComputeType<S>;
+  if (!call.IsGiven("weights")) return kNoWeights;
+  SweepOutputs<S> outputs;
+  outputs.by_weights = call.Output<T>("by_weights");
+  if (outputs.by_weights == nullptr) return "";  // no elements
   return LaunchSweep(call.Params(), call.Inputs<S>(), call.Input<S>("vector"),
                      call.PerLoss<T>("upstream"), outputs, parallel_for);
 }
@@ -180,7 +205,9 @@ GRADOPS_DEFINE_LAUNCHER(Loss, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossMemo, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossWeightsGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossWeightsMemo, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossGradGrad, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(LossWeightsGradGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossCounts, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossCountsGrad, ParallelFor)
 

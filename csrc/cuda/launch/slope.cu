@@ -3,16 +3,27 @@
 namespace gradops::cuda {
 
 template <class S>
-std::string LossMemoOf(const OpCall& call, const Queue& queue) {
+std::string LaunchMemo(const OpCall& call, const Queue& queue, ComputeType<S>* by_weights) {
   using T = ComputeType<S>;
   return WithSweepArgs<S>(call, queue, [&](StripArgs<S> args, Device* device) {
     T* const losses = call.Output<T>("loss");
     args.upstream = call.PerLoss<T>("expected");
     args.by_pred = call.Output<S>("memo");
-    args.by_weights = call.Output<T>("weights_memo");
+    args.by_weights = by_weights;
     return args.by_pred == nullptr ? LaunchValues(args, losses, device)
                                    : LaunchSweep<Order::kSlope>(args, losses, device);
   });
+}
+
+template <class S>
+std::string LossMemoOf(const OpCall& call, const Queue& queue) {
+  return LaunchMemo<S>(call, queue, nullptr);
+}
+
+template <class S>
+std::string LossWeightsMemoOf(const OpCall& call, const Queue& queue) {
+  if (!call.IsGiven("weights")) return kNoWeights;
+  return LaunchMemo<S>(call, queue, call.Output<ComputeType<S>>("weights_memo"));
 }
 
 /// How the memo is used is decided on the device (cuda/programs/memo.h).
@@ -31,6 +42,7 @@ std::string LossGradOf(const OpCall& call, const Queue& queue) {
 }
 
 GRADOPS_DEFINE_LAUNCHER(LossMemo, Queue)
+GRADOPS_DEFINE_LAUNCHER(LossWeightsMemo, Queue)
 GRADOPS_DEFINE_LAUNCHER(LossGrad, Queue)
 
 }  // namespace gradops::cuda
