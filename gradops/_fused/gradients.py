@@ -86,7 +86,8 @@ def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: 
 
 @_registered("Gradops>LossWeightsMemo")
 def _loss_weights_memo_gradients(op: tf.Operation, upstream: tf.Tensor, *_memo_upstreams: Any):
-    return [*_loss_input_gradients(op, *op.outputs[1:], op.inputs[4], upstream), None]
+    _, memo, weights_memo = op.outputs
+    return [*_loss_input_gradients(op, memo, weights_memo, op.inputs[4], upstream), None]
 
 
 @_registered("Gradops>LossGrad")
