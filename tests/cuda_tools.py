@@ -17,10 +17,6 @@ from family_tools import COMPUTE, DTYPES, TWO_AXES, Kernels
 from gradops import _kernels
 
 ON_DEVICE = os.environ.get("GRADOPS_TEST_CUDA") == "device"
-# {(function, output): the argument that asks for it}
-WANTED_BY = {
-    ("loss_grad_grad", "by_true"): "wants_true",
-}
 # {function: (inputs, outputs, options, images)}
 OPS = {re.sub("(?!^)([A-Z])", r"_\1", op).lower(): row for op, row in _kernels.ops().items()}
 
@@ -46,7 +42,6 @@ class DeviceKernels:
         made = {
             name: self._blank(*_shape_of(rule, images, dtype, options))
             for name, rule in outputs.items()
-            if (function, name) not in WANTED_BY or options.get(WANTED_BY[function, name])
         }
         given = [None if x is None else self._upload(x) for x in inputs]
         stream = cupy.cuda.get_current_stream().ptr

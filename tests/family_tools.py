@@ -191,9 +191,7 @@ def run(data, dtype, threads=1, **options):
     images = {"dtype": dtype, **options}
     loss, gradient = call("loss_memo", y_true, y_pred, upstream=upstream, **images)
     assert_same_bits(call("loss", y_true, y_pred, **images), loss)
-    second = call(
-        "loss_grad_grad", y_true, y_pred, vector, upstream=upstream, wants_true=True, **images
-    )
+    second = call("loss_grad_grad", y_true, y_pred, vector, upstream=upstream, **images)
     assert loss.dtype == second[2].dtype == COMPUTE[dtype]
     by_true, by_pred = (decode(x, dtype) for x in second[:2])
     return Outcome(

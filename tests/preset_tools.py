@@ -69,9 +69,12 @@ LOSSES = {
     for cls in presets.PresetLoss.__subclasses__()
     if cls.__module__.startswith("gradops.presets.")
 }
-TAKE_MASK = [name for name in OPTIONS if takes_mask(LOSSES[name].function)]
-# Losses of the prediction alone, whose functions have no argument y_true.
+#: Of the prediction alone. Their Keras losses take no mask, which would be that of the target.
 OF_PREDICTIONS = ("total_variation", "voxelmorph_grad")
+TAKE_MASK = [
+    name for name in OPTIONS if takes_mask(LOSSES[name].function) and name not in OF_PREDICTIONS
+]
+# Losses of the prediction alone, whose functions have no argument y_true.
 STEEPNESS = {
     "hu_loss": 10.0,
     **dict.fromkeys(["mprnet_edge", "gmsd", "ms_gmsd", "matting_gradient_error"], 16.0),

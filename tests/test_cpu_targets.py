@@ -77,7 +77,7 @@ for dtype, response, penalty, _ in itertools.product(
         "gradient": module.loss_memo(y_true, y_pred, upstream, **case, **maps),
         "loss": (module.loss(y_true, y_pred, **case, **maps),),
         "second": module.loss_grad_grad(
-            y_true, y_pred, vector, upstream, **case, **maps, wants_true=True
+            y_true, y_pred, vector, upstream, **case, **maps
         ),
         "counts": (module.loss_counts(None, y_pred, **case, **maps),),
         "through memo": (

@@ -104,9 +104,7 @@ def test_weights_of_zero_hide_nan(response):
         found.append(
             [
                 *CUDA["float64"].loss_memo(*images, upstream, **given),
-                *CUDA["float64"].loss_grad_grad(
-                    *images, vector, upstream, wants_true=True, **given
-                ),
+                *CUDA["float64"].loss_grad_grad(*images, vector, upstream, **given),
             ]
         )
     for clean, hidden in zip(*found, strict=True):

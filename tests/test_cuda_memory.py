@@ -81,7 +81,7 @@ def calls(kernels, shape, dtype, options):
     for factor in (1, 2):
         given = {"weights_memo": memo, **weighted}
         outputs.append(kernels.loss_weights_grad(x, y, upstream, factor * upstream, **given))
-    outputs += [memo, *kernels.loss_grad_grad(x, y, v, upstream, wants_true=True, **weighted)]
+    outputs += [memo, *kernels.loss_grad_grad(x, y, v, upstream, **weighted)]
     outputs.append(kernels.loss_weights_grad_grad(x, y, v, upstream, **weighted))
     outputs.append(kernels.loss_grad(x, y, gradient, upstream, 2 * upstream, **options))
     how = {"border": options.get("border", "reflect")}

@@ -100,7 +100,7 @@ def test_offset_inputs_give_the_bits_of_aligned_ones(dtype):
                     module.loss(t, p, **how),
                     *module.loss_memo(t, p, u, **how),
                     *module.loss_weights_memo(t, p, u, **how),
-                    *module.loss_grad_grad(t, p, v, u, wants_true=True, **how),
+                    *module.loss_grad_grad(t, p, v, u, **how),
                     module.loss_weights_grad_grad(t, p, v, u, **how),
                     module.loss_grad(t, p, v, e, u, **how),
                     module.loss_weights_grad(t, p, e, u, **how),
@@ -129,7 +129,7 @@ def test_inputs_are_left_as_they_were(dtype):
         module.loss_weights_memo(*images[:2], upstream, **options)
         module.loss_grad(*images, 2 * upstream, upstream, **options)
         module.loss_weights_grad(*images[:2], 2 * upstream, upstream, **options)
-        module.loss_grad_grad(*images, upstream, wants_true=True, **options)
+        module.loss_grad_grad(*images, upstream, **options)
         module.loss_weights_grad_grad(*images, upstream, **options)
         module.gradient_magnitude_grad(*images[:2])
         module.image_gradients_adjoint(module.image_gradients(images[1]))

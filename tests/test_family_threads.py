@@ -38,7 +38,7 @@ def everything(data, dtype, options, maps, threads):
         *by_weights,
         call("loss", data.y_true, data.y_pred, **how),
         *call("loss_memo", *data[:2], upstream=upstream, **how),
-        *call("loss_grad_grad", *data[:3], upstream=upstream, wants_true=True, **how),
+        *call("loss_grad_grad", *data[:3], upstream=upstream, **how),
         call("loss_grad", *data[:3], upstreams=(expected, upstream), **how),
         call("loss_counts", None, data.y_pred, **how),
         call("gradient_magnitude", data.y_pred, **images),

@@ -51,7 +51,7 @@ def _kernel(mode: str) -> Builder:
         scale = upstream(mode, problem).astype(p.dtype)
 
         def second_order() -> Result:
-            by_pred, by_scale = _kernels.loss_grad_grad(t, p, t, scale, **options)
+            _by_true, by_pred, by_scale = _kernels.loss_grad_grad(t, p, t, scale, **options)
             return by_scale, by_pred
 
         return {

@@ -95,8 +95,8 @@ struct KernelTable {
                      RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);
-  /// Adds to output.plane, at each position, the scale of each axis on which it counts. inputs'
-  /// weights have no effect.
+  /// Writes or adds to the output, at each position, the scale of each axis on which it counts. The
+  /// inputs' weights have no effect.
   void (*add_counted)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                       Counted counted, const WeightsOutput<T>& output);
   /// Writes one row of the next coarser level of a - b, or of a if b is null. a and b point to the

@@ -55,6 +55,24 @@ GRADOPS_FN void WriteDenominators(const KernelParams& params, const AxisSums* co
   }
 }
 
+/// Writes what the number of residuals at each weight is multiplied by in the derivative by it,
+/// [batch]: u_b L_b / D_b or, for normalizer "batch", whose denominator is that of all examples,
+/// the mean of these. loss_of(b) is u_b L_b. 0 where nothing counts.
+template <class LossOf>
+GRADOPS_FN void WriteCountFactors(NormalizerId normalizer, int64_t batch, LossOf&& loss_of,
+                                  const double* denominators, double* factors) {
+  double total = 0;
+  for (int64_t example = 0; example < batch; ++example) {
+    const double denominator = denominators[example];
+    factors[example] = denominator == 0 ? 0 : loss_of(example) / denominator;
+    total += factors[example];
+  }
+  if (normalizer != NormalizerId::kBatch) return;
+  for (int64_t example = 0; example < batch; ++example) {
+    factors[example] = total / static_cast<double>(batch);
+  }
+}
+
 /// Writes the loss of an example or, for two axes, its sums by axis; 0 if nothing counts.
 template <class T>
 GRADOPS_FN void WriteLoss(AxisSums sum, double denominator, int axes, T* loss) {

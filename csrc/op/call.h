@@ -36,7 +36,6 @@ struct OpCall {
   LossOptions options;
   std::vector<Buffer> inputs = {}, outputs = {};  // in the order of the table
 
-  bool IsGiven(const char* input) const { return inputs[op->IndexOf(op->inputs, input)].IsGiven(); }
   /// The data of an input, or null if it is not given.
   template <class M>
   const M* Input(const char* name) const {

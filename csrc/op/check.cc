@@ -42,7 +42,8 @@ class Checker {
     for (size_t i = 0; i < inputs_.size() && error.empty(); ++i) {
       if (i != first && IsKnownToBeGiven(i)) error = CheckInput(op_.inputs[i], *inputs_[i]);
     }
-    return error.empty() ? CheckImageSize(op_.inputs[first].name) : error;
+    if (error.empty()) error = CheckImageSize(op_.inputs[first].name);
+    return error.empty() ? CheckWeightsAreGiven() : error;
   }
 
  private:
@@ -110,6 +111,16 @@ class Checker {
     if (Merge(shape, &merged)) return "";
     return std::string(argument.name) + " must have the shape of weights, " + ShapeText(*weights) +
            ", got " + ShapeText(shape);
+  }
+
+  /// Ops that write something of the shape of the weights need them.
+  std::string CheckWeightsAreGiven() const {
+    for (const Argument& output : op_.outputs) {
+      if (output.shape != ShapeRule::kWeights) continue;
+      const KnownShape& weights = inputs_[op_.IndexOf(op_.inputs, "weights")];
+      if (weights && *weights == Sizes{0}) return "weights must be given, got none";
+    }
+    return "";
   }
 
   std::string CheckLosses(const Argument& argument, const Sizes& shape) const {

@@ -81,7 +81,7 @@ const std::vector<Op>& Ops() {
        {Losses("loss", "As that of Gradops>Loss."),
         Optional(Images("memo", "Same shape as y_pred."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
-       "All are found in one sweep, so a training step takes two reads and one write of memory."},
+       "Both are found in one sweep, so a training step takes two reads and one write of memory."},
       {"LossWeightsMemo",
        OptionSet::kLoss,
        LossInputsAnd({Losses("expected", "As that of Gradops>LossMemo.")}),

@@ -51,6 +51,10 @@ class PresetLoss(LossOfExamples):
     """
 
     function: ClassVar[Callable[..., tf.Tensor]]
+    # Whether the function compares two images, or looks at y_pred alone.
+    _uses_target: ClassVar[bool] = True
+    # Keywords of the function that are not options of the loss.
+    _not_options: ClassVar[frozenset[str]] = frozenset({"mask", "weights", "name"})
 
     def __init__(
         self,
@@ -73,8 +77,8 @@ class PresetLoss(LossOfExamples):
             dtype=dtype,
         )
         keywords = _keywords(function)
-        self._takes_mask = "mask" in keywords
-        allowed = tuple(sorted(keywords - {"mask", "weights", "name"}))
+        self._takes_mask = "mask" in keywords and self._uses_target
+        allowed = tuple(sorted(keywords - self._not_options))
         self._options = self._checked(options, allowed)
         if not self._takes_mask and (mask is not None or mask_value is not None):
             raise ValueError(f"{type(self).__name__} takes no mask, got {mask or mask_value!r}")
@@ -90,20 +94,26 @@ class PresetLoss(LossOfExamples):
         if "data_format" in allowed and options.get("data_format") is None:
             options = {**options, "data_format": keras.config.image_data_format()}
         try:
-            type(self).function(_Unseen(), _Unseen(), **options)
+            self._function(_Unseen(), _Unseen(), **options)
         except _SeenError:
             return {option: _kept(value) for option, value in options.items()}
         raise NotImplementedError(f"{type(self).__name__}: its function looks at no image")
 
+    def _function(self, y_true: Any, y_pred: Any, **options: Any) -> tf.Tensor:
+        images = (y_true, y_pred) if self._uses_target else (y_pred,)
+        return type(self).function(*images, **options)
+
     @property
     def functional_form(self) -> str:  # type: ignore[override]
-        """The name of the function."""
-        return f"gradops.presets.{type(self).function.__name__}"
+        """The name of the function, or the function of two images that it stands for."""
+        name = f"gradops.presets.{type(self).function.__name__}"
+        return name if self._uses_target else f"lambda y_true, y_pred: {name}(y_pred)"
 
     def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
         """The arguments of a call, for `losses`."""
         data_format = self._options.get("data_format", "channels_last")
-        call = calls.sort(y_true, y_pred, self._image_dtype, data_format)
+        target = y_true if self._uses_target else y_pred
+        call = calls.sort(target, y_pred, self._image_dtype, data_format)
         if call.pixel_mask is not None and not self._takes_mask:
             got = sample_weights.rank_or_shape(call.pixel_mask)
             raise ValueError(
@@ -118,7 +128,7 @@ class PresetLoss(LossOfExamples):
         valid = call.valid(self.mask, self.mask_value)
         if valid is not None:
             options["mask"] = valid
-        return type(self).function(call.y_true, call.y_pred, **options)
+        return self._function(call.y_true, call.y_pred, **options)
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, so that a saved model can be loaded with its loss."""
@@ -126,15 +136,6 @@ class PresetLoss(LossOfExamples):
         if not self._takes_mask:
             del config["mask"], config["mask_value"]
         return {**config, **self._options}
-
-
-class IgnoresTarget:
-    """Comes before PresetLoss in the bases of losses of the prediction alone."""
-
-    def sort(self, y_true: Any, y_pred: Any, sample_weight: Any) -> calls.Call:
-        """The arguments of a call, without y_true."""
-        del y_true
-        return super().sort(y_pred, y_pred, sample_weight)  # type: ignore[misc]
 
 
 class PresetMetric(calls.MetricOfLosses):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gradops import functional
 from gradops._inputs import checks
 from gradops._inputs.convert import MaskLike, TensorLike
-from gradops.presets._keras import IgnoresTarget, PresetLoss
+from gradops.presets._keras import PresetLoss
 
 PENALTIES = ("l1", "l2")
 
@@ -70,24 +70,8 @@ def voxelmorph_grad(
         return loss_mult / 2 * tf.reduce_sum(means, axis=-1)
 
 
-def _of_prediction(
-    y_true: Any,
-    y_pred: TensorLike,
-    *,
-    penalty: str = "l1",
-    loss_mult: float = 1.0,
-    data_format: str | None = None,
-) -> tf.Tensor:
-    """The smoothness as a loss of two images, of which y_true is not used."""
-    del y_true
-    return voxelmorph_grad(y_pred, penalty=penalty, loss_mult=loss_mult, data_format=data_format)
-
-
-_of_prediction.__name__ = voxelmorph_grad.__name__  # the name of the loss
-
-
 @keras.saving.register_keras_serializable(package="gradops.presets")
-class VoxelMorphGradLoss(IgnoresTarget, PresetLoss):
+class VoxelMorphGradLoss(PresetLoss):
     """loss_b = loss_mult (mean |D_y u| + mean |D_x u|) / 2, or with squares in place of |.|.
 
     The Keras form of gradops.presets.voxelmorph_grad; the target y_true is not used.
@@ -112,5 +96,5 @@ class VoxelMorphGradLoss(IgnoresTarget, PresetLoss):
     Source: gradops.presets.voxelmorph_grad.
     """
 
-    function = staticmethod(_of_prediction)
-    functional_form = "lambda y_true, y_pred: gradops.presets.voxelmorph_grad(y_pred)"
+    function = staticmethod(voxelmorph_grad)
+    _uses_target = False

@@ -84,21 +84,11 @@ def matting_gradient_error(
         return given.losses(tf.reduce_sum(errors, axis=[1, 2, 3]) / 1000)
 
 
-def _of_all_pixels(
-    y_true: TensorLike, y_pred: TensorLike, *, sigma: float = 1.4, data_format: str | None = None
-) -> tf.Tensor:
-    """The error without a trimap, which a Keras loss does not get."""
-    return matting_gradient_error(y_true, y_pred, sigma=sigma, data_format=data_format)
-
-
-_of_all_pixels.__name__ = matting_gradient_error.__name__  # the name of the loss
-
-
 @keras.saving.register_keras_serializable(package="gradops.presets")
 class MattingGradientLoss(PresetLoss):
     """loss_b = sum over pixels of (m(y_pred) - m(y_true))^2 / 1000.
 
-    The Keras form of gradops.presets.matting_gradient_error, of all pixels.
+    The Keras form of gradops.presets.matting_gradient_error, of all pixels: without unknown.
 
     Args:
       mask: None; the function takes no mask.
@@ -119,12 +109,15 @@ class MattingGradientLoss(PresetLoss):
     Source: gradops.presets.matting_gradient_error.
     """
 
-    function = staticmethod(_of_all_pixels)
+    function = staticmethod(matting_gradient_error)
+    _not_options = PresetLoss._not_options | {"unknown"}  # a trimap, which Keras does not pass
 
 
 @keras.saving.register_keras_serializable(package="gradops.presets")
 class MattingGradientMetric(PresetMetric):
     """mean of gradops.presets.matting_gradient_error over all examples seen since the last reset.
+
+    The errors are those of all pixels: without unknown.
 
     Args:
       name: Name of the metric; None: "matting_gradient_error".

@@ -14,7 +14,7 @@ from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.same_shape import of_rank_4
 from gradops._inputs.tensors import AXES, loss_dtype
 from gradops.presets import _images
-from gradops.presets._keras import IgnoresTarget, PresetLoss
+from gradops.presets._keras import PresetLoss
 
 TOTALS = ("mean", "sum")
 _NOT_ZERO = 1e-7
@@ -168,19 +168,8 @@ def total_variation(
         return tf.reduce_sum(sums, axis=-1)
 
 
-def _of_prediction(
-    y_true: Any, y_pred: TensorLike, *, total: str = "mean", data_format: str | None = None
-) -> tf.Tensor:
-    """The total variation as a loss of two images, of which y_true is not used."""
-    del y_true
-    return total_variation(y_pred, total=total, data_format=data_format)
-
-
-_of_prediction.__name__ = total_variation.__name__  # the name of the loss
-
-
 @keras.saving.register_keras_serializable(package="gradops.presets")
-class TotalVariationLoss(IgnoresTarget, PresetLoss):
+class TotalVariationLoss(PresetLoss):
     """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
 
     The Keras form of gradops.presets.total_variation; the target y_true is not used.
@@ -205,5 +194,5 @@ class TotalVariationLoss(IgnoresTarget, PresetLoss):
     Source: gradops.presets.total_variation.
     """
 
-    function = staticmethod(_of_prediction)
-    functional_form = "lambda y_true, y_pred: gradops.presets.total_variation(y_pred)"
+    function = staticmethod(total_variation)
+    _uses_target = False

@@ -57,10 +57,6 @@ class Arguments {
     }
     for (const Argument& output : op.outputs) {
       outputs.push_back(ReadArgument(output, &positional, &next, &named, read));
-      const py::object wants =
-          *output.wanted_by == '\0' ? py::none() : Take(&named, output.wanted_by);
-      is_wanted.push_back(*output.wanted_by == '\0' || !outputs.back().keeper.is_none() ||
-                          (!wants.is_none() && wants.cast<bool>()));
     }
     if (next < positional.size()) {
       throw std::invalid_argument(SnakeCase(op.name) + " takes " + std::to_string(next) +
@@ -93,7 +89,6 @@ class Arguments {
 
   OpCall call;
   std::vector<Array> inputs, outputs;
-  std::vector<bool> is_wanted;  // of outputs: those that are given, or asked for by name
 
  private:
   static Array ReadArgument(const Argument& argument, const py::args* positional, size_t* next,
@@ -153,10 +148,6 @@ py::object Call(const Op& op, RunOnHost run, const py::args& positional, py::kwa
   for (size_t i = 0; i < op.outputs.size(); ++i) {
     const Argument& argument = op.outputs[i];
     Array& output = arguments.outputs[i];
-    if (!arguments.is_wanted[i]) {
-      arguments.call.outputs.emplace_back();
-      continue;
-    }
     if (output.keeper.is_none()) {
       output = NewNumpyArray(argument.name, OutputSizes(argument, arguments.call),
                              arguments.DtypeOf(argument));
@@ -185,10 +176,6 @@ void CallOnDevice(const Op& op, const py::args& positional, py::kwargs named) {
                         return ReadDeviceArray(array, name, stream);
                       });
   for (size_t i = 0; i < op.outputs.size(); ++i) {
-    if (!arguments.is_wanted[i]) {
-      arguments.call.outputs.emplace_back();
-      continue;
-    }
     if (arguments.outputs[i].keeper.is_none()) {
       throw std::invalid_argument(SnakeCase(op.name) + " needs " + op.outputs[i].name);
     }

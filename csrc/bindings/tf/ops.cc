@@ -114,7 +114,7 @@ bool RegisterOps() {
       builder.Output(Spec(output));
       describe(output.name, output.doc);
       if (*output.wanted_by == '\0') continue;
-      builder.Attr(std::string(output.wanted_by) + ": bool = false");
+      builder.Attr(std::string(output.wanted_by) + ": bool");
       describe(output.wanted_by, std::string("Whether ") + output.name + " is computed.");
     }
     for (const Option* option : op.Options()) {

@@ -74,14 +74,17 @@ std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted
   return AddCounts<ComputeType<S>>(units, by_unit.data(), 1, times, by_example);
 }
 
-/// Returns "" or what is wrong with the weights, which may be absent.
+/// Takes weights that counts do not add up away from the inputs, once they have been checked.
+/// Returns "" or what is wrong with them.
 template <class S>
-std::string CheckWeights(const KernelParams& params, LossInputs<S> inputs,
-                         const ParallelFor& parallel_for) {
-  if (inputs.weights.data == nullptr) return "";
-  inputs.mask = {};
+std::string KeepWeightsThatCount(const KernelParams& params, const ParallelFor& parallel_for,
+                                 LossInputs<S>* inputs) {
+  if (SumsWeights(params.normalizer) || inputs->weights.data == nullptr) return "";
+  LossInputs<S> weights_alone = *inputs;
+  weights_alone.mask = {};
+  inputs->weights = {};
   std::vector<AxisSums> sums(params.shape.batch, AxisSums{0, 0});
-  return CountUnits(params, inputs, Counted::kPixels, parallel_for, &sums);
+  return CountUnits(params, weights_alone, Counted::kPixels, parallel_for, &sums);
 }
 
 /// What counts in each example, by axis: the weights or, if the normalizer does not add them up,
@@ -89,11 +92,8 @@ std::string CheckWeights(const KernelParams& params, LossInputs<S> inputs,
 template <class S>
 std::string CountExamples(const KernelParams& params, LossInputs<S> inputs, Counted counted,
                           const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
-  if (!SumsWeights(params.normalizer)) {
-    const std::string error = CheckWeights(params, inputs, parallel_for);
-    if (!error.empty()) return error;
-    inputs.weights = {};
-  }
+  const std::string error = KeepWeightsThatCount(params, parallel_for, &inputs);
+  if (!error.empty()) return error;
   const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
   by_example->assign(params.shape.batch, has_maps ? AxisSums{0, 0} : CountByShape(params, counted));
   return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";

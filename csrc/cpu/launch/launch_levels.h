@@ -37,11 +37,8 @@ std::string FindLevelDenominators(const std::vector<KernelParams>& params, LossI
   const int64_t batch = params[0].shape.batch;
   const size_t levels = params.size();
   const Counted counted = CountedFor(params[0].normalizer);
-  if (!SumsWeights(params[0].normalizer)) {
-    const std::string error = CheckWeights(params[0], inputs, parallel_for);
-    if (!error.empty()) return error;
-    inputs.weights = {};
-  }
+  const std::string wrong = KeepWeightsThatCount(params[0], parallel_for, &inputs);
+  if (!wrong.empty()) return wrong;
   std::vector<std::vector<AxisSums>> counts(levels);
   const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
   for (size_t s = 0; s < levels; ++s) {
@@ -189,29 +186,25 @@ CountFactors CountFactorsOfLevels(const std::vector<KernelParams>& params, const
                                   const Denominators& denominators, PerExample<T> upstream) {
   const int64_t batch = params[0].shape.batch;
   CountFactors factors(params.size(), batch);
-  const NormalizerId normalizer = params[0].normalizer;
-  std::vector<double> losses(batch);
-  const auto set = [&](auto part_of, const std::vector<double>& of, std::vector<double>* to) {
-    for (int64_t example = 0; example < batch; ++example) {
-      double sum = 0;
-      for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
-        sum += part_of(parts[example * units.per_example + i]);
-      }
-      losses[example] = sum * static_cast<double>(upstream.At(example, 0));
-    }
-    SetCountFactors(normalizer, losses, of, to);
+  const auto write = [&](auto part_of, const std::vector<double>& of, std::vector<double>* to) {
+    const auto loss_of = [&](int64_t example) {
+      const double sum =
+          SumOverUnits(units, example, [&](int64_t unit) { return part_of(parts[unit]); });
+      return sum * static_cast<double>(upstream.At(example, 0));
+    };
+    WriteCountFactors(params[0].normalizer, batch, loss_of, of.data(), to->data());
   };
   for (size_t s = 0; s < params.size(); ++s) {
-    set([s](const LevelParts& part) { return part.levels[s]; }, denominators.levels[s],
-        &factors.levels[s]);
+    write([s](const LevelParts& part) { return part.levels[s]; }, denominators.levels[s],
+          &factors.levels[s]);
   }
   if (!denominators.pixels.empty()) {
-    set([](const LevelParts& part) { return part.pixels; }, denominators.pixels, &factors.pixels);
+    write([](const LevelParts& part) { return part.pixels; }, denominators.pixels, &factors.pixels);
   }
   return factors;
 }
 
-/// LaunchSweep (launch_loss.cc) for a loss of several terms.
+/// LaunchSweep (launch_sweep.h) for a loss of several terms.
 template <class S>
 std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
                          PerExample<ComputeType<S>> upstream, const SweepOutputs<S>& outputs,
@@ -245,10 +238,7 @@ std::string LaunchLevels(const KernelParams& params, const LossInputs<S>& inputs
   }
   if (outputs.losses == nullptr) return "";
   for (int64_t example = 0; example < params.shape.batch; ++example) {
-    double sum = 0;
-    for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
-      sum += sums[example * units.per_example + i];
-    }
+    const double sum = SumOverUnits(units, example, [&](int64_t unit) { return sums[unit]; });
     outputs.losses[example] = static_cast<ComputeType<S>>(sum);
   }
   return "";

@@ -11,8 +11,6 @@
 namespace gradops::cpu {
 namespace {
 
-constexpr const char* kNoWeights = "weights must be given, got none";
-
 template <class S>
 std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
   const S* const no_vector = nullptr;
@@ -22,27 +20,26 @@ std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
 }
 
 template <class S>
-std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
+std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
+                       const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
   const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.losses = call.Output<T>("loss");
   outputs.by_pred = call.Output<S>("memo");
+  outputs.by_weights = by_weights;
   return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
                      outputs, parallel_for);
 }
 
 template <class S>
+std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
+  return LaunchMemo<S>(call, nullptr, parallel_for);
+}
+
+template <class S>
 std::string LossWeightsMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
-  using T = ComputeType<S>;
-  if (!call.IsGiven("weights")) return kNoWeights;
-  const S* const no_vector = nullptr;
-  SweepOutputs<S> outputs;
-  outputs.losses = call.Output<T>("loss");
-  outputs.by_pred = call.Output<S>("memo");
-  outputs.by_weights = call.Output<T>("weights_memo");
-  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
-                     outputs, parallel_for);
+  return LaunchMemo<S>(call, call.Output<ComputeType<S>>("weights_memo"), parallel_for);
 }
 
 template <class S>
@@ -59,10 +56,8 @@ std::string LossGradGradOf(const OpCall& call, const ParallelFor& parallel_for) 
 template <class S>
 std::string LossWeightsGradGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
-  if (!call.IsGiven("weights")) return kNoWeights;
   SweepOutputs<S> outputs;
   outputs.by_weights = call.Output<T>("by_weights");
-  if (outputs.by_weights == nullptr) return "";  // no elements
   return LaunchSweep(call.Params(), call.Inputs<S>(), call.Input<S>("vector"),
                      call.PerLoss<T>("upstream"), outputs, parallel_for);
 }
@@ -75,8 +70,6 @@ std::string LossWeightsGradOf(const OpCall& call, const ParallelFor& parallel_fo
   const KernelParams params = call.Params();
   const T* const memo = call.Input<T>("weights_memo");
   T* const by_weights = call.Output<T>("by_weights");
-  if (!call.IsGiven("weights")) return kNoWeights;
-  if (by_weights == nullptr) return "";  // no elements
   const PerExample<T> expected = call.PerLoss<T>("expected"),
                       upstream = call.PerLoss<T>("upstream");
   const auto use_of = [&](int64_t example) {
@@ -187,8 +180,6 @@ std::string LossCountsGradOf(const OpCall& call, const ParallelFor& parallel_for
   const int residuals = ResidualsOf(params.response);
   const T* const upstream = call.Input<T>("upstream");
   T* const by_weights = call.Output<T>("by_weights");
-  if (!call.IsGiven("weights")) return kNoWeights;
-  if (by_weights == nullptr) return "";  // no elements
   const Units units(params.shape);
   const WeightMaps<S> weight_maps(one_level, inputs, units, by_weights);
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {

@@ -43,11 +43,8 @@ void WriteLosses(const KernelParams& params, const Units& units, const std::vect
                  const std::vector<double>& denominators, T* losses) {
   const int axes = AxesOf(params);
   for (int64_t example = 0; example < params.shape.batch; ++example) {
-    AxisSums sum{0, 0};
-    for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
-      sum.y += sums[example * units.per_example + i].y;
-      sum.x += sums[example * units.per_example + i].x;
-    }
+    const AxisSums sum = {SumOverUnits(units, example, [&](int64_t unit) { return sums[unit].y; }),
+                          SumOverUnits(units, example, [&](int64_t unit) { return sums[unit].x; })};
     WriteLoss(sum, denominators[example], axes, losses + example * axes);
   }
 }
@@ -57,19 +54,14 @@ template <class T>
 CountFactors CountFactorsOf(const KernelParams& params, const Units& units,
                             const std::vector<AxisSums>& sums,
                             const std::vector<double>& denominators, PerExample<T> upstream) {
-  const int64_t batch = params.shape.batch;
-  CountFactors factors(1, batch);
-  std::vector<double> losses(batch, 0);
-  for (int64_t unit = 0; unit < units.count; ++unit) {
-    losses[units.Example(unit)] += sums[unit].y + sums[unit].x;
-  }
-  for (int64_t example = 0; example < batch; ++example) {
-    const double denominator = denominators[example];
-    losses[example] = denominator == 0 ? 0
-                                       : losses[example] / denominator *
-                                             static_cast<double>(upstream.At(example, 0));
-  }
-  SetCountFactors(params.normalizer, losses, denominators, &factors.levels[0]);
+  CountFactors factors(1, params.shape.batch);
+  const auto loss_of = [&](int64_t example) {
+    const double sum =
+        SumOverUnits(units, example, [&](int64_t unit) { return sums[unit].y + sums[unit].x; });
+    return sum / denominators[example] * static_cast<double>(upstream.At(example, 0));
+  };
+  WriteCountFactors(params.normalizer, params.shape.batch, loss_of, denominators.data(),
+                    factors.levels[0].data());
   return factors;
 }
 

@@ -42,6 +42,16 @@ struct Units {
   }
 };
 
+/// The sum of part(unit) over the units of an example, in their order.
+template <class Part>
+double SumOverUnits(const Units& units, int64_t example, Part&& part) {
+  double sum = 0;
+  for (int64_t i = 0; i < units.per_example && units.count > 0; ++i) {
+    sum += part(example * units.per_example + i);
+  }
+  return sum;
+}
+
 /// The plane of a map that belongs to the unit.
 template <class M>
 PixelMap<M> MapOfUnit(const PixelMap<M>& map, const ImageShape& shape, const Units& units,

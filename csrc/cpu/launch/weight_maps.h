@@ -29,20 +29,6 @@ struct CountFactors {
       : levels(level_count, std::vector<double>(batch, 0)), pixels(batch, 0) {}
 };
 
-/// Those of one denominator per example, given u_b times the loss that was divided by it.
-inline void SetCountFactors(NormalizerId normalizer, const std::vector<double>& losses,
-                            const std::vector<double>& denominators, std::vector<double>* factors) {
-  const size_t batch = losses.size();
-  double total = 0;
-  for (size_t b = 0; b < batch; ++b) {
-    (*factors)[b] = denominators[b] == 0 ? 0 : losses[b] / denominators[b];
-    total += (*factors)[b];
-  }
-  if (normalizer == NormalizerId::kBatch) {  // all examples have their mean as denominator
-    factors->assign(batch, total / static_cast<double>(batch));
-  }
-}
-
 template <class S>
 class WeightMaps {
  public:

@@ -12,13 +12,12 @@ template <class T>
 struct PixelRow {
   int64_t size;
   SummedPositions<T> summed;
-  const T *pred, *target = nullptr;  // rows of the images; without target, of the difference
-  const T* vector = nullptr;         // second order only
-  const FactorRow<T>* factor =
-      nullptr;             // only its weights and .y are used; null: every weight is 1
-  T scale = 0;             // of the outputs
-  T* slopes = nullptr;     // output, if not null: scale w sign(d)
-  T* by_weight = nullptr;  // output, if not null: scale * (what is summed) / w
+  const T *pred, *target = nullptr;      // rows of the images; without target, of the difference
+  const T* vector = nullptr;             // second order only
+  const FactorRow<T>* factor = nullptr;  // its weights and .y are used; null: every weight is 1
+  T scale = 0;                           // of the outputs
+  T* slopes = nullptr;                   // output, if not null: scale w sign(d)
+  T* by_weight = nullptr;                // output, if not null: scale times what is summed, over w
 };
 
 /// The sums of w |d| or, in second order, of <vector, w sign(d)>.

@@ -31,6 +31,7 @@ class LossSweep {
         weighting_(WeightingOf(params, inputs, outputs)),
         weighted_(weighting_ != Weighting::kNone),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
+        find_by_weight_(FindByWeightRow<T>(params, kOrder)),
         visit_group_(FindRowGroup<T>(params, kOrder, weighting_)),
         at_once_(visit_group_ != nullptr ? 1 : kGroupRows),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
@@ -116,8 +117,8 @@ class LossSweep {
     sums_.Add(lanes);
     if (!by_weights_.IsWanted()) return;
     T* const by_weight = factors_->ByWeight(0);
-    FindByWeightRow<T>(params_, kOrder)(residual, params_.penalty_parameter,
-                                        params_.response_epsilon, by_weights_.Scale(), by_weight);
+    find_by_weight_(residual, params_.penalty_parameter, params_.response_epsilon,
+                    by_weights_.Scale(), by_weight);
     by_weights_.Write(row, by_weight);
   }
 
@@ -206,6 +207,7 @@ class LossSweep {
   const Weighting weighting_;
   const bool weighted_;  // whether there are factors
   const ResidualRowFunction<T> visit_row_;
+  const ByWeightRowFunction<T> find_by_weight_;
   const RowGroupFunction<T> visit_group_;
   const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup
   const bool wraps_;       // whether rows below 0 and from `height` on are ghosts

@@ -17,15 +17,17 @@ std::string LossGradGradOf(const OpCall& call, const Queue& queue) {
 template <class S>
 std::string LossWeightsGradGradOf(const OpCall& call, const Queue& queue) {
   using T = ComputeType<S>;
-  if (!call.IsGiven("weights")) return kNoWeights;
   return WithSweepArgs<S>(call, queue, [&](StripArgs<S> args, Device* device) {
     args.vector = call.Input<S>("vector");
     args.upstream = call.PerLoss<T>("upstream");
     args.by_weights = call.Output<T>("by_weights");
-    // The sweep needs somewhere to write the derivative by y_pred.
-    const ImageShape& shape = args.params.shape;
-    args.by_pred = device->template Take<S>(shape.batch * shape.ExampleSize());
-    T* const losses = device->template Take<T>(shape.batch * AxesOf(args.params));
+    T* losses = nullptr;
+    if (DividesByWeights(args.params.normalizer)) {
+      // The sweep that finds the products needs somewhere to write the derivative by y_pred.
+      const ImageShape& shape = args.params.shape;
+      args.by_pred = device->template Take<S>(shape.batch * shape.ExampleSize());
+      losses = device->template Take<T>(shape.batch);
+    }
     return LaunchSweep<Order::kSecond>(args, losses, device);
   });
 }

@@ -22,7 +22,6 @@ std::string LossMemoOf(const OpCall& call, const Queue& queue) {
 
 template <class S>
 std::string LossWeightsMemoOf(const OpCall& call, const Queue& queue) {
-  if (!call.IsGiven("weights")) return kNoWeights;
   return LaunchMemo<S>(call, queue, call.Output<ComputeType<S>>("weights_memo"));
 }
 

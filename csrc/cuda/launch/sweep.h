@@ -16,9 +16,6 @@ namespace gradops::cuda {
 
 inline bool IsEmpty(const ImageShape& shape) { return shape.batch * shape.ExampleSize() == 0; }
 
-/// The error of a derivative by weights that are not given.
-inline constexpr const char* kNoWeights = "weights must be given, got none";
-
 /// Finds what each example's sum is divided by from weights and mask, in scratch memory.
 template <class S>
 const double* LaunchDenominators(const KernelParams& params, const LossInputs<S>& inputs,
@@ -35,22 +32,16 @@ const double* LaunchDenominators(const KernelParams& params, const LossInputs<S>
 template <class T>
 void LaunchByWeights(const WeightArgs<T>& args, ResponseId response, Device* device);
 
-/// Whether the derivatives by the weights depend on the losses.
-inline bool NeedsLosses(NormalizerId normalizer) {
-  return SumsWeights(normalizer) && normalizer != NormalizerId::kNone;
-}
-
 /// The same after a sweep that found the losses, if they are needed.
 template <class S>
 void LaunchByWeights(const StripArgs<S>& args, const ComputeType<S>* losses, Device* device) {
   const NormalizerId normalizer = args.params.normalizer;
   const int64_t batch = args.params.shape.batch;
   double* factors = nullptr;
-  if (NeedsLosses(normalizer)) {
+  if (DividesByWeights(normalizer)) {
     factors = device->template Take<double>(batch);
-    device->RunOnce(FindCountFactors<ComputeType<S>>{batch, normalizer == NormalizerId::kBatch,
-                                                     losses, args.denominators, args.upstream,
-                                                     factors});
+    device->RunOnce(FindCountFactors<ComputeType<S>>{batch, normalizer, losses, args.denominators,
+                                                     args.upstream, factors});
   }
   LaunchByWeights(MakeWeightArgs(args, factors), args.params.response, device);
 }

@@ -27,7 +27,6 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
     const int64_t batch = args.params.shape.batch;
     args.upstream = call.PerLoss<T>("upstream");
     args.by_weights = call.Output<T>("by_weights");
-    if (!call.IsGiven("weights")) return std::string(kNoWeights);
     args.weights_memo = call.Input<T>("weights_memo");
     if (args.weights_memo != nullptr) {
       args.expected = call.PerLoss<T>("expected");
@@ -37,7 +36,7 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
                                              args.upstream, uses});
       args.memo_uses = uses;
     }
-    T* const losses = NeedsLosses(normalizer) ? device->template Take<T>(batch) : nullptr;
+    T* const losses = DividesByWeights(normalizer) ? device->template Take<T>(batch) : nullptr;
     return LaunchValues(args, losses, device);
   });
 }

@@ -20,7 +20,6 @@ std::string LossCountsGradOf(const OpCall& call, const Queue& queue) {
   const LossInputs<S> inputs = call.Inputs<S>();
   const int residuals = ResidualsOf(params.response);
   T* const by_weights = call.Output<T>("by_weights");
-  if (!call.IsGiven("weights")) return kNoWeights;
   Device device(queue);
   if (IsEmpty(params.shape)) {
     device.Zero(by_weights, params.shape.batch * ExampleSize(inputs.weights, params.shape));

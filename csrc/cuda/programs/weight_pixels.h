@@ -111,28 +111,21 @@ WeightArgs<ComputeType<S>> MakeWeightArgs(const StripArgs<S>& sweep, const doubl
   return args;
 }
 
-/// Finds c_b of each example or, for normalizer "batch", their mean for all. A task of one thread.
+/// Finds c_b of each example. A task of one thread.
 template <class T>
 struct FindCountFactors {
   int64_t batch;
-  bool takes_mean;
+  NormalizerId normalizer;
   const T* losses;  // or the products of vector and gradient
   const double* denominators;
   PerExample<T> upstream;
   double* factors;
 
   GRADOPS_FN void operator()() const {
-    double total = 0;
-    for (int64_t example = 0; example < batch; ++example) {
-      const double denominator = denominators[example];
-      const double loss = static_cast<double>(upstream.At(example, 0)) * losses[example];
-      factors[example] = denominator == 0 ? 0 : loss / denominator;
-      total += factors[example];
-    }
-    if (!takes_mean) return;
-    for (int64_t example = 0; example < batch; ++example) {
-      factors[example] = total / static_cast<double>(batch);
-    }
+    const auto loss_of = [this](int64_t example) {
+      return static_cast<double>(upstream.At(example, 0)) * static_cast<double>(losses[example]);
+    };
+    WriteCountFactors(normalizer, batch, loss_of, denominators, factors);
   }
 };
 
