@@ -34,7 +34,7 @@ def curve(r, dtype, **options):
     options |= {"stencil": "forward", "border": "zero", "normalizer": "none", "dtype": dtype}
     upstream = np.ones((r.size, 2))
     value, slope = call("loss_memo", None, images, upstream=upstream, **options)
-    curvature, _ = call("loss_grad_grad", None, images, vector, upstream=upstream, **options)
+    _, curvature, _ = call("loss_grad_grad", None, images, vector, upstream=upstream, **options)
     at = np.arange(r.size), 0, column, 0
     return value[:, 1], slope[at], curvature[at]
 
