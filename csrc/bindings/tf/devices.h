@@ -37,6 +37,7 @@ class Cpu {
 
   /// On TensorFlow's intra-op pool, one unit at a time.
   std::string Launch(const OpCall& call) const {
+    AdviseHugePages(call);
     const ParallelFor parallel_for = [pool = pool_](int64_t count,
                                                     const std::function<void(int64_t)>& run_unit) {
       if (count == 0) return;

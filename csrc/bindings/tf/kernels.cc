@@ -83,7 +83,6 @@ class Kernel : public OpKernel {
     } else {
       TF_RETURN_IF_ERROR(context->allocate_output(i, shape, &tensor));
     }
-    if (Device::kIsHost) AdviseHugePages(tensor->data(), tensor->TotalBytes());
     call->outputs[i] = {tensor->data(), sizes};
     return absl::OkStatus();
   }

@@ -15,6 +15,7 @@
 #include "bindings/tf/op_names.h"
 #include "bindings/xla/c_interface.h"
 #include "bindings/xla/pool.h"
+#include "cpu/launch/huge_pages.h"
 #include "op/launch.h"
 
 namespace gradops::tf_ops {
@@ -92,6 +93,7 @@ XLA_FFI_Error* Handle(XLA_FFI_CallFrame* frame) {
 }
 
 std::string LaunchOnHost(const OpCall& call, const XLA_FFI_CallFrame& frame) {
+  AdviseHugePages(call);
   const Pool pool(frame);
   return Launch(call, ParallelForOf(pool));
 }

@@ -96,23 +96,6 @@ GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64
       taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
 }
 
-/// What HorizontalAdjointRows adds to its output: nothing, or rows `stride` apart.
-struct NothingAdded {
-  template <class V>
-  GRADOPS_FN V Plus(V value, int64_t, int64_t) const {
-    return value;
-  }
-};
-template <class T>
-struct AddedRows {
-  const T* rows;
-  int64_t stride;
-
-  GRADOPS_FN Simd<T> Plus(Simd<T> value, int64_t i, int64_t x) const {
-    return value + Simd<T>::Load(rows + i * stride + x);
-  }
-};
-
 /// How the gradient of a loss of several terms is written.
 template <class T>
 struct LevelOutput {
@@ -168,64 +151,6 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
                 [&](int64_t x) { return edges.At(from + x, a, b, step, scale, value(x)); });
     });
   });
-}
-
-/// Whether the tile's columns are whole lines of memory in row `row` and all rows below it.
-template <class S>
-bool IsOfWholeLines(const Tile& tile, const S* image, int64_t row) {
-  const PositionRange own = tile.OwnPositions();
-  const S* const begin = image + tile.ImageOffset(row, tile.column_begin);
-  return tile.IsOneRun() && tile.shape.RowSize() * sizeof(S) % 64 == 0 &&
-         (own.end - own.begin) * sizeof(S) % 64 == 0 &&
-         reinterpret_cast<uintptr_t>(begin) % 64 == 0;
-}
-
-/// HorizontalAdjoint for rows row .. row + kRows - 1 of whole lines and a stencil that smooths;
-/// rows of a and of b are `stride` apart. Prefetches the first row of `ahead`.
-template <int kRows, class S, class Added, class T = ComputeType<S>>
-void HorizontalAdjointRows(const KernelParams& params, const Tile& tile,
-                           const AdjointEdges<T>& edges, const T* a, const T* b, int64_t stride,
-                           AxisScale<T> scale, int64_t row, S* image, const RowsAhead& ahead,
-                           Added added) {
-  constexpr int64_t kLine = 64 / sizeof(S);
-  const int64_t image_stride = tile.shape.RowSize();
-  const int64_t step = tile.channels;
-  const PositionRange own = tile.OwnPositions(), interior = edges.Interior();
-  S* const out = image + tile.ImageOffset(row, tile.column_begin) - own.begin;
-  const auto stream = [&](auto taps) GRADOPS_LAMBDA {
-    const auto value = [=](int64_t i, int64_t x) GRADOPS_LAMBDA {
-      return AdjointAt(taps, a + i * stride, b + i * stride, x, step, scale);
-    };
-    const auto edge_lines = [&](int64_t x, int64_t end) {
-      for (; x < end; x += Simd<T>::kLanes) {
-        for (int64_t i = 0; i < kRows; ++i) {
-          const Simd<T> edge =
-              edges.At(x, a + i * stride, b + i * stride, step, scale, value(i, x));
-          StreamNarrow(added.Plus(edge, i, x), out + i * image_stride + x);
-        }
-      }
-    };
-    const int64_t left =
-        math::Min(own.end, own.begin + math::CeilDiv(interior.begin - own.begin, kLine) * kLine);
-    int64_t x = left;
-    for (; x + kLine <= interior.end; x += kLine) {
-      ahead.Prefetch(0, x);
-#pragma GCC unroll 4
-      for (int64_t i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-        for (int64_t lane = x; lane < x + kLine; lane += Simd<T>::kLanes) {
-          StreamNarrow(added.Plus(value(i, lane), i, lane), out + i * image_stride + lane);
-        }
-      }
-    }
-    edge_lines(own.begin, left);
-    edge_lines(x, own.end);
-  };
-  if (params.stencil.smoothing[0] == 1) {
-    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
-  } else {
-    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
-  }
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -23,10 +23,17 @@ struct SourceGroup {
   const T *above, *below;  // rows r - 1, r; rows r + 1 .. r + 4
 };
 
+/// A part of a row that is loaded, visited and written before the next, so that what is found
+/// between them stays in the nearest cache.
+inline constexpr int64_t kStretchBytes = 1024;
+/// Passes along the row read this many bytes beyond what they find, at most.
+inline constexpr int64_t kReachBytes = 128;
+
 /// Residual rows r .. r + 3.
 template <class T>
 struct RowGroup {
-  int64_t size, step;  // elements in a row; from a pixel to its neighbour
+  int64_t begin, end;  // positions of the row that are visited
+  int64_t step;        // elements from a pixel to its neighbour
   SummedPositions<T> summed;
   int64_t count_begin, count_end;  // the i-th rows of the group that are added up
   SourceGroup<T> pred, target;     // pred: the difference, if the response sees that alone

@@ -70,7 +70,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   const V scale(params.stencil.scale);
   const Taps taps(params.stencil);
   LaneSums<T> lanes = *sums;
-  for (int64_t block = 0; block < group.size; block += kBlock<T>) {
+  for (int64_t block = group.begin; block < group.end; block += kBlock<T>) {
 #pragma GCC unroll 4
     for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Prefetch(i, block);
     if constexpr (kWeighted) {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "cpu/passes/horizontal_adjoint.h"
-#include "cpu/passes/row_group.h"
+#include "cpu/passes/group_adjoint.h"
 #include "cpu/passes/vertical_pass.h"
 #include "cpu/rows/coarser_rows.h"
 
@@ -58,14 +57,10 @@ class OutputRows {
     if (coarser_.plane != nullptr) {
       for (int64_t i = row; i < end; ++i) AddCoarser(tile, i, added_ + (i - first) * stride_);
     }
-    const bool adds = adds_ || coarser_.plane != nullptr;
-    if (!read_soon_ && ahead != nullptr && all && IsOfWholeLines(tile, image_, row)) {
-      const auto emit = [&](auto added) {
-        HorizontalAdjointRows<kGroupRows>(params, tile, edges, a_, b_, stride_, scale, row, image_,
-                                          *ahead, added);
-      };
-      return adds ? emit(AddedRows<T>{added_, stride_}) : emit(NothingAdded());
+    if (ahead != nullptr && all && TakesGroup(tile, scale, row)) {
+      return EmitGroup(params, tile, edges, scale, row, *ahead, {0, tile.BufferedSize()});
     }
+    const bool adds = Adds();
     for (; row < end; ++row) {
       const int64_t offset = (row - first) * stride_;
       const T *const a = a_ + offset, *const b = b_ + offset;
@@ -78,7 +73,31 @@ class OutputRows {
     }
   }
 
+  /// Whether EmitGroup may write the rows from `row` on.
+  bool TakesGroup(const Tile& tile, AxisScale<T> scale, int64_t row) const {
+    return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_, row);
+  }
+  /// Emits the lines of a whole group that begin in `part`. What is added must be in its buffers.
+  void EmitGroup(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                 AxisScale<T> scale, int64_t row, const RowsAhead& ahead, PositionRange part) {
+    const auto emit = [&](auto stride, auto added) {
+      GroupAdjoint<decltype(stride)::value>(params, tile, edges, a_, b_, scale.x, row, image_,
+                                            ahead, added, part);
+    };
+    const auto emit_rows = [&](auto stride) {
+      if (Adds()) return emit(stride, AddedRows<T, decltype(stride)::value>{added_});
+      emit(stride, NothingAdded());
+    };
+    if (stride_ == kGroupStride<T, true>) {
+      emit_rows(std::integral_constant<int64_t, kGroupStride<T, true>>());
+    } else {
+      emit_rows(std::integral_constant<int64_t, kGroupStride<T, false>>());
+    }
+  }
+
  private:
+  /// Whether there is anything to add to the gradient.
+  bool Adds() const { return adds_ || coarser_.plane != nullptr; }
   /// Adds the next level's part to what is added to row `row`.
   void AddCoarser(const Tile& tile, int64_t row, T* added) const {
     SpreadRow(tile, coarser_, row, adds_ ? coarser_row_ : added);

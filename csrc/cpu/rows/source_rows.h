@@ -47,14 +47,25 @@ class SourceRows {
 
   void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
 
-  /// Loads rows row .. row + 3 of a tile that is one run into buffers kStride apart, and prefetches
-  /// the first kFetched rows of `ahead`.
+  /// LoadEnds and LoadBlocks load rows row .. row + 3 of a tile that is one run: the block at each
+  /// end, and the blocks of `part`, which begins and ends with one. LoadBlocks needs buffers
+  /// kStride apart, and prefetches the first kFetched rows of `ahead`.
+  void LoadEnds(const Tile& tile, int64_t row) {
+    const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
+    const int64_t count = math::Min(size, kBlock<T>);
+    for (int64_t i = row; i < row + kGroupRows; ++i) {
+      for (int64_t x : {int64_t{0}, size - count}) {
+        const int64_t from = tile.ImageOffset(i, tile.origin) + x;
+        LoadRun(image_ + from, OffsetIfGiven(minus_, from),
+                rows_[i] + tile.Position(tile.origin) + x, count);
+      }
+    }
+  }
   template <int64_t kStride, int kFetched>
-  void LoadGroup(const Tile& tile, int64_t row, const RowsAhead& ahead) {
-    for (int64_t i = row; i < row + kGroupRows; ++i) LoadEnds(tile, i);
+  void LoadBlocks(const Tile& tile, int64_t row, PositionRange part, const RowsAhead& ahead) {
     const int64_t first = tile.Position(tile.origin), stride = tile.shape.RowSize();
-    const int64_t begin = math::CeilDiv(first, kBlock<T>) * kBlock<T>;
-    const int64_t end = tile.BufferedSize() / kBlock<T> * kBlock<T>;
+    const int64_t begin = math::Max(part.begin, math::CeilDiv(first, kBlock<T>) * kBlock<T>);
+    const int64_t end = math::Min(part.end, tile.BufferedSize() / kBlock<T> * kBlock<T>);
     const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
     const S* const image = image_ + offset;
     const S* const minus = OffsetIfGiven(minus_, offset);
@@ -112,17 +123,6 @@ class SourceRows {
   }
 
  private:
-  /// Loads the ends of a row, which LoadGroup leaves out.
-  void LoadEnds(const Tile& tile, int64_t row) {
-    const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
-    const int64_t count = math::Min(size, kBlock<T>);
-    for (int64_t x : {int64_t{0}, size - count}) {
-      const int64_t from = tile.ImageOffset(row, tile.origin) + x;
-      LoadRun(image_ + from, OffsetIfGiven(minus_, from),
-              rows_[row] + tile.Position(tile.origin) + x, count);
-    }
-  }
-
   const S *image_ = nullptr, *minus_ = nullptr;
   Ring<T, 8> rows_;
   GradientRow<T> gradients_;

@@ -48,6 +48,9 @@ class LossSweep {
     if (outputs.by_true != nullptr) {
       by_true_ = {outputs.by_true, outputs.coarser_by_true, outputs.read_soon, &memory_};
     }
+    goes_in_stretches_ = visit_group_ != nullptr && images_.MayGoInStretches() &&
+                         params.levels.IsSingleTerm() &&
+                         residual_.size * sizeof(T) >= kStretchedBytes;
     // An output depends on the residuals to its left and right.
     images_.SetColumns(tile.column_begin - (kHasOutputs ? 1 : 0),
                        tile.column_end + (kHasOutputs ? 1 : 0));
@@ -91,6 +94,9 @@ class LossSweep {
 
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
+  static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
+  /// Narrower rows fit the nearest cache, and stretches cost more than they gain.
+  static constexpr int64_t kStretchedBytes = 4096;
 
   void SetFirst(int64_t row) {
     images_.SetFirst(row + 1);
@@ -127,10 +133,16 @@ class LossSweep {
   bool VisitGroup(int64_t row, RowRange wanted) {
     if (visit_group_ == nullptr) return false;
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
-    constexpr int kFetched = kHasOutputs ? 0 : 2;
-    if (!images_.template LoadForGroup<kFetched>(row, ahead)) return false;
+    const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
+    if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
+    const RowGroup<T> group = GroupAt(row, wanted, ahead);
     LaneSums<T> lanes;
-    visit_group_(GroupAt(row, wanted, ahead), params_, &lanes);
+    if (in_stretches) {
+      VisitStretches(row, group, &lanes);
+      sums_.Add(lanes);
+      return true;
+    }
+    visit_group_(group, params_, &lanes);
     sums_.Add(lanes);
     for (int64_t i = 0; by_weights_.IsWanted() && i < kGroupRows; ++i) {
       if (row + i < wanted.begin || row + i >= wanted.end) continue;
@@ -139,9 +151,31 @@ class LossSweep {
     Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
+  /// Whether all rows of a group from `first` on are written, and can be written together.
+  bool MayWriteGroup(int64_t first, RowRange wanted) const {
+    return !kHasOutputs || (first >= wanted.begin && first + kGroupRows <= wanted.end &&
+                            by_pred_.TakesGroup(tile_, scale_, first));
+  }
+  /// Loads, visits and writes one stretch of the rows after the other.
+  void VisitStretches(int64_t row, RowGroup<T> group, LaneSums<T>* lanes) {
+    constexpr int64_t kStretch = kStretchBytes / sizeof(T), kReach = kReachBytes / sizeof(T);
+    const int64_t size = group.end;
+    for (int64_t begin = 0; begin < size; begin += kStretch) {
+      const int64_t end = begin + kStretch;
+      images_.template LoadStretch<kFetched>({begin == 0 ? 0 : begin + kReach, end + kReach},
+                                             group.ahead);
+      group.begin = begin;
+      group.end = math::Min(end, size);
+      visit_group_(group, params_, lanes);
+      if (!kHasOutputs) continue;
+      by_pred_.EmitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, group.ahead,
+                         {begin - kReach, end < size ? end - kReach : size});
+    }
+  }
   RowGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
     RowGroup<T> group;
-    group.size = residual_.size;
+    group.begin = 0;
+    group.end = residual_.size;
     group.step = tile_.channels;
     group.summed = residual_.summed;
     group.count_begin = counted.begin - row;
@@ -210,7 +244,8 @@ class LossSweep {
   const ByWeightRowFunction<T> find_by_weight_;
   const RowGroupFunction<T> visit_group_;
   const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup
-  const bool wraps_;       // whether rows below 0 and from `height` on are ghosts
+  bool goes_in_stretches_ = false;
+  const bool wraps_;  // whether rows below 0 and from `height` on are ghosts
   const AdjointEdges<T> adjoint_edges_;
   RowAllocator<T> memory_;
   SweptImages<S> images_;

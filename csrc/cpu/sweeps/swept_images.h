@@ -66,19 +66,41 @@ class SweptImages {
     }
   }
   /// Loads the rows that a RowGroup from `row` on depends on, and prefetches the first kFetched
-  /// rows of `ahead`. Returns whether their ghost columns are finite, as a RowGroup needs.
+  /// rows of `ahead`. Returns whether their ghost columns are finite, as a RowGroup needs. If they
+  /// are, `in_stretches` may leave parts of rows to LoadStretch.
   template <int kFetched>
-  bool LoadForGroup(int64_t row, const RowsAhead& ahead) {
+  bool LoadForGroup(int64_t row, const RowsAhead& ahead, bool in_stretches) {
     LoadThrough(row);
     const int64_t last = math::Min(load_end_, tile_.shape.height);
+    unfinished_ = kNone;
     if (tile_.IsOneRun() && loaded_ == row + 1 && loaded_ + kGroupRows <= last) {
-      LoadGroup<kFetched>(ahead);
+      if (in_stretches) {
+        unfinished_ = loaded_;
+        pred.LoadEnds(tile_, loaded_);
+      } else {
+        LoadGroup<kFetched>(ahead);
+      }
+      FinishLoading(kGroupRows);
     }
     LoadThrough(row + kGroupRows);
     for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
-      if (!finite_[i & 7]) return false;
+      if (finite_[i & 7]) continue;
+      LoadStretch<kFetched>({0, tile_.BufferedSize()}, ahead);
+      return false;
     }
     return true;
+  }
+  /// Whether LoadForGroup can leave parts of rows to LoadStretch: it loads one image, without
+  /// factors, and ghosts are copied from the first and the last block of a row.
+  bool MayGoInStretches() const {
+    return factors_ == nullptr && IsOfDifference(params_.response) && tile_.IsOneRun() &&
+           2 * tile_.channels <= kBlock<T>;
+  }
+  /// Loads what LoadForGroup has left of `part`, and prefetches as it does.
+  template <int kFetched>
+  void LoadStretch(PositionRange part, const RowsAhead& ahead) {
+    if (unfinished_ == kNone) return;
+    pred.template LoadBlocks<kGroupStride<T, true>, kFetched>(tile_, unfinished_, part, ahead);
   }
 
   /// The gradients of rows row .. row + count - 1 of every image, from image rows [first, last).
@@ -89,18 +111,23 @@ class SweptImages {
   }
 
  private:
-  /// Loads the next four rows, none of which is a ghost.
+  static constexpr int64_t kNone = -1;
+
+  /// Loads the next four rows, none of which is a ghost, but not what belongs to them.
   template <int kFetched>
   void LoadGroup(const RowsAhead& ahead) {
-    if (factors_ == nullptr && IsOfDifference(params_.response)) {
-      pred.template LoadGroup<kGroupStride<T, true>, kFetched>(tile_, loaded_, ahead);
+    const PositionRange whole = {0, tile_.BufferedSize()};
+    const bool lean = factors_ == nullptr && IsOfDifference(params_.response);
+    pred.LoadEnds(tile_, loaded_);
+    if (lean) {
+      pred.template LoadBlocks<kGroupStride<T, true>, kFetched>(tile_, loaded_, whole, ahead);
     } else {
-      pred.template LoadGroup<kGroupStride<T, false>, kFetched>(tile_, loaded_, ahead);
+      pred.template LoadBlocks<kGroupStride<T, false>, kFetched>(tile_, loaded_, whole, ahead);
     }
     if (target.IsGiven()) {
-      target.template LoadGroup<kGroupStride<T, false>, 0>(tile_, loaded_, ahead);
+      target.LoadEnds(tile_, loaded_);
+      target.template LoadBlocks<kGroupStride<T, false>, 0>(tile_, loaded_, whole, ahead);
     }
-    FinishLoading(kGroupRows);
   }
   /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows.
   void FinishLoading(int64_t count) {
@@ -127,6 +154,7 @@ class SweptImages {
   SourceRows<S>* given_[3];
   int given_count_ = 0;
   int64_t loaded_ = 0, load_end_ = 0;  // rows below loaded_ are loaded, of those below load_end_
+  int64_t unfinished_ = kNone;         // the first of four rows that LoadStretch loads, or kNone
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,79 @@
+"""Gradients are written by whole lines of memory where rows are made of them, wide rows one stretch
+after the other, and otherwise row by row: the bits are the same."""
+
+import numpy as np
+import pytest
+from family_options import BORDERS, PENALTIES, STENCILS
+from family_tools import (
+    COMPUTE,
+    DTYPES,
+    MODULES,
+    TUNED,
+    assert_same_bits,
+    encode,
+    example,
+    generator,
+    kernel_options,
+    noisy,
+    shifted,
+)
+from pair_tools import covering
+
+LINE = 64  # bytes
+# Rows of whole lines: narrow, wider than a stretch by little and by much, of two tiles, of many
+# channels. 11 to 70 rows: groups of four with rows before and after, also over two units.
+SHAPES = [(2, 11, 256, 3), (1, 14, 1056, 1), (1, 70, 352, 4), (1, 13, 1152, 2), (1, 12, 96, 16)]
+CASES = {
+    "shape": SHAPES,
+    "stencil": STENCILS,
+    "penalty": PENALTIES,
+    "border": BORDERS,
+    "response": ["component", "component", "magnitude"],
+    "extra": ["", "", "weights", "mask", "scales", "pixels", "axes", "infinite"],
+}
+
+
+def on_a_line(like):
+    """An empty array that begins where a line of memory does."""
+    buffer = np.empty(like.size * like.itemsize + LINE, np.uint8)
+    begin = -buffer.ctypes.data % LINE
+    return buffer[begin:][: like.size * like.itemsize].view(like.dtype).reshape(like.shape)
+
+
+def prepared(case, dtype):
+    """(y_true, y_pred, upstream, options), as the kernels take them."""
+    options = {**case, **TUNED.get(case["penalty"], {})}
+    shape, extra = options.pop("shape"), options.pop("extra")
+    rng = generator(210, *shape)
+    if extra == "weights":
+        options["weights"] = rng.integers(0, 9, (*shape[:3], 1)) / 8
+    elif extra == "mask":
+        options["mask"] = rng.random((*shape[:3], 1)) > 0.05
+    elif extra == "scales":
+        options["scale_weights"] = "1,0.5"
+    elif extra == "pixels":
+        options["pixel_weight"] = 0.5
+    elif extra == "axes":
+        options["normalizer"] = "none"
+    data = example(rng, shape, dtype, options, noisy)
+    y_true, y_pred = (encode(x, dtype) for x in data[:2])
+    if extra == "infinite":
+        y_pred[:, 7, 0], y_pred[:, 9, -2] = encode(np.array([np.inf, np.nan]), dtype)
+    upstream = np.asarray(data.upstream, COMPUTE[dtype])
+    return y_true, y_pred, upstream, kernel_options(options, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_gradient_has_the_same_bits_on_lines_of_memory_and_off(dtype):
+    module = MODULES[dtype]
+    for case in covering(CASES):
+        y_true, y_pred, upstream, options = prepared(case, dtype)
+        found = []
+        for memo in (on_a_line(y_pred), shifted(y_pred, 1)):
+            memo[...] = 77
+            loss, gradient = module.loss_memo(y_true, y_pred, upstream, memo=memo, **options)
+            assert gradient is memo
+            found.append((loss, gradient))
+        for one, other in zip(*found, strict=True):
+            assert_same_bits(one, other)
+        assert_same_bits(module.loss(y_true, y_pred, **options), found[0][0])
