@@ -31,6 +31,13 @@ CASES = {
     "response": ["component", "component", "magnitude"],
     "extra": ["", "", "weights", "mask", "scales", "pixels", "axes", "infinite"],
 }
+# What is not finite beside the border sends groups of rows back to rows, with any border.
+INFINITE = [
+    {"shape": shape, "stencil": "sobel", "penalty": "l1", "border": border}
+    | {"response": "component", "extra": "infinite"}
+    for shape in SHAPES
+    for border in BORDERS
+]
 
 
 def on_a_line(like):
@@ -58,7 +65,7 @@ def prepared(case, dtype):
     data = example(rng, shape, dtype, options, noisy)
     y_true, y_pred = (encode(x, dtype) for x in data[:2])
     if extra == "infinite":
-        y_pred[:, 7, 0], y_pred[:, 9, -2] = encode(np.array([np.inf, np.nan]), dtype)
+        y_pred[:, 7, :2], y_pred[:, 9, -2:] = encode(np.array([np.inf, np.nan]), dtype)
     upstream = np.asarray(data.upstream, COMPUTE[dtype])
     return y_true, y_pred, upstream, kernel_options(options, dtype)
 
@@ -66,7 +73,7 @@ def prepared(case, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_gradient_has_the_same_bits_on_lines_of_memory_and_off(dtype):
     module = MODULES[dtype]
-    for case in covering(CASES):
+    for case in [*covering(CASES), *INFINITE]:
         y_true, y_pred, upstream, options = prepared(case, dtype)
         found = []
         for memo in (on_a_line(y_pred), shifted(y_pred, 1)):
