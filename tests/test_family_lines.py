@@ -31,12 +31,14 @@ CASES = {
     "response": ["component", "component", "magnitude"],
     "extra": ["", "", "weights", "mask", "scales", "pixels", "axes", "infinite"],
 }
-# What is not finite beside the border sends groups of rows back to rows, with any border.
-INFINITE = [
+# Groups of rows go back to rows where what lies beside the border is not finite, and where each axis
+# has a scale of its own, with any border.
+ALSO = [
     {"shape": shape, "stencil": "sobel", "penalty": "l1", "border": border}
-    | {"response": "component", "extra": "infinite"}
+    | {"response": "component", "extra": extra}
     for shape in SHAPES
     for border in BORDERS
+    for extra in ("infinite", "axes")
 ]
 
 
@@ -73,7 +75,7 @@ def prepared(case, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_gradient_has_the_same_bits_on_lines_of_memory_and_off(dtype):
     module = MODULES[dtype]
-    for case in [*covering(CASES), *INFINITE]:
+    for case in [*covering(CASES), *ALSO]:
         y_true, y_pred, upstream, options = prepared(case, dtype)
         found = []
         for memo in (on_a_line(y_pred), shifted(y_pred, 1)):
