@@ -31,8 +31,8 @@ CASES = {
     "response": ["component", "component", "magnitude"],
     "extra": ["", "", "weights", "mask", "scales", "pixels", "axes", "infinite"],
 }
-# Groups of rows go back to rows where what lies beside the border is not finite, and where each axis
-# has a scale of its own, with any border.
+# Groups of rows go back to rows where what lies beside the border is not finite, and where each
+# axis has a scale of its own, with any border.
 ALSO = [
     {"shape": shape, "stencil": "sobel", "penalty": "l1", "border": border}
     | {"response": "component", "extra": extra}
