@@ -10,11 +10,14 @@ LIBRARY_thread := libtsan.so
 export ASAN_OPTIONS := detect_leaks=0
 export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1
-# The tests of the kernels, but those of the public functions too, as TensorFlow is not loaded.
-SANITIZE_TESTS := $(filter-out tests/test_family_ranges.py, \
+# The tests of the kernels, but those of the public functions too, as TensorFlow is not loaded; for races,
+# those of threads and of their memory. Of each test's cases one in so many: kernels that check themselves
+# are 3 to 15 times slower.
+TESTS_address := $(filter-out tests/test_family_ranges.py, \
 	$(wildcard tests/test_family_*.py tests/test_kernels_*.py))
-# Kernels that check themselves are 3 to 15 times slower: of each test's cases one in so many.
-SANITIZE_EVERY := 4
+TESTS_thread := $(patsubst %,tests/test_family_%.py,threads lines scratch)
+EVERY_address := 8
+EVERY_thread := 16
 
 .PHONY: sanitize $(SANITIZED:%=sanitize-%)
 sanitize: $(SANITIZED:%=sanitize-%)
@@ -27,5 +30,5 @@ $(SANITIZED:%=sanitize-%): sanitize-%: $(VENV)/.requirements-build $(VENV)/.requ
 		-DGRADOPS_OUTPUT_DIR=$(abspath build/sanitize-$*/site/gradops) > /dev/null
 	cmake --build build/sanitize-$*
 	$(PY) build_support/sanitized_tests.py build/sanitize-$*/site $(LIBRARY_$*) \
-		-m "not extended" --every $(SANITIZE_EVERY) $(PYTEST_ARGS) \
-		$(addprefix $(CURDIR)/,$(SANITIZE_TESTS))
+		-m "not extended" --every $(EVERY_$*) $(PYTEST_ARGS) \
+		$(addprefix $(CURDIR)/,$(TESTS_$*))
