@@ -153,6 +153,11 @@ matrix:
 		$(MAKE) wheel GRADOPS_TF_VERSION=all PYTHON=python$$version VENV=build/venv-$$version || exit 1; done
 	$(PY) build_support/wheel_matrix.py dist --python all --tensorflow all --write
 
+# $(call copy_package,FOLDER): the package's Python files without its libraries, in FOLDER/site.
+define copy_package
+	@rm -rf $1/site && mkdir -p $1/site && cp -r gradops $1/site
+	@find $1/site \( -name '*.so' -o -name '*.pyc' \) -delete
+endef
 include build_support/gpu.mk
 include build_support/sanitize.mk
 

@@ -69,8 +69,7 @@ gpu-check-tensorflow:
 
 # $(call gpu_compile,FOLDER,CMAKE OPTIONS,BUILD OPTIONS): into a copy of the package's Python files.
 define gpu_compile
-	@rm -rf $1/site && mkdir -p $1/site && cp -r gradops $1/site
-	@find $1/site \( -name '*.so' -o -name '*.pyc' \) -delete
+	$(call copy_package,$1)
 	$(if $(OP_LIBRARY),@cp $(OP_LIBRARY) $1/site/gradops)
 	$(STEP) $1 configure 580 cmake -S $(CURDIR) -B . $(if $(shell command -v ninja),-G Ninja) \
 		-DPython_EXECUTABLE=$(GPU_PYTHON) -DGRADOPS_OUTPUT_DIR=$(abspath $1)/site/gradops \

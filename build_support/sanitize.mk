@@ -7,9 +7,9 @@ SANITIZE_thread := thread
 LIBRARY_address := libasan.so
 LIBRARY_thread := libtsan.so
 # NumPy and Python keep memory to the end. Undefined behaviour ends the process, like the rest.
-export ASAN_OPTIONS := detect_leaks=0
-export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS := halt_on_error=1
+sanitize-%: export ASAN_OPTIONS := detect_leaks=0
+sanitize-%: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
+sanitize-%: export TSAN_OPTIONS := halt_on_error=1
 # The tests of the kernels, but those of the public functions too, as TensorFlow is not loaded; for races,
 # those of threads and of their memory. Of each test's cases one in so many: kernels that check themselves
 # are 3 to 15 times slower.
@@ -22,8 +22,7 @@ EVERY_thread := 16
 .PHONY: sanitize $(SANITIZED:%=sanitize-%)
 sanitize: $(SANITIZED:%=sanitize-%)
 $(SANITIZED:%=sanitize-%): sanitize-%: $(VENV)/.requirements-build $(VENV)/.requirements-test
-	@rm -rf build/sanitize-$*/site && mkdir -p build/sanitize-$*/site
-	@cp -r gradops build/sanitize-$*/site && find build/sanitize-$*/site -name '*.so' -delete
+	$(call copy_package,build/sanitize-$*)
 	cmake -S . -B build/sanitize-$* -G Ninja -DCMAKE_BUILD_TYPE=None \
 		-DPython_EXECUTABLE=$(abspath $(PY)) -DGRADOPS_TF=OFF -DGRADOPS_CUDA=OFF \
 		-DGRADOPS_DEV=$(or $(GRADOPS_DEV),OFF) -DGRADOPS_SANITIZE=$(SANITIZE_$*) \

@@ -243,9 +243,9 @@ class LossSweep {
   const ResidualRowFunction<T> visit_row_;
   const ByWeightRowFunction<T> find_by_weight_;
   const RowGroupFunction<T> visit_group_;
-  const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup
-  bool goes_in_stretches_ = false;
-  const bool wraps_;  // whether rows below 0 and from `height` on are ghosts
+  const int64_t at_once_;           // rows that each pass takes at once outside of a RowGroup
+  bool goes_in_stretches_ = false;  // whether rows are wide enough for that, and nothing hinders
+  const bool wraps_;                // whether rows below 0 and from `height` on are ghosts
   const AdjointEdges<T> adjoint_edges_;
   RowAllocator<T> memory_;
   SweptImages<S> images_;

@@ -93,8 +93,7 @@ class SweptImages {
   /// Whether LoadForGroup can leave parts of rows to LoadStretch: it loads one image, without
   /// factors, and ghosts are copied from the first and the last block of a row.
   bool MayGoInStretches() const {
-    return factors_ == nullptr && IsOfDifference(params_.response) && tile_.IsOneRun() &&
-           2 * tile_.channels <= kBlock<T>;
+    return IsLean() && tile_.IsOneRun() && 2 * tile_.channels <= kBlock<T>;
   }
   /// Loads what LoadForGroup has left of `part`, and prefetches as it does.
   template <int kFetched>
@@ -113,13 +112,15 @@ class SweptImages {
  private:
   static constexpr int64_t kNone = -1;
 
+  /// Whether groups have one source and no factors (kGroupStride).
+  bool IsLean() const { return factors_ == nullptr && IsOfDifference(params_.response); }
+
   /// Loads the next four rows, none of which is a ghost, but not what belongs to them.
   template <int kFetched>
   void LoadGroup(const RowsAhead& ahead) {
     const PositionRange whole = {0, tile_.BufferedSize()};
-    const bool lean = factors_ == nullptr && IsOfDifference(params_.response);
     pred.LoadEnds(tile_, loaded_);
-    if (lean) {
+    if (IsLean()) {
       pred.template LoadBlocks<kGroupStride<T, true>, kFetched>(tile_, loaded_, whole, ahead);
     } else {
       pred.template LoadBlocks<kGroupStride<T, false>, kFetched>(tile_, loaded_, whole, ahead);
