@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/launch/level_unit.h"
 #include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "family/counts.h"
@@ -99,17 +100,78 @@ std::string CountExamples(const KernelParams& params, LossInputs<S> inputs, Coun
   return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";
 }
 
-/// What each example's sum is divided by, [B]; 1 for normalizer "none". Reads weights and mask
-/// once. Returns "" or what is wrong with the weights.
+/// What counts at each level, by example, as CountExamples has it for the images alone.
 template <class S>
-std::string FindDenominators(const KernelParams& params, const LossInputs<S>& inputs,
-                             Counted counted, const ParallelFor& parallel_for,
-                             std::vector<double>* denominators) {
-  std::vector<AxisSums> counts;
-  const std::string error = CountExamples(params, inputs, counted, parallel_for, &counts);
+std::string CountLevels(const std::vector<KernelParams>& params, const LossInputs<S>& inputs,
+                        Counted counted, const ParallelFor& parallel_for,
+                        std::vector<std::vector<AxisSums>>* by_level) {
+  using T = ComputeType<S>;
+  const size_t levels = params.size();
+  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+  for (size_t s = 0; s < levels; ++s) {
+    (*by_level)[s].assign(params[s].shape.batch,
+                          has_maps ? AxisSums{0, 0} : CountByShape(params[s], counted));
+  }
+  if (!has_maps) return "";
+  const Units units = UnitsOfLevels(params[0]);
+  std::vector<Counts> by_unit(units.count * levels);
+  parallel_for(units.count, [&](int64_t unit) {
+    LossInputs<S> maps = InputsOfUnit(inputs, params[0].shape, units, unit);
+    maps.y_pred = maps.y_true = nullptr;
+    const LevelUnit<S> level(params, maps, nullptr, units.Rows(unit), /*gradients=*/0);
+    Counts* const found = by_unit.data() + unit * levels;
+    found[0] = ActiveTarget().Of<S>().counts(params[0], maps, level[0].own, counted);
+    for (size_t s = 1; s < levels; ++s) {
+      found[s] = ActiveTarget().Of<T>().counts(params[s], level[s].inputs, level[s].own, counted);
+    }
+  });
+  for (size_t s = 0; s < levels; ++s) {
+    const std::string error =
+        AddCounts<T>(units, by_unit.data() + s, levels, /*times=*/1, &(*by_level)[s]);
+    if (!error.empty()) return error;
+  }
+  return "";
+}
+
+/// What the sums of each level and of the pixel term are divided by, each [B]; 1 for normalizer
+/// "none".
+struct Denominators {
+  std::vector<std::vector<double>> levels;
+  std::vector<double> pixels;  // empty without a pixel term
+
+  /// What the pixel term of an example is multiplied by; 0 if no pixel counts.
+  double PixelFactor(const KernelParams& params, int64_t example) const {
+    return pixels[example] > 0 ? params.levels.pixel_weight / pixels[example] : 0;
+  }
+};
+
+/// Reads weights and mask once, or twice if there is a pixel term. Returns "" or what is wrong with
+/// the weights.
+template <class S>
+std::string FindDenominators(const std::vector<KernelParams>& params, LossInputs<S> inputs,
+                             const ParallelFor& parallel_for, Denominators* denominators) {
+  const KernelParams& images = params[0];
+  const Counted counted = CountedFor(images.normalizer);
+  std::vector<std::vector<AxisSums>> counts(params.size());
+  std::vector<AxisSums> pixels;
+  std::string error = KeepWeightsThatCount(images, parallel_for, &inputs);
+  if (error.empty()) {
+    error = images.levels.IsSingleTerm()
+                ? CountExamples(images, inputs, counted, parallel_for, &counts[0])
+                : CountLevels(params, inputs, counted, parallel_for, &counts);
+  }
+  if (error.empty() && images.levels.pixel_weight > 0) {
+    error = CountExamples(images, inputs, Counted::kPixels, parallel_for, &pixels);
+  }
   if (!error.empty()) return error;
-  denominators->resize(params.shape.batch);
-  WriteDenominators(params, counts.data(), denominators->data());
+  const auto write = [](const KernelParams& level, const std::vector<AxisSums>& from,
+                        std::vector<double>* to) {
+    to->resize(from.size());
+    WriteDenominators(level, from.data(), to->data());
+  };
+  denominators->levels.resize(params.size());
+  for (size_t s = 0; s < params.size(); ++s) write(params[s], counts[s], &denominators->levels[s]);
+  if (images.levels.pixel_weight > 0) write(images, pixels, &denominators->pixels);
   return "";
 }
 

@@ -1,5 +1,6 @@
 // The launchers of the loss ops.
 
+#include <algorithm>
 #include <vector>
 
 #include "cpu/launch/launch_sweep.h"
@@ -105,52 +106,40 @@ template <class S>
 std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
   const KernelParams params = call.Params();
-  const LossInputs<S> inputs = call.Inputs<S>();
   const S* const memo = call.Input<S>("memo");
   S* const gradient = call.Output<S>("gradient");
   const PerExample<T> expected = call.PerLoss<T>("expected"),
                       upstream = call.PerLoss<T>("upstream");
   const auto use_of = [&](int64_t example) {
-    return memo == nullptr ? MemoUse::kRecompute
-                           : HowToUseMemo<S>(AxesOf(params), example, expected, upstream);
+    return HowToUseMemo<S>(AxesOf(params), example, expected, upstream);
   };
-  bool recomputes = false;
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    recomputes = recomputes || use_of(example) == MemoUse::kRecompute;
+  std::vector<char> recomputed(params.shape.batch, memo == nullptr);
+  for (int64_t example = 0; example < params.shape.batch && memo != nullptr; ++example) {
+    recomputed[example] = use_of(example) == MemoUse::kRecompute;
   }
-  if (recomputes && !params.levels.IsSingleTerm()) {
-    const S* const no_vector = nullptr;
-    SweepOutputs<S> outputs;
-    outputs.by_pred = gradient;
-    return LaunchLevels(params, inputs, no_vector, upstream, outputs, parallel_for);
+  const bool recomputes = std::count(recomputed.begin(), recomputed.end(), true) > 0;
+  // A loss of several terms computes the gradients of all examples or of none.
+  const bool all = recomputes && (memo == nullptr || !params.levels.IsSingleTerm());
+  if (!all) {
+    const Units units(params.shape);
+    const int64_t row_size = params.shape.RowSize();
+    parallel_for(units.count, [&](int64_t unit) {
+      const int64_t example = units.Example(unit);
+      if (recomputed[example]) return;
+      const MemoUse use = use_of(example);
+      if (use == MemoUse::kCopy && memo == gradient) return;
+      const RowRange rows = units.Rows(unit);
+      const int64_t begin = units.Offset(unit) + rows.begin * row_size;
+      ActiveTarget().Of<S>().scale(memo + begin, MemoFactor(use, example, expected, upstream),
+                                   gradient + begin, (rows.end - rows.begin) * row_size);
+    });
   }
-  std::vector<double> denominators;
-  if (recomputes) {
-    const std::string error = FindDenominators(params, inputs, CountedFor(params.normalizer),
-                                               parallel_for, &denominators);
-    if (!error.empty()) return error;
-  }
-  const KernelTable<S>& kernels = ActiveTarget().Of<S>();
-  const Units units(params.shape);
-  const int64_t row_size = params.shape.RowSize();
-  parallel_for(units.count, [&](int64_t unit) {
-    const int64_t example = units.Example(unit), offset = units.Offset(unit);
-    const RowRange rows = units.Rows(unit);
-    const MemoUse use = use_of(example);
-    if (use == MemoUse::kRecompute) {
-      S* const no_plane = nullptr;
-      if (!(denominators[example] > 0)) return WriteZeros(params, rows, gradient + offset);
-      kernels.loss(params, InputsOfUnit(inputs, params.shape, units, unit), rows,
-                   Outputs<S>(params, example, denominators[example], upstream, gradient + offset,
-                              no_plane));
-      return;
-    }
-    if (use == MemoUse::kCopy && memo == gradient) return;
-    const T factor = MemoFactor(use, example, expected, upstream);
-    const int64_t begin = offset + rows.begin * row_size;
-    kernels.scale(memo + begin, factor, gradient + begin, (rows.end - rows.begin) * row_size);
-  });
-  return "";
+  if (!recomputes) return "";
+  const S* const no_vector = nullptr;
+  SweepOutputs<S> outputs;
+  outputs.by_pred = gradient;
+  outputs.examples = all ? nullptr : &recomputed;
+  return LaunchSweep(params, call.Inputs<S>(), no_vector, upstream, outputs, parallel_for);
 }
 
 template <class S>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "cpu/kernels.h"
 #include "math/penalty.h"
 
@@ -81,6 +83,12 @@ void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
   using T = ComputeType<S>;
   if (plane == nullptr) return;
   const ImageShape& shape = params.shape;
+  if (coarser.plane == nullptr && inputs == nullptr) {
+    const int64_t row_size = shape.RowSize();
+    std::memset(static_cast<void*>(plane + rows.begin * row_size), 0,
+                (rows.end - rows.begin) * row_size * sizeof(S));
+    return;
+  }
   const bool stride = coarser.downsample == DownsampleId::kStride;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     for (int64_t x = 0; x < shape.RowSize(); ++x) {

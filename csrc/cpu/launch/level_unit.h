@@ -24,12 +24,12 @@ inline std::vector<KernelParams> ParamsOfLevels(KernelParams params) {
   return levels;
 }
 
-/// Strips that end where a pixel of the last level does. With border circular a unit is a whole
-/// plane, because its first row depends on its last.
+/// Strips that end where a pixel of the last level does. With several terms and border circular a
+/// unit is a whole plane, because its first row depends on its last.
 inline Units UnitsOfLevels(const KernelParams& params) {
   const int64_t step = int64_t{1} << (params.levels.count - 1);
   const int64_t rows = math::Max(Units::RowsOf(params.shape), 16 * step);
-  const bool whole = params.border == BorderId::kCircular;
+  const bool whole = params.border == BorderId::kCircular && !params.levels.IsSingleTerm();
   const int64_t all = math::Max<int64_t>(params.shape.height, 1);
   return Units(params.shape, whole ? all : math::CeilDiv(rows, step) * step);
 }
