@@ -55,6 +55,14 @@ def test_functions_and_classes(rng, of_pred):
         np.testing.assert_allclose(loss, wanted, rtol=BOUND * EPSILON["float32"])
 
 
+def test_a_class_compares_in_its_own_dtype(rng):
+    images = (rng.random((2, 6, 5, 1)).astype(dtype) for dtype in ("float32", "float16"))
+    images = [tf.constant(image) for image in images]
+    wanted = reference.gradient_loss(*as_float64(*images))
+    loss = gradops.GradientLoss(reduction="none", dtype="float64")(*images)
+    np.testing.assert_allclose(loss, wanted, rtol=BOUND * EPSILON["float64"])
+
+
 def test_targets_beyond_the_range_of_the_prediction(rng):
     """float16 ends at 65504; bfloat16 has 8 bits, a depth in millimetres 16."""
     depth = rng.integers(0, 65536, (1, 8, 8, 1))
