@@ -21,7 +21,8 @@ help:
 	@echo "make test           the test suite           make test-extended  the long sweep too"
 	@echo "make test-oldest    the public functions under the oldest TensorFlow"
 	@echo "make mutants        what the tests catch: hours"
-	@echo "make sanitize       the kernel tests under the compiler's sanitizers: sanitize-address, sanitize-thread"
+	@echo "make sanitize       the kernel tests under the compiler's sanitizers: sanitize-address and so on"
+	@echo "make test-aarch64   the kernel tests on an emulated AArch64"
 	@echo "make cuda-check     compile the CUDA kernels and look at them, without a GPU"
 	@echo "make bench          timings                  make bench-peers    with PyTorch, JAX, ..."
 	@echo "make docs           the site, in build/site         make gallery    its pictures, again"
@@ -159,7 +160,7 @@ define copy_package
 	@find $1/site \( -name '*.so' -o -name '*.pyc' \) -delete
 endef
 include build_support/gpu.mk
-include build_support/sanitize.mk
+include build_support/release.mk
 
 clean:
 	rm -rf build dist *.egg-info gradops/*.so $(VENV)/.built $(VENV)/.emulation .pytest_cache .ruff_cache .hypothesis

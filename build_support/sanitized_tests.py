@@ -4,7 +4,8 @@
 
 Paths among the arguments must be absolute, as tests run outside of the checkout, where `gradops`
 is its package. FOLDER has the package with libraries that were compiled with -fsanitize; LIBRARY is
-the name of the sanitizer's own library, which has to be loaded before all that Python loads.
+the name of the sanitizer's own library, which has to be loaded before all that Python loads, or
+none.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ def main(folder: str, library: str, *arguments: str) -> int:
     """Returns pytest's status for the first instruction set with a failure, or 0."""
     environment = dict(os.environ)
     environment["PYTHONPATH"] = str(Path(folder).resolve())
-    environment["LD_PRELOAD"] = f"{_find(library)} {_find('libstdc++.so.6')}"
+    if library != "none":
+        environment["LD_PRELOAD"] = f"{_find(library)} {_find('libstdc++.so.6')}"
     elsewhere = {"cwd": Path(folder).parent, "env": environment, "text": True}
     question = [*_command(), "-c", TARGETS]
     asked = subprocess.run(question, check=True, stdout=subprocess.PIPE, **elsewhere)
     for target in asked.stdout.split():
-        print(f"-- {library}, {target}", flush=True)
+        print(f"-- {folder}, {target}", flush=True)
         environment["GRADOPS_CPU_TARGET"] = target
         tests = [*_command(), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
         status = subprocess.run(tests, **elsewhere).returncode

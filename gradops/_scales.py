@@ -77,12 +77,14 @@ def loss(
     if _backend.takes_scales() and any(scales.weights):
         return ops.loss(inputs, {**options, **scales.attributes()}, upstream, factor)
     _check_size(inputs.y_pred, options, scales)
+    if not any(scales.weights) and not scales.pixel_weight:
+        inputs = _hidden(inputs)
     terms = []
     if scales.pixel_weight:
         terms.append(scales.pixel_weight * _backend.composition().pixel_loss(inputs, options))
     for weight, level in _levels(inputs, options, scales):
-        if weight == 0 and terms:
-            continue
+        if weight == 0 and (terms or any(scales.weights)):
+            continue  # left out and not multiplied, whatever it holds
         term = ops.loss(level, options, upstream, factor * weight)
         terms.append(term if weight == 1 else weight * term)
     return tf.add_n(terms)
@@ -103,6 +105,15 @@ def value_and_gradient(
         losses = loss(inputs, options, scales, "mean" if reduction == "mean" else "sum")
         total = reduce(losses)
     return losses, tape.gradient(total, inputs.y_pred)
+
+
+def _hidden(inputs: Inputs) -> Inputs:
+    """Zeros in place of the images, whatever they hold, of which the gradients are zeros."""
+
+    def hide(x: tf.Tensor) -> tf.Tensor:
+        return x if is_absent(x) else tf.where(False, x, tf.zeros([], x.dtype))
+
+    return inputs._replace(y_true=hide(inputs.y_true), y_pred=hide(inputs.y_pred))
 
 
 def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[float, Inputs]]:

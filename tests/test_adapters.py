@@ -1,7 +1,9 @@
 """Which adapter serves which TensorFlow, what is said where none does, and building one."""
 
+import contextlib
 import os
 import stat
+import sys
 
 import pytest
 import tensorflow as tf
@@ -238,6 +240,37 @@ def test_building_calls_the_compiler(compiler, tmp_path):
         assert f"-isystem{tf.sysconfig.get_include()}" in line and "--std=c++" in line
     assert "-shared" in linked and "libgradops_kernels.so" in linked
     assert not [path for path in adapter.parent.iterdir() if path != adapter]
+
+
+@contextlib.contextmanager
+def audited():
+    """What this process opens, starts and connects to, as Python's audit events."""
+    events, is_over = [], False
+    sys.addaudithook(lambda event, args: is_over or events.append((event, args)))
+    yield events
+    is_over = True  # a hook stays
+
+
+def test_building_runs_no_shell_and_writes_to_the_cache_alone(compiler, tmp_path):
+    with audited() as events:
+        build.build()
+    started = [args[:2] for event, args in events if event == "subprocess.Popen"]
+    programs = {str(tmp_path / "compiler"), sys.executable}
+    assert len(started) > 4 and {command[0] for _, command in started} == programs
+    assert all(program in (None, command[0]) for program, command in started)
+    assert not [x for x in events if x[0].startswith(("os.system", "os.exec", "socket."))]
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    changed = [path for event, (path, _, flags) in named(events, "open") if flags & writes]
+    for event in ("os.mkdir", "os.rename", "os.remove", "shutil.rmtree"):
+        # What is relative to a folder (dir_fd, the last argument) is in that folder.
+        changed += [args[0] for _, args in named(events, event) if args[-1] in (-1, None)]
+    changed = [os.fspath(path) for path in changed if not isinstance(path, int)]
+    cache = str(tmp_path / "cache")
+    assert changed and not [path for path in changed if not path.startswith(cache)]
+
+
+def named(events, name):
+    return [event for event in events if event[0] == name]
 
 
 def test_without_xla_where_its_headers_have_changed(compiler, monkeypatch, capsys):

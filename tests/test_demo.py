@@ -123,13 +123,14 @@ def require_extras():
         ("none.png", "picture.png", "IN"),
         ("text.png", "picture.png", "IN"),
         ("tiny.png", "picture.png", "IN"),
+        ("https://example.invalid/picture.png", "picture.png", "IN"),  # no connection is opened
     ],
 )
 def test_wrong_files_of_optimize(source, output, named, tmp_path, capsys):
     require_extras()
     (tmp_path / "text.png").write_text("not an image")
     keras.utils.save_img(tmp_path / "tiny.png", np.zeros((4, 5, 3)), scale=False)
-    path = "-" if source == "-" else str(tmp_path / source)
+    path = source if source == "-" or ":" in source else str(tmp_path / source)
     assert image.main([path, str(tmp_path / output)]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.startswith(f"error: {named}")

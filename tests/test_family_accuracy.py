@@ -134,6 +134,27 @@ def test_slope_and_curvature_of_power_are_as_right_for_residuals_of_any_size(alp
 
 
 @each_dtype
+@pytest.mark.parametrize("times", [0, 2])
+def test_normals_are_right_for_surfaces_of_any_steepness(dtype, times):
+    """Beside one that is flat, or twice as steep: 1 - cos = sin^2 / (1 + cos)."""
+    k = residuals(dtype, 14 if dtype == "float32" else 99)
+    images = np.zeros((k.size, 1, 2, 1), dtype)
+    images[:, 0, 1, 0] = k
+    options = {"stencil": "forward", "border": "zero", "response": "normal", "penalty": "l1"}
+    options |= {"normalizer": "none", "dtype": dtype, "upstream": np.ones((k.size, 1))}
+    loss, gradient = call("loss_memo", times * images, images, **options)
+    p = k.astype(LONG)
+    t = times * p
+    heights = np.hypot(LONG(1), p), np.hypot(LONG(1), t)
+    both = heights[0] * heights[1]
+    wanted = ((p - t) / both) ** 2 / (1 + (1 + p * t) / both)
+    assert worst(loss[:, 0], wanted) <= 8, report(k, loss[:, 0], wanted)
+    wanted = (p - t) / both / heights[0] ** 2
+    found = gradient[:, 0, 1, 0]
+    assert worst(found, wanted) <= 8, report(k, found, wanted)
+
+
+@each_dtype
 def test_the_other_penalties_are_right_to_a_few_ulps_for_residuals_of_any_size(dtype):
     r = residuals(dtype, 17 if dtype == "float32" else 150)
     size = np.abs(r).astype(LONG)

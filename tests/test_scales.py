@@ -224,6 +224,18 @@ def test_value_and_gradient(rng, downsample):
 
 
 @both_backends
+@pytest.mark.parametrize("weights", [[0, 1.0], [0, 0]])
+def test_a_level_of_weight_0_is_left_out_whatever_it_holds(rng, weights):
+    y_true, y_pred = (np.array(x) for x in images(rng, (2, 12, 14, 3), tf.float64))
+    y_pred[0, 5, 5] = np.nan  # no pixel of the next level
+    options = {"scales": 2, "downsample": "stride", "scale_weights": weights}
+    found, wanted = found_and_wanted(tf.constant(y_true), tf.constant(y_pred), **options)
+    assert np.all(np.isfinite(wanted[0]))
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@both_backends
 def test_one_scale_is_the_loss_itself(rng):
     y_true, y_pred = images(rng, (2, 8, 8, 3))
     found = gradops.gradient_loss(y_true, y_pred, scales=1, scale_weights=[0.5])

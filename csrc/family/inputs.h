@@ -38,7 +38,7 @@ struct LossInputs {
   const S* y_true;  // null for images of zeros
   const S* y_pred;
   PixelMap<ComputeType<S>> weights;
-  PixelMap<bool> mask;
+  PixelMap<uint8_t> mask;  // whatever is not 0 is true
 };
 
 /// How many losses an example has: 1 or, for normalizer "none", one sum per axis.

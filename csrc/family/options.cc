@@ -14,8 +14,10 @@ std::string Join(const std::vector<std::string>& names) {
   return joined;
 }
 
+/// Reads a text that is a number and nothing else.
 bool ReadNumber(const std::string& text, double* number) {
   std::istringstream stream(text);
+  stream.unsetf(std::ios::skipws);
   stream.imbue(std::locale::classic());  // a decimal point, whatever the user's language
   return static_cast<bool>(stream >> *number) && stream.eof() && std::isfinite(*number);
 }
@@ -39,7 +41,7 @@ std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
   levels.count = 1;
   levels.weights[0] = 1;
   if (text.empty()) return "";
-  std::istringstream numbers(text);
+  std::istringstream numbers(text + ",");  // so that what follows the last comma is read too
   levels.count = 0;
   for (std::string number; std::getline(numbers, number, ',');) {
     double weight = -1;

@@ -159,24 +159,33 @@ struct DirectionResponse {
   double epsilon;
   GRADOPS_FN explicit DirectionResponse(double parameter) : epsilon(parameter) {}
 
-  /// For p at angle a and t at angle b: residual = 1 - cos(b - a).
+  /// For p at angle a and t at angle b: residual = 1 - cos(b - a). What is found from the others
+  /// holds where `both` is 1. That is 0 where p or t is too short, and NaN where either is NaN, or
+  /// too long to be squared and the other is long enough.
   template <class V>
   struct Turn {
+    V both;
     Gradient<V> unit_p, unit_t;
     V inverse_p, inverse_t;  // 1 / |p|, 1 / |t|
     V residual, sine;        // sine = sin(b - a)
+
+    GRADOPS_FN V Gated(V value) const { return Select(both > V(0), value, both); }
+    GRADOPS_FN Gradient<V> Gated(Gradient<V> g) const { return {Gated(g.y), Gated(g.x)}; }
   };
   template <class V>
   GRADOPS_FN Turn<V> TurnOf(Gradient<V> p, Gradient<V> t) const {
     const V mp = Sqrt(Dot(p, p)), mt = Sqrt(Dot(t, t));
-    // 1 where both are long enough, 0 where not, NaN where either is NaN.
-    const V both = Gate(mp) * Gate(mt);
-    const V ip = V(1) / Select(both > V(0), mp, V(1)), it = V(1) / Select(both > V(0), mt, V(1));
-    const Gradient<V> up = ip * p, ut = it * t;
-    const Gradient<V> apart = up - ut;
-    const V residual = Gated(both, V(0.5) * Dot(apart, apart));
-    return {
-        up, ut, Gated(both, ip), Gated(both, it), residual, Gated(both, up.x * ut.y - up.y * ut.x)};
+    const V longer = Gate(mp) * Gate(mt);
+    Turn<V> turn;
+    turn.both = Select(longer > V(0), V(1) + ((mp - mp) + (mt - mt)), longer);
+    turn.inverse_p = V(1) / Select(turn.both > V(0), mp, V(1));
+    turn.inverse_t = V(1) / Select(turn.both > V(0), mt, V(1));
+    turn.unit_p = turn.inverse_p * p;
+    turn.unit_t = turn.inverse_t * t;
+    const Gradient<V> apart = turn.unit_p - turn.unit_t;
+    turn.residual = turn.Gated(V(0.5) * Dot(apart, apart));
+    turn.sine = turn.unit_p.x * turn.unit_t.y - turn.unit_p.y * turn.unit_t.x;
+    return turn;
   }
   template <class Penalty, class V>
   GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
@@ -186,7 +195,8 @@ struct DirectionResponse {
   template <class Penalty, class V>
   GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
     const Turn<V> turn = TurnOf(p, t);
-    return (V(0) - rho.Slope(turn.residual) * turn.sine) * AngleSlope(turn.unit_p, turn.inverse_p);
+    return turn.Gated((V(0) - rho.Slope(turn.residual) * turn.sine) *
+                      AngleSlope(turn.unit_p, turn.inverse_p));
   }
   template <class Penalty, class V>
   GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
@@ -201,19 +211,15 @@ struct DirectionResponse {
     // The second derivative of the angle itself times v: -(u q^T + q u^T) v / |p|.
     const Gradient<V> angle_v =
         (V(0) - turn.inverse_p) * (Dot(qp, v) * turn.unit_p + Dot(turn.unit_p, v) * qp);
-    return {(curved * Dot(qp, v)) * qp + (V(0) - slope * turn.sine) * angle_v,
-            (V(0) - curved * Dot(qp, v)) * qt};
+    return {turn.Gated((curved * Dot(qp, v)) * qp + (V(0) - slope * turn.sine) * angle_v),
+            turn.Gated((V(0) - curved * Dot(qp, v)) * qt)};
   }
 
  private:
   template <class V>
   GRADOPS_FN V Gate(V m) const {
-    // A NaN compares false both times and stays. Infinity, where squares overflow, becomes NaN.
-    return Select(m < V(epsilon), V(0), Select(m > V(0), V(1) + (m - m), m));
-  }
-  template <class V>
-  GRADOPS_FN V Gated(V both, V value) const {
-    return Select(both > V(0), value, both);
+    // A NaN compares false both times and stays.
+    return Select(m < V(epsilon), V(0), Select(m > V(0), V(1), m));
   }
   template <class V>
   GRADOPS_FN Gradient<V> AngleSlope(Gradient<V> unit, V inverse) const {
@@ -228,51 +234,61 @@ struct NormalResponse {
   static constexpr bool kHasFastPaths = false;
   GRADOPS_FN explicit NormalResponse(double) {}
 
-  template <class V>
-  struct Vector {
-    Gradient<V> g;
-    V z;
-  };
   /// The s of a unit normal (-s g, s): 1 / sqrt(1 + |g|^2), or NaN where the square overflows.
   template <class V>
   GRADOPS_FN V Height(Gradient<V> g) const {
     const V square = V(1) + Dot(g, g);
     return V(1) / Sqrt(square) + (square - square);
   }
+  /// r = 1 - cosine = sine^2 / (1 + cosine), and what it is made from: the second form where
+  /// normals are nearly equal, because the first one cancels there.
   template <class V>
-  GRADOPS_FN Vector<V> Apart(Gradient<V> p, V sp, Gradient<V> t, V st) const {
-    return {st * t - sp * p, sp - st};
+  struct Turn {
+    V sp, st;
+    Gradient<V> up, apart;  // sp p, and sp st (p - t): the vertical parts of n_p x n_t
+    V cross;                // its other part
+    V cosine, residual;
+  };
+  template <class V>
+  GRADOPS_FN Turn<V> TurnOf(Gradient<V> p, Gradient<V> t) const {
+    Turn<V> turn;
+    turn.sp = Height(p);
+    turn.st = Height(t);
+    turn.up = turn.sp * p;
+    const Gradient<V> ut = turn.st * t;
+    turn.apart = (turn.sp * turn.st) * (p - t);
+    turn.cross = turn.up.x * ut.y - turn.up.y * ut.x;
+    turn.cosine = turn.sp * turn.st + Dot(turn.up, ut);
+    const V squared_sine = Dot(turn.apart, turn.apart) + turn.cross * turn.cross;
+    turn.residual =
+        Select(turn.cosine > V(0), squared_sine / (V(1) + turn.cosine), V(1) - turn.cosine);
+    return turn;
   }
+  /// dr/dp = sp^3 st ((p - t) + (p x t) (py, -px)) in the order (x, y), of which both terms have
+  /// the same sign along p and across it.
   template <class V>
-  GRADOPS_FN V Residual(Vector<V> apart) const {
-    return V(0.5) * (Dot(apart.g, apart.g) + apart.z * apart.z);
-  }
-  /// dr/dp = -(s apart.g + s^2 r p).
-  template <class V>
-  GRADOPS_FN Gradient<V> ResidualSlope(Gradient<V> p, V s, Vector<V> apart, V r) const {
-    return V(-1) * (s * apart.g + (s * s * r) * p);
+  GRADOPS_FN Gradient<V> ResidualSlope(const Turn<V>& turn) const {
+    const Gradient<V> across = {V(0) - turn.up.x, turn.up.y};
+    return turn.sp * (turn.sp * turn.apart + turn.cross * across);
   }
   template <class Penalty, class V>
   GRADOPS_FN Gradient<V> Values(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
-    return {rho.Value(Residual(Apart(p, Height(p), t, Height(t)))), V(0)};
+    return {rho.Value(TurnOf(p, t).residual), V(0)};
   }
   template <class Penalty, class V>
   GRADOPS_FN Gradient<V> Slopes(const Penalty& rho, Gradient<V> p, Gradient<V> t) const {
-    const V sp = Height(p);
-    const Vector<V> apart = Apart(p, sp, t, Height(t));
-    const V r = Residual(apart);
-    return rho.Slope(r) * ResidualSlope(p, sp, apart, r);
+    const Turn<V> turn = TurnOf(p, t);
+    return rho.Slope(turn.residual) * ResidualSlope(turn);
   }
   template <class Penalty, class V>
   GRADOPS_FN SecondSlopes<V> Second(const Penalty& rho, Gradient<V> p, Gradient<V> t,
                                     Gradient<V> v) const {
-    const V sp = Height(p), st = Height(t);
-    const Vector<V> apart = Apart(p, sp, t, st);
-    const V r = Residual(apart), slope = rho.Slope(r), curvature = rho.Curvature(r);
-    const Gradient<V> by_p = ResidualSlope(p, sp, apart, r);
-    const Gradient<V> by_t = ResidualSlope(t, st, {V(-1) * apart.g, V(0) - apart.z}, r);
+    const Turn<V> turn = TurnOf(p, t);
+    const V sp = turn.sp, st = turn.st;
+    const V slope = rho.Slope(turn.residual), curvature = rho.Curvature(turn.residual);
+    const Gradient<V> by_p = ResidualSlope(turn), by_t = ResidualSlope(TurnOf(t, p));
     // r = 1 - s D with D = N . n_t, N = (-p, 1): dD/dp = st t; ds/dp = -s^3 p.
-    const V s3 = sp * sp * sp, d = (V(1) - r) / sp, pv = Dot(p, v), sv = V(0) - s3 * pv;
+    const V s3 = sp * sp * sp, d = turn.cosine / sp, pv = Dot(p, v), sv = V(0) - s3 * pv;
     const Gradient<V> slope_d = st * t;
     const V dv = Dot(slope_d, v);
     const Gradient<V> second_s = (V(3) * s3 * sp * sp * pv) * p - s3 * v;

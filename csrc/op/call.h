@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "family/inputs.h"
 #include "family/params.h"
 #include "op/op.h"
@@ -13,6 +15,7 @@ struct Buffer {
   Sizes sizes = {0};
 
   bool IsGiven() const { return sizes.size() != 1 || sizes[0] != 0; }
+  bool HasElements() const { return std::find(sizes.begin(), sizes.end(), 0) == sizes.end(); }
 };
 
 /// The axis of images or maps that has the channels.
@@ -57,7 +60,7 @@ struct OpCall {
   template <class S>
   LossInputs<S> Inputs() const {
     return {Input<S>("y_true"), Input<S>("y_pred"), Map<ComputeType<S>>("weights"),
-            Map<bool>("mask")};
+            Map<uint8_t>("mask")};
   }
   /// An input with one value per loss: a scalar, or a tensor of the shape of the losses.
   template <class T>

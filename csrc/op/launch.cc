@@ -1,5 +1,8 @@
 #include "op/launch.h"
 
+#include <algorithm>
+#include <atomic>
+#include <new>
 #include <vector>
 
 namespace gradops {
@@ -12,7 +15,36 @@ std::vector<Launcher<Queue>>& Launchers() {
   return *launchers;
 }
 
+constexpr const char* kNoMemory =
+    "out of memory, of which gradops takes a little besides its outputs";
+
+/// Units run on threads of others, which no exception may leave. The caller's raises it again.
+ParallelFor WithinThreads(const ParallelFor& parallel_for) {
+  return [&parallel_for](int64_t count, const std::function<void(int64_t)>& run_unit) {
+    std::atomic<bool> has_memory{true};
+    parallel_for(count, [&](int64_t unit) {
+      if (!has_memory) return;
+      try {
+        run_unit(unit);
+      } catch (const std::bad_alloc&) {
+        has_memory = false;
+      }
+    });
+    if (!has_memory) throw std::bad_alloc();
+  };
+}
+const cuda::Queue& WithinThreads(const cuda::Queue& queue) { return queue; }
+
+bool BeginsWith(const std::string& message, const char* begin) {
+  return message.rfind(begin, 0) == 0;
+}
+
 }  // namespace
+
+Failure FailureOf(const std::string& message) {
+  if (BeginsWith(message, kNoMemory)) return Failure::kMemory;
+  return BeginsWith(message, cuda::kCudaError) ? Failure::kDevice : Failure::kInputs;
+}
 
 template <class Queue>
 bool SetLauncher(const char* op, Launcher<Queue> launcher) {
@@ -23,8 +55,17 @@ bool SetLauncher(const char* op, Launcher<Queue> launcher) {
 template <class Queue>
 std::string Launch(const OpCall& call, const Queue& queue) {
   const Launcher<Queue> launcher = Launchers<Queue>()[call.op - Ops().data()];
-  if (launcher != nullptr) return launcher(call, queue);
-  return std::string("this build of gradops cannot run ") + call.op->name + " on this device";
+  if (launcher == nullptr) {
+    return std::string("this build of gradops cannot run ") + call.op->name + " on this device";
+  }
+  // Of images without elements there may be more than a loop over them could end with.
+  const auto has_elements = [](const Buffer& output) { return output.HasElements(); };
+  if (std::none_of(call.outputs.begin(), call.outputs.end(), has_elements)) return "";
+  try {
+    return launcher(call, WithinThreads(queue));
+  } catch (const std::bad_alloc&) {
+    return kNoMemory;
+  }
 }
 
 template std::string Launch(const OpCall&, const ParallelFor&);

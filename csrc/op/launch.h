@@ -11,11 +11,15 @@ namespace gradops {
 /// without waiting for the device or reading values back. The call must have been checked
 /// (op/check.h).
 ///
-/// Returns "" or what is wrong: with the values of the inputs, or what CUDA reports. On a device,
-/// weights that are negative or NaN are not reported: losses and gradients of their examples are
-/// NaN.
+/// Returns "" or what is wrong: with the values of the inputs, that there is no memory left, or
+/// what CUDA reports. On a device, weights that are negative or NaN are not reported: losses and
+/// gradients of their examples are NaN.
 template <class Queue>
 std::string Launch(const OpCall& call, const Queue& queue);
+
+/// What a message of Launch is about.
+enum class Failure { kInputs, kMemory, kDevice };
+Failure FailureOf(const std::string& message);
 
 template <class Queue>
 using Launcher = std::string (*)(const OpCall& call, const Queue& queue);

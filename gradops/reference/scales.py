@@ -1,5 +1,7 @@
 """L_b = sum_s w_s L_b(D_s p, D_s t): the loss over several scales, and its derivatives.
 
+Levels of weight 0 are left out, whatever they hold.
+
 D_s halves height and width s times. It is linear, so the derivative by p is the sum of w_s D_s^T
 (dL/dp)(level s). D_s is the product of a matrix for the rows of images and one for the columns.
 """
@@ -47,11 +49,11 @@ def multi_scale_loss(
         ValueError: As `gradient_loss`, or an unknown downsample.
     """
     levels = _levels(y_true, y_pred, scales, downsample, options)
-    terms = [losses.gradient_loss(t, p, **given) for _, t, p, given in levels]
-    return sum(
-        (w * term for w, term in zip(_weights(scales, scale_weights), terms, strict=True)),
-        np.zeros(np.shape(y_pred)[0]),
-    )
+    found = np.zeros(np.shape(y_pred)[0])
+    for w, (_, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
+        if w != 0:
+            found = found + w * losses.gradient_loss(t, p, **given)
+    return found
 
 
 @np.errstate(all="ignore")
@@ -87,6 +89,8 @@ def multi_scale_gradients(
     levels = _levels(y_true, y_pred, scales, downsample, options)
     height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
     for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
+        if w == 0:
+            continue
         rows, columns = matrices
         back = transposed(rows, height), transposed(columns, width)
         for i, slopes in enumerate(losses.loss_gradients(t, p, upstream, **given)):
@@ -130,6 +134,8 @@ def multi_scale_weights_gradient(
     levels = _levels(y_true, y_pred, scales, downsample, {**options, "weights": weights})
     height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
     for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
+        if w == 0:
+            continue
         rows, columns = matrices
         back = transposed(rows, height), transposed(columns, width)
         slopes = by_weights.weights_gradient(t, p, upstream, **given)

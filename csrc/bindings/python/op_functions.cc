@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -27,8 +28,14 @@ std::string SnakeCase(const std::string& name) {
 
 void ThrowIf(const std::string& error) {
   if (error.empty()) return;
-  if (error.rfind(cuda::kCudaError, 0) == 0) throw std::runtime_error(error);
-  throw std::invalid_argument(error);
+  switch (FailureOf(error)) {
+    case Failure::kMemory:
+      throw std::bad_alloc();  // MemoryError
+    case Failure::kDevice:
+      throw std::runtime_error(error);
+    default:
+      throw std::invalid_argument(error);
+  }
 }
 
 /// Removes an argument from those given by name and returns it, or None.
@@ -37,6 +44,27 @@ py::object Take(py::kwargs* named, const char* name) {
   py::object value = (*named)[name];
   PyDict_DelItemString(named->ptr(), name);
   return value;
+}
+
+std::string TextOf(py::handle value, const std::string& argument) {
+  try {
+    return py::str(value).cast<std::string>();
+  } catch (const py::cast_error&) {  // not all of Python's texts can be encoded
+    throw std::invalid_argument(argument + " must be text, got " +
+                                py::repr(value).cast<std::string>());
+  }
+}
+
+/// How many threads are asked for; 0 for one per core.
+int ReadThreads(const py::object& threads) {
+  if (threads.is_none()) return 0;
+  try {
+    const int count = threads.cast<int>();
+    if (count >= 0) return count;
+  } catch (const py::cast_error&) {
+  }
+  throw std::invalid_argument("threads must be an integer from 0 to 2147483647, got " +
+                              py::repr(threads).cast<std::string>());
 }
 
 /// The arguments of a call of an op, read and checked. Outputs may be missing.
@@ -77,6 +105,7 @@ class Arguments {
                                   ShapeText(output.buffer.sizes));
     }
     for (const Array& input : inputs) CheckApart(argument, output, input);
+    for (size_t i = 0; i < call.outputs.size(); ++i) CheckApart(argument, output, outputs[i]);
     call.outputs.push_back(output.buffer);
   }
   /// The dtype of an output for NumPy. Where images are given as bits, so are the outputs.
@@ -102,18 +131,18 @@ class Arguments {
   void ReadOptions(py::kwargs named) {
     const auto get = [&](const std::string& name, std::string* text) {
       const py::object value = Take(&named, name.c_str());
-      if (!value.is_none()) *text = py::str(value).cast<std::string>();
+      if (!value.is_none()) *text = TextOf(value, name);
       return !value.is_none();
     };
     ThrowIf(call.op->ReadOptions(get, &call.options));
     for (const auto& item : named) {
       if (item.second.is_none()) continue;
-      throw std::invalid_argument("unknown option '" + item.first.cast<std::string>() + "'");
+      throw std::invalid_argument("unknown option " + py::repr(item.first).cast<std::string>());
     }
   }
   void SetDtype() {
     const Array& images = inputs[call.op->ImagesInput()];
-    const std::string name = dtype_.is_none() ? images.dtype : py::str(dtype_).cast<std::string>();
+    const std::string name = dtype_.is_none() ? images.dtype : TextOf(dtype_, "dtype");
     if (FindDtype(name, &call.dtype)) return;
     throw std::invalid_argument(images.name + " must be of dtype " + DtypeNames() + ", got " +
                                 name);
@@ -130,19 +159,19 @@ class Arguments {
                                 array.dtype);
   }
   /// Kernels read the neighbours of elements that they have already written.
-  static void CheckApart(const Argument& argument, const Array& output, const Array& input) {
-    const char* const out = static_cast<const char*>(output.buffer.data);
-    const char* const in = static_cast<const char*>(input.buffer.data);
-    if (out + output.bytes <= in || in + input.bytes <= out) return;
-    if (argument.reuses == input.name && out == in) return;
-    throw std::invalid_argument(output.name + " must not overlap " + input.name);
+  static void CheckApart(const Argument& argument, const Array& output, const Array& other) {
+    const char* const one = static_cast<const char*>(output.buffer.data);
+    const char* const two = static_cast<const char*>(other.buffer.data);
+    if (one + output.bytes <= two || two + other.bytes <= one) return;
+    if (argument.reuses == other.name && one == two) return;
+    throw std::invalid_argument(output.name + " must not overlap " + other.name);
   }
 
   py::object dtype_;
 };
 
 py::object Call(const Op& op, RunOnHost run, const py::args& positional, py::kwargs named) {
-  const py::object threads = Take(&named, "threads");
+  const int threads = ReadThreads(Take(&named, "threads"));
   Arguments arguments(op, positional, std::move(named), ReadNumpyArray);
   py::list results;
   for (size_t i = 0; i < op.outputs.size(); ++i) {
@@ -159,9 +188,8 @@ py::object Call(const Op& op, RunOnHost run, const py::args& positional, py::kwa
   }
   std::string error;
   {
-    const int count = threads.is_none() ? 0 : threads.cast<int>();
     const py::gil_scoped_release unlocked;
-    error = run(arguments.call, count);
+    error = run(arguments.call, threads);
   }
   ThrowIf(error);
   return results.size() == 1 ? py::object(results[0]) : py::tuple(results);

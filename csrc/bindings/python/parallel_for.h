@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -20,25 +18,17 @@ inline ParallelFor ThreadsParallelFor(int threads) {
   const int wanted = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
   return [wanted](int64_t count, const std::function<void(int64_t)>& run_unit) {
     std::atomic<int64_t> next{0};
-    std::exception_ptr failure;
-    std::mutex failure_mutex;
     const auto work = [&] {
-      try {
-        for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(failure_mutex);
-        failure = std::current_exception();
-      }
+      for (int64_t unit = next++; unit < count; unit = next++) run_unit(unit);
     };
     std::vector<std::thread> helpers;
     try {
       for (int64_t i = 1; i < std::min<int64_t>(wanted, count); ++i) helpers.emplace_back(work);
-    } catch (const std::system_error&) {
-      // The system has no more threads, so those that were started do all the work.
+    } catch (const std::exception&) {
+      // The system has no more threads or memory, so those that were started do all the work.
     }
     work();
     for (std::thread& helper : helpers) helper.join();
-    if (failure) std::rethrow_exception(failure);
   };
 }
 

@@ -65,8 +65,9 @@ class Kernel : public OpKernel {
   /// Whether an output is the input whose memory it may take over.
   bool TakesOver(const OpCall& call, int i) const {
     const Argument& output = op_.outputs[i];
-    return *output.reuses != '\0' && call.inputs[ReusedBy(output)].IsGiven() &&
-           MemoIsGradient(call);
+    if (*output.reuses == '\0') return false;
+    const Buffer& memo = call.inputs[ReusedBy(output)];
+    return memo.IsGiven() && (!memo.HasElements() || MemoIsGradient(call));
   }
   Status Allocate(OpKernelContext* context, int i, OpCall* call) const {
     const Argument& output = op_.outputs[i];

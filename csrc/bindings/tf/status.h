@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "op/queue.h"
+#include "op/launch.h"
 
 namespace gradops::tf_ops {
 
@@ -14,11 +14,17 @@ absl::Status InvalidArgument(const Pieces&... pieces) {
   return absl::InvalidArgumentError(absl::StrCat(pieces...));
 }
 
-/// OK for an empty message, else an error: of the inputs or, by its beginning, of CUDA.
+/// OK for an empty message, else an error of the kind that the message is about.
 inline absl::Status FromMessage(const std::string& message) {
   if (message.empty()) return absl::OkStatus();
-  if (message.rfind(cuda::kCudaError, 0) == 0) return absl::InternalError(message);
-  return absl::InvalidArgumentError(message);
+  switch (FailureOf(message)) {
+    case Failure::kMemory:
+      return absl::ResourceExhaustedError(message);
+    case Failure::kDevice:
+      return absl::InternalError(message);
+    default:
+      return absl::InvalidArgumentError(message);
+  }
 }
 
 }  // namespace gradops::tf_ops

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "bindings/tf/compat.h"
@@ -89,7 +90,11 @@ inline ParallelFor ParallelForOf(const Pool& pool) {
     if (count == 0) return;
     const auto units = std::make_shared<SharedUnits>(count, &run_unit);
     const int64_t helpers = std::min<int64_t>(count, pool.Size()) - 1;
-    for (int64_t i = 0; i < helpers; ++i) pool.Help(units);
+    try {
+      for (int64_t i = 0; i < helpers; ++i) pool.Help(units);
+    } catch (const std::bad_alloc&) {
+      // Those who were called and this thread do all the work.
+    }
     units->Work();
     units->Wait();
   };

@@ -21,12 +21,22 @@
 namespace gradops::tf_ops {
 namespace {
 
+XLA_FFI_Error_Code CodeOf(Failure failure) {
+  switch (failure) {
+    case Failure::kMemory:
+      return XLA_FFI_Error_Code_RESOURCE_EXHAUSTED;
+    case Failure::kDevice:
+      return XLA_FFI_Error_Code_INTERNAL;
+    default:
+      return XLA_FFI_Error_Code_INVALID_ARGUMENT;
+  }
+}
+
 XLA_FFI_Error* ErrorOf(const XLA_FFI_Api* api, const std::string& message) {
   if (message.empty()) return nullptr;
   GRADOPS_XLA_ARGUMENTS(XLA_FFI_Error_Create_Args, error);
   error.message = message.c_str();
-  error.errc = message.rfind(cuda::kCudaError, 0) == 0 ? XLA_FFI_Error_Code_INTERNAL
-                                                       : XLA_FFI_Error_Code_INVALID_ARGUMENT;
+  error.errc = CodeOf(FailureOf(message));
   return api->XLA_FFI_Error_Create(&error);
 }
 

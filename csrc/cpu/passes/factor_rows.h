@@ -161,11 +161,11 @@ class FactorRows {
   int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
 
   void LoadMask(int64_t row, uint8_t* out) const {
-    static_assert(sizeof(bool) == 1, "a mask is bytes");
     if (mask_.data == nullptr) {
       std::memset(out, 1, Count());
     } else {
       maps_.Load(mask_, row, out);
+      MakeOnes(out, Count());
     }
   }
   void LoadWeights(int64_t row, int64_t i) {
@@ -247,7 +247,7 @@ class FactorRows {
   const Tile& tile_;
   const ColumnEdges edges_;
   const PixelMap<T> weights_;
-  const PixelMap<bool> mask_;
+  const PixelMap<uint8_t> mask_;
   const MapRows<T> maps_;
   const int64_t step_;  // bytes per column of the mask
   const bool joint_, drops_;

@@ -1,0 +1,93 @@
+"""Random cases of all the kernels' functions against the oracle: see tests/fuzz/differential.py."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fuzz import differential
+from fuzz.cases import draw
+from fuzz.checks import failure
+
+from gradops import _kernels
+
+QUICK, PARTS, EXTENDED = 400, 100, 1000
+
+
+def describe(found):
+    return "\n".join(f"seed {seed}: {wrong}" for seed, wrong in found)
+
+
+def test_random_cases():
+    found = list(differential.failures(range(QUICK)))
+    assert not found, describe(found)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("part", range(PARTS))
+def test_very_many_random_cases(part):
+    found = list(differential.failures(range(part * EXTENDED, (part + 1) * EXTENDED)))
+    assert not found, describe(found)
+
+
+def test_cases_that_failed_once():
+    found = [(row["why"], failure(row["case"])[1]) for row in differential.kept()]
+    wrong = [f"{why}: {what}" for why, what in found if what]
+    assert found and not wrong, "\n".join(wrong)
+
+
+def run(*arguments):
+    command = [sys.executable, differential.__file__, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_every_instruction_set_has_the_bits_of_the_first():
+    process = run("--cases", 150, "--first", QUICK)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert f"seeds {QUICK} to {QUICK + 149}" in process.stdout
+    assert "150 cases, 0 failures" in process.stdout
+
+
+def test_one_seed():
+    process = run("--seed", 3)
+    assert process.returncode == 0, process.stdout
+    assert str(draw(3)["shape"]) in process.stdout
+
+
+# Each kernel, and which of its results is wrong.
+PLANTED = [
+    ("loss", None),
+    ("loss_memo", 1),
+    ("loss_grad", None),
+    ("loss_grad_grad", 0),
+    ("loss_grad_grad", 1),
+    ("loss_grad_grad", 2),
+    ("loss_counts", None),
+    ("loss_weights_memo", 2),
+    ("loss_weights_grad", None),
+    ("loss_weights_grad_grad", None),
+    ("loss_counts_grad", None),
+    ("image_gradients", None),
+    ("image_gradients_adjoint", None),
+    ("gradient_magnitude", None),
+    ("gradient_magnitude_grad", None),
+]
+
+
+@pytest.mark.parametrize("function, output", PLANTED)
+def test_a_planted_fault_is_found(monkeypatch, function, output):
+    """A result that is too large by one part in 100,000, in types that are not given as bits."""
+    real = getattr(_kernels, function)
+
+    def wrong(*args, **kwargs):
+        found = real(*args, **kwargs)
+        array = found if output is None else found[output]
+        if array.dtype.kind == "f":
+            with np.errstate(all="ignore"):
+                array *= array.dtype.type(1 + 1e-5)
+        return found
+
+    monkeypatch.setattr(_kernels, function, wrong)
+    seed, _ = next(differential.failures(range(QUICK)))
+    monkeypatch.undo()
+    assert not list(differential.failures([seed]))
