@@ -76,7 +76,9 @@ def _undirected(g_p: Array, g_t: Array, epsilon: float) -> Mask:
 
 
 def _size(g: Array) -> Array:
-    return np.hypot(g[..., :1], g[..., 1:])
+    """|g|, which is NaN if either is: NumPy's hypot of infinity and NaN is infinity."""
+    y, x = g[..., :1], g[..., 1:]
+    return np.where(np.isnan(y) | np.isnan(x), np.nan, np.hypot(y, x))
 
 
 def _direction_residuals(g_p: Array, g_t: Array, epsilon: float) -> Array:

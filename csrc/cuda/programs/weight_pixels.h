@@ -70,8 +70,9 @@ struct WeightArgs {
 
 /// The arguments without images, denominators and memo.
 template <class T>
-WeightArgs<T> MakeWeightArgs(const KernelParams& params, PixelMap<T> weights, PixelMap<uint8_t> mask,
-                             PerExample<T> upstream, int axes, T* by_weights) {
+WeightArgs<T> MakeWeightArgs(const KernelParams& params, PixelMap<T> weights,
+                             PixelMap<uint8_t> mask, PerExample<T> upstream, int axes,
+                             T* by_weights) {
   WeightArgs<T> args{};
   const ImageShape& shape = params.shape;
   args.stencil = MakeImageStencil<T>(params);
