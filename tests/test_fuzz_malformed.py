@@ -81,8 +81,9 @@ def test_numbers_with_something_around_them_are_errors(option):
 # A tensor without pixels takes no memory, however many images it has.
 MANY = """
 import resource
+import numpy as np
 import tensorflow as tf
-from gradops import _library
+from gradops import _kernels, _library
 
 resource.setrlimit(resource.RLIMIT_AS, (2**37, resource.RLIM_INFINITY))  # also where all is granted
 ops = _library.ops()
@@ -101,6 +102,9 @@ for name, call in {
         call()
     except tf.errors.OpError as error:
         assert "std::" not in str(error), error
+empty, ones = np.zeros((2**40, 4, 4, 0), "float32"), np.ones((), "float32")
+given = {"weights": empty, "weights_memo": empty, "by_weights": empty}
+assert _kernels.loss_weights_grad(empty, empty, ones, ones, **given) is empty
 print("all")
 """
 
