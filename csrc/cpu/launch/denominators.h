@@ -88,13 +88,11 @@ std::string KeepWeightsThatCount(const KernelParams& params, const ParallelFor& 
   return CountUnits(params, weights_alone, Counted::kPixels, parallel_for, &sums);
 }
 
-/// What counts in each example, by axis: the weights or, if the normalizer does not add them up,
-/// the number. Returns "" or what is wrong with the weights.
+/// What counts in each example, by axis: the weights or, without them, the number. Returns "" or
+/// what is wrong with the weights.
 template <class S>
-std::string CountExamples(const KernelParams& params, LossInputs<S> inputs, Counted counted,
+std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
                           const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
-  const std::string error = KeepWeightsThatCount(params, parallel_for, &inputs);
-  if (!error.empty()) return error;
   const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
   by_example->assign(params.shape.batch, has_maps ? AxisSums{0, 0} : CountByShape(params, counted));
   return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";
