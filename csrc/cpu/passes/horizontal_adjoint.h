@@ -16,6 +16,25 @@ struct AxisScale {
   }
 };
 
+/// A register of a row, and those of the pixels before and after.
+template <class T>
+struct Neighbours {
+  Simd<T> before, here, after;
+
+  static GRADOPS_FN Neighbours Load(const T* row, int64_t step) {
+    return {Simd<T>::Load(row - step), Simd<T>::Load(row), Simd<T>::Load(row + step)};
+  }
+  template <class Taps>
+  GRADOPS_FN Simd<T> Derivative(const Taps& taps) const {
+    return taps.DerivativeAdjoint([=]() { return before; }, [=]() { return here; },
+                                  [=]() { return after; });
+  }
+  template <class Taps>
+  GRADOPS_FN Simd<T> Smoothed(const Taps& taps) const {
+    return taps.Smooth([=]() { return before; }, [=]() { return here; }, [=]() { return after; });
+  }
+};
+
 /// The horizontal pass of the adjoint in the columns that the border changes, one register at a
 /// time, with its own weights for every element.
 template <class T>
@@ -38,13 +57,13 @@ class AdjointEdges {
   /// Positions that the border does not change.
   PositionRange Interior() const { return interior_; }
   /// The adjoint at position x; `inside` is its value away from the border.
-  GRADOPS_FN Simd<T> At(int64_t x, const T* a, const T* b, int64_t step, AxisScale<T> scale,
+  GRADOPS_FN Simd<T> At(int64_t x, Neighbours<T> a, Neighbours<T> b, AxisScale<T> scale,
                         Simd<T> inside) const {
     if (x >= interior_.begin && x + Simd<T>::kLanes <= interior_.end) return inside;
     const Side& side = sides_[x < sides_[0].first + kReach ? 0 : 1];
     const int64_t i = x - side.first;
-    const Simd<T> value = scale.Combine(Weighted(side.derivative, i, a + x, step),
-                                        Weighted(side.smoothing, i, b + x, step));
+    const Simd<T> value =
+        scale.Combine(Weighted(side.derivative, i, a), Weighted(side.smoothing, i, b));
     return Select(Simd<T>::Load(side.changed + i) > Simd<T>(0), value, inside);
   }
 
@@ -68,32 +87,26 @@ class AdjointEdges {
     }
   };
 
-  /// Sum of weight_k * row[(k - 1) * step]. A neighbour of weight 0 is left out, even a NaN.
-  static GRADOPS_FN Simd<T> Weighted(const T weights[3][kSize], int64_t i, const T* row,
-                                     int64_t step) {
+  /// Sum of weight_k * neighbour_k. A neighbour of weight 0 is left out, even a NaN.
+  static GRADOPS_FN Simd<T> Weighted(const T weights[3][kSize], int64_t i, Neighbours<T> values) {
     const Simd<T> zero(0);
-    Simd<T> sum(0);
-#pragma GCC unroll 3
-    for (int k = 0; k < 3; ++k) {
+    const auto add = [=](Simd<T> sum, int k, Simd<T> value) GRADOPS_LAMBDA {
       const Simd<T> weight = Simd<T>::Load(weights[k] + i);
-      const Simd<T> more = sum + weight * Simd<T>::Load(row + (k - 1) * step);
-      sum = Select(Abs(weight) > zero, more, sum);
-    }
-    return sum;
+      return Select(Abs(weight) > zero, sum + weight * value, sum);
+    };
+    return add(add(add(zero, 0, values.before), 1, values.here), 2, values.after);
   }
 
   PositionRange interior_;
   Side sides_[2];
 };
 
-/// The register of outputs at position x, away from the border.
+/// The register of outputs where rows are read from a and b on, away from the border.
 template <class Taps, class T>
-GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t x, int64_t step,
-                             AxisScale<T> scale) {
+GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t step, AxisScale<T> scale) {
   return scale.Combine(
-      taps.DerivativeAdjoint(GRADOPS_LOAD(a + x - step), GRADOPS_LOAD(a + x),
-                             GRADOPS_LOAD(a + x + step)),
-      taps.Smooth(GRADOPS_LOAD(b + x - step), GRADOPS_LOAD(b + x), GRADOPS_LOAD(b + x + step)));
+      taps.DerivativeAdjoint(GRADOPS_LOAD(a - step), GRADOPS_LOAD(a), GRADOPS_LOAD(a + step)),
+      taps.Smooth(GRADOPS_LOAD(b - step), GRADOPS_LOAD(b), GRADOPS_LOAD(b + step)));
 }
 
 /// How the gradient of a loss of several terms is written.
@@ -117,12 +130,15 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
     tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
       const int64_t from = tile.Position(first), size = (last - first) * step;
       const PositionRange inside = {interior.begin - from, interior.end - from};
+      const T *const from_a = a + from, *const from_b = b + from;
       const auto stencil = [=](int64_t x) GRADOPS_LAMBDA {
-        return AdjointAt(taps, a, b, from + x, step, scale);
+        return AdjointAt(taps, from_a + x, from_b + x, step, scale);
       };
       const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus(stencil(x), from + x); };
       const auto edge = [&](int64_t x) {
-        return plus(edges.At(from + x, a, b, step, scale, stencil(x)), from + x);
+        const auto near_a = Neighbours<T>::Load(from_a + x, step);
+        const auto near_b = Neighbours<T>::Load(from_b + x, step);
+        return plus(edges.At(from + x, near_a, near_b, scale, stencil(x)), from + x);
       };
       S* const out = image + tile.ImageOffset(row, first);
       if (level.read_soon) {
@@ -143,12 +159,17 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
   math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
       const int64_t from = tile.Position(first);
+      const T *const from_a = a + from, *const from_b = b + from;
       const auto value = [=](int64_t x) GRADOPS_LAMBDA {
-        return AdjointAt(taps, a, b, from + x, step, scale);
+        return AdjointAt(taps, from_a + x, from_b + x, step, scale);
+      };
+      const auto edge = [&](int64_t x) {
+        const auto near_a = Neighbours<T>::Load(from_a + x, step);
+        const auto near_b = Neighbours<T>::Load(from_b + x, step);
+        return edges.At(from + x, near_a, near_b, scale, value(x));
       };
       StreamRun(image + tile.ImageOffset(row, first), (last - first) * step,
-                {interior.begin - from, interior.end - from}, value,
-                [&](int64_t x) { return edges.At(from + x, a, b, step, scale, value(x)); });
+                {interior.begin - from, interior.end - from}, value, edge);
     });
   });
 }

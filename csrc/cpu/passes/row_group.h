@@ -29,6 +29,20 @@ inline constexpr int64_t kStretchBytes = 1024;
 /// Passes along the row read this many bytes beyond what they find, at most.
 inline constexpr int64_t kReachBytes = 128;
 
+/// Signs of slopes, -1, 0 and 1, of a row of residuals.
+struct SignRow {
+  int8_t *y, *x;
+
+  /// The i-th row from this one, where rows are `stride` apart.
+  GRADOPS_FN SignRow Row(int64_t i, int64_t stride) const {
+    return {y + i * stride, x + i * stride};
+  }
+};
+
+/// What becomes of the slopes that a RowGroup finds: nothing, as it finds none; the vertical pass
+/// of the adjoint; or their signs are kept.
+enum class GroupSlopes { kNone, kAdjoint, kSigns };
+
 /// Residual rows r .. r + 3.
 template <class T>
 struct RowGroup {
@@ -40,6 +54,10 @@ struct RowGroup {
   FactorRow<T> factor;             // the first of four rows
   GradientRow<T> slopes;           // in: rows r - 2, r - 1; out: rows r + 2, r + 3
   T *a, *b;                        // out: adjoint rows r - 1 .. r + 2
+  // With GroupSlopes::kSigns, instead of slopes, a and b: out, rows r .. r + 3, kGroupStride bytes
+  // apart, and, in and out, a register that becomes NaN in some lane if any slope is NaN.
+  SignRow signs;
+  T* nan_check;
   // If the derivatives by the weights are wanted: the scale of the sums of each axis, and, out, the
   // first of four rows, kGroupStride apart.
   math::Gradient<T> by_weight_scale;
@@ -53,8 +71,9 @@ using RowGroupFunction = void (*)(const RowGroup<T>& group, const KernelParams& 
                                   LaneSums<T>* sums);
 
 /// The function for the response and penalty in `params`, or null if there is no fast path for
-/// them. Instantiated in target_rows.cc.
+/// them, or slopes are not signs. Instantiated in target_rows.cc.
 template <class T>
-RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, Weighting weighting);
+RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
+                                 Weighting weighting);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

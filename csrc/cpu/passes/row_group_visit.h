@@ -4,6 +4,7 @@
 
 #include "cpu/passes/row_group.h"
 #include "cpu/simd/simd_math.h"
+#include "cpu/simd/simd_signs.h"
 #include "math/interior_taps.h"
 #include "math/response.h"
 
@@ -54,15 +55,29 @@ class GradientWindow {
   G before_, here_;
 };
 
+/// Whether the adjoint of signs adds up 16 of them at most.
+inline bool HasSmallTaps(const math::Stencil& stencil) {
+  return stencil.smoothing[0] == 1 && (stencil.smoothing[1] == 1 || stencil.smoothing[1] == 2);
+}
+
+/// Whether there are groups of signs: where every slope is a sign, and images are computed in
+/// float.
+template <class T, class Response, class Penalty>
+inline constexpr bool kMayBeSigns =
+    std::is_same_v<T, float> && std::is_same_v<Response, math::ComponentResponse> &&
+    std::is_same_v<Penalty, math::L1Penalty>;
+
 /// The RowGroupFunction of one response and penalty. kTapsKind may be kUnit only if the stencil's
 /// scale is 1.
-template <class T, class Response, class Penalty, math::TapsKind kTapsKind, bool kSlopes,
-          Weighting kWeighting>
+template <class T, class Response, class Penalty, math::TapsKind kTapsKind,
+          GroupSlopes kGroupSlopes, Weighting kWeighting>
 void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, LaneSums<T>* sums) {
   using V = Simd<T>;
   using G = math::Gradient<V>;
   using Taps = math::InteriorTaps<Simd<T>, kTapsKind>;
   constexpr bool kWeighted = kWeighting != Weighting::kNone;
+  constexpr bool kAdjoint = kGroupSlopes == GroupSlopes::kAdjoint;
+  constexpr bool kSigns = kGroupSlopes == GroupSlopes::kSigns;
   constexpr int64_t kRow = kGroupStride < T, Response::kDifference && !kWeighted > ;
   const RowGroup<T> group = the_group;
   const Penalty rho(params.penalty_parameter);
@@ -70,9 +85,12 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   const V scale(params.stencil.scale);
   const Taps taps(params.stencil);
   LaneSums<T> lanes = *sums;
+  V nan_check(0);
+  if constexpr (kSigns) nan_check = V::Load(group.nan_check);
   for (int64_t block = group.begin; block < group.end; block += kBlock<T>) {
 #pragma GCC unroll 4
-    for (int i = kSlopes ? 1 : 2; i < kGroupRows; ++i) group.ahead.Prefetch(i, block);
+    for (int i = kGroupSlopes == GroupSlopes::kNone ? 2 : 1; i < kGroupRows; ++i)
+      group.ahead.Prefetch(i, block);
     if constexpr (kWeighted) {
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Prefetch(i, block * sizeof(T));
@@ -82,8 +100,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       GradientWindow<T, Taps> pred_rows(taps, scale, group.step, group.pred.above + x, kRow);
       const SourceGroup<T> target = Response::kDifference ? group.pred : group.target;
       GradientWindow<T, Taps> target_rows(taps, scale, group.step, target.above + x, kRow);
-      G slopes_before, slopes_here, total = {V(0), V(0)};
-      if constexpr (kSlopes) {
+      G slopes_before, slopes_here, gradient_above, total = {V(0), V(0)};
+      if constexpr (kAdjoint) {
         slopes_before = group.slopes.Load(x);
         slopes_here = group.slopes.Load(x + kRow);
       }
@@ -99,11 +117,22 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         };
         const G values = response.Values(rho, pred_gradient, target_gradient);
         const G weighted = weigh(values);
-        if (i >= group.count_begin && i < group.count_end) total = total + weighted;
+        if (i >= group.count_begin && i < group.count_end) {
+          total = total + weighted;
+        } else if constexpr (kSigns) {
+          nan_check = nan_check + (values.y + values.x);
+        }
         if constexpr (kWeighting == Weighting::kByWeight) {
           factor.ByWeight(x, values, group.by_weight_scale).Store(group.by_weight + i * kRow + x);
         }
-        if constexpr (kSlopes) {
+        if constexpr (kSigns) {
+          const int64_t at = (i - 1) * kRow + x;
+          if (i % 2 == 0) gradient_above = pred_gradient;
+          if (i % 2 == 1) {
+            StoreSigns(gradient_above, pred_gradient, group.signs.y + at, group.signs.x + at, kRow);
+          }
+        }
+        if constexpr (kAdjoint) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
           SmoothValues(taps, slopes_before.x, slopes_here.x, slopes.x)
               .Store(group.a + i * kRow + x);
@@ -112,7 +141,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           slopes_here = slopes;
         }
       }
-      if constexpr (kSlopes) {
+      if constexpr (kSigns) nan_check = nan_check + (total.y + total.x);
+      if constexpr (kAdjoint) {
         group.slopes.Store(x, slopes_before);
         group.slopes.Store(x + kRow, slopes_here);
       }
@@ -125,26 +155,30 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     }
   }
   *sums = lanes;
+  if constexpr (kSigns) nan_check.Store(group.nan_check);
 }
 
 template <class T>
-RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, Weighting weighting) {
-  if (!params.stencil.IsSmoothedCentral() || order == Order::kSecond) return nullptr;
+RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
+                                 Weighting weighting) {
+  if (!params.stencil.IsSmoothedCentral()) return nullptr;
+  if (slopes == GroupSlopes::kSigns && !HasSmallTaps(params.stencil)) return nullptr;
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;
       using P = typename decltype(penalty_tag)::Type;
       if constexpr (!R::kHasFastPaths) return nullptr;
-      const auto find = [=](auto slopes) -> RowGroupFunction<T> {
-        constexpr bool kSlopes = decltype(slopes)::value;
+      const auto find = [=](auto group_slopes) -> RowGroupFunction<T> {
+        constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
         constexpr math::TapsKind kSmoothing = math::TapsKind::kSmoothing;
-        switch (weighting) {
-          case Weighting::kByWeight:
+        constexpr bool kMayBeWeighted = kSlopes != GroupSlopes::kSigns;
+        if constexpr (kMayBeWeighted) {
+          if (weighting == Weighting::kByWeight) {
             return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kByWeight>;
-          case Weighting::kFactors:
+          }
+          if (weighting == Weighting::kFactors) {
             return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kFactors>;
-          case Weighting::kNone:
-            break;
+          }
         }
         if constexpr (R::kDifference) {
           if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
@@ -153,7 +187,18 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, Order order, Weight
         }
         return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kNone>;
       };
-      return order == Order::kSlope ? find(std::true_type()) : find(std::false_type());
+      switch (slopes) {
+        case GroupSlopes::kNone:
+          return find(std::integral_constant<GroupSlopes, GroupSlopes::kNone>());
+        case GroupSlopes::kAdjoint:
+          return find(std::integral_constant<GroupSlopes, GroupSlopes::kAdjoint>());
+        case GroupSlopes::kSigns:
+          if constexpr (kMayBeSigns<T, R, P>) {
+            return find(std::integral_constant<GroupSlopes, GroupSlopes::kSigns>());
+          }
+          return nullptr;
+      }
+      __builtin_unreachable();
     });
   });
 }

@@ -1,13 +1,14 @@
 #pragma once
 
-#include "cpu/passes/group_adjoint.h"
+#include "cpu/passes/sign_rows.h"
 #include "cpu/passes/vertical_pass.h"
 #include "cpu/rows/coarser_rows.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Turns slopes into the gradient by one image. Buffers the last four rows of slopes, and a group
-/// of rows after the vertical pass of the adjoint.
+/// of rows after the vertical pass of the adjoint. Where slopes are signs, groups may leave those
+/// alone (SignRows), in the memory of the rows after the vertical pass.
 template <class S>
 class OutputRows {
  public:
@@ -29,7 +30,10 @@ class OutputRows {
         added_(memory->Take(kGroupRows)) {}
 
   bool IsWanted() const { return image_ != nullptr; }
-  void SetFirst(int64_t row) { slopes_y_.first = slopes_x_.first = row; }
+  void SetFirst(int64_t row) {
+    slopes_y_.first = slopes_x_.first = row;
+    signs_.SetFirst(row);
+  }
   GradientRow<T> Slopes(int64_t row) const { return {slopes_y_[row], slopes_x_[row]}; }
   /// The group's rows after the vertical pass of the adjoint, kGroupRows of each.
   T* A() const { return a_; }
@@ -39,6 +43,30 @@ class OutputRows {
   T* Added(int64_t i) {
     adds_ = true;
     return added_ + i * stride_;
+  }
+
+  /// From now on groups leave signs, and nothing else.
+  void KeepSigns() {
+    keeps_signs_ = true;
+    if constexpr (kMayKeepSigns) {
+      static_assert(SignRows::kFloatRows <= kGroupRows, "they fit in a_");
+      signs_ = SignRows(a_);
+    }
+  }
+  SignRow Signs(int64_t row) const { return signs_[row]; }
+  /// Before a group from `row` on that does not follow a group: takes the signs of the two rows
+  /// above it, of which only those from `first` on exist.
+  void TakeSigns(int64_t row, int64_t first, int64_t size, T* nan_check) {
+    if constexpr (kMayKeepSigns) {
+      if (row - 1 < first) return;
+      signs_.Take(row - 2, Slopes(math::Max(row - 2, first)), Slopes(row - 1), size, nan_check);
+    }
+  }
+  /// Before row `row`, which follows a group but is not in one: gives it the slopes of that group.
+  void GiveSlopes(int64_t row, int64_t size) {
+    if constexpr (kMayKeepSigns) {
+      for (int64_t i = row - 2; i < row; ++i) signs_.Give(i, size, Slopes(i));
+    }
   }
 
   /// The vertical pass of row `row`, the i-th of the group. Needs slopes row - 1 .. row + 1.
@@ -57,8 +85,8 @@ class OutputRows {
     if (coarser_.plane != nullptr) {
       for (int64_t i = row; i < end; ++i) AddCoarser(tile, i, added_ + (i - first) * stride_);
     }
-    if (ahead != nullptr && all && TakesGroup(tile, scale, row)) {
-      return EmitGroup(params, tile, edges, scale, row, *ahead, {0, tile.BufferedSize()});
+    if (ahead != nullptr && (keeps_signs_ || (all && TakesGroup(tile, scale)))) {
+      return EmitGroup(params, tile, edges, scale, first, wanted, *ahead, {0, tile.BufferedSize()});
     }
     const bool adds = Adds();
     for (; row < end; ++row) {
@@ -73,21 +101,36 @@ class OutputRows {
     }
   }
 
-  /// Whether EmitGroup may write the rows from `row` on.
-  bool TakesGroup(const Tile& tile, AxisScale<T> scale, int64_t row) const {
-    return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_, row);
+  /// Whether EmitGroup may write whole groups of rows.
+  bool TakesGroup(const Tile& tile, AxisScale<T> scale) const {
+    return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_);
   }
-  /// Emits the lines of a whole group that begin in `part`. What is added must be in its buffers.
+  /// Emits the lines that begin in `part` of the group of rows from `first` on: of those in
+  /// `wanted`, which must be all of them unless signs are kept. What is added must be in its
+  /// buffers.
   void EmitGroup(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-                 AxisScale<T> scale, int64_t row, const RowsAhead& ahead, PositionRange part) {
-    const auto emit = [&](auto stride, auto added) {
-      GroupAdjoint<decltype(stride)::value>(params, tile, edges, a_, b_, scale.x, row, image_,
-                                            ahead, added, part);
+                 AxisScale<T> scale, int64_t first, RowRange wanted, const RowsAhead& ahead,
+                 PositionRange part) {
+    const auto emit = [&](auto stride, const auto& rows) {
+      const auto emit_sum = [&](auto added) {
+        GroupAdjoint(params, tile, edges, rows, scale.x, first, image_, ahead, added, part);
+      };
+      if (Adds()) return emit_sum(AddedRows<T, decltype(stride)::value>{added_});
+      emit_sum(NothingAdded());
     };
     const auto emit_rows = [&](auto stride) {
-      if (Adds()) return emit(stride, AddedRows<T, decltype(stride)::value>{added_});
-      emit(stride, NothingAdded());
+      emit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
     };
+    if constexpr (kMayKeepSigns) {
+      if (keeps_signs_) {
+        const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
+        const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
+        if (begin >= end) return;
+        const bool is_twice = params.stencil.smoothing[1] == 2;
+        return emit(std::integral_constant<int64_t, SignRows::kStride>(),
+                    SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin, end});
+      }
+    }
     if (stride_ == kGroupStride<T, true>) {
       emit_rows(std::integral_constant<int64_t, kGroupStride<T, true>>());
     } else {
@@ -96,6 +139,8 @@ class OutputRows {
   }
 
  private:
+  static constexpr bool kMayKeepSigns = std::is_same_v<T, float>;
+
   /// Whether there is anything to add to the gradient.
   bool Adds() const { return adds_ || coarser_.plane != nullptr; }
   /// Adds the next level's part to what is added to row `row`.
@@ -108,9 +153,10 @@ class OutputRows {
 
   S* image_ = nullptr;
   CoarserGradient<T> coarser_;
-  bool read_soon_ = false, adds_ = false;
+  bool read_soon_ = false, adds_ = false, keeps_signs_ = false;
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
+  SignRows signs_;
   T *a_ = nullptr, *b_ = nullptr, *coarser_row_ = nullptr, *added_ = nullptr;
 };
 

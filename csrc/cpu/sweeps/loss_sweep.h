@@ -19,8 +19,9 @@ class LossSweep {
  public:
   using T = ComputeType<S>;
 
+  /// `may_keep_signs`: see MetNaN.
   LossSweep(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
-            const S* vector, const GradientOutputs<S>& outputs)
+            const S* vector, const GradientOutputs<S>& outputs, bool may_keep_signs)
       : params_(params),
         tile_(tile),
         inputs_(inputs),
@@ -32,7 +33,7 @@ class LossSweep {
         weighted_(weighting_ != Weighting::kNone),
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         find_by_weight_(FindByWeightRow<T>(params, kOrder)),
-        visit_group_(FindRowGroup<T>(params, kOrder, weighting_)),
+        visit_group_(FindGroup<T, kOrder>(params, weighting_)),
         at_once_(visit_group_ != nullptr ? 1 : kGroupRows),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         adjoint_edges_(params, tile),
@@ -48,6 +49,7 @@ class LossSweep {
     if (outputs.by_true != nullptr) {
       by_true_ = {outputs.by_true, outputs.coarser_by_true, outputs.read_soon, &memory_};
     }
+    if (kOrder == Order::kSlope && may_keep_signs) KeepSigns();
     goes_in_stretches_ = visit_group_ != nullptr && images_.MayGoInStretches() &&
                          params.levels.IsSingleTerm() &&
                          residual_.size * sizeof(T) >= kStretchedBytes;
@@ -62,6 +64,7 @@ class LossSweep {
     // The residuals that the outputs depend on. (Also without outputs, so that the loss has the
     // same bits with and without a gradient.)
     const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
+    first_residual_ = residuals.begin;
     // A RowGroup's rows, and the adjoint's rows that it finds, must be away from the border.
     const int64_t fast_begin = wraps_ ? residuals.begin : math::Max<int64_t>(residuals.begin, 3);
     const int64_t fast_end = wraps_ ? residuals.end : math::Min(residuals.end, height - 1);
@@ -76,6 +79,7 @@ class LossSweep {
       }
       const int64_t to_group = row < fast_begin ? fast_begin - row : kGroupRows;
       const int64_t count = math::Min(math::Min(to_group, at_once_), residuals.end - row);
+      if (row == signs_end_) by_pred_.GiveSlopes(row, residual_.size);
       images_.LoadThrough(row + count);
       images_.FindGradients(row, count, Clamped(row - 1), Clamped(row + count + 1));
       for (int64_t i = 0; i < count; ++i) {
@@ -92,12 +96,28 @@ class LossSweep {
     return {sums_.Total(), pixel_sums_.Total()};
   }
 
+  /// Whether a slope was NaN where signs were kept: then the outputs must be found without signs.
+  bool MetNaN() const {
+    bool met = false;
+    for (const T lane : nan_check_) met = met || lane != lane;
+    return met;
+  }
+
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
   static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
   /// Narrower rows fit the nearest cache, and stretches cost more than they gain.
   static constexpr int64_t kStretchedBytes = 4096;
+  static constexpr int64_t kNone = INT64_MIN;
 
+  /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
+  void KeepSigns() {
+    const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
+    keeps_signs_ = visit_group != nullptr && !weighted_ && by_pred_.TakesGroup(tile_, scale_);
+    if (!keeps_signs_) return;
+    visit_group_ = visit_group;
+    by_pred_.KeepSigns();
+  }
   void SetFirst(int64_t row) {
     images_.SetFirst(row + 1);
     by_pred_.SetFirst(row);
@@ -135,10 +155,14 @@ class LossSweep {
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
     if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
+    if (keeps_signs_ && row != signs_end_) {
+      by_pred_.TakeSigns(row, first_residual_, residual_.size, nan_check_);
+    }
+    if (keeps_signs_) signs_end_ = row + kGroupRows;
     const RowGroup<T> group = GroupAt(row, wanted, ahead);
     LaneSums<T> lanes;
     if (in_stretches) {
-      VisitStretches(row, group, &lanes);
+      VisitStretches(row, wanted, group, &lanes);
       sums_.Add(lanes);
       return true;
     }
@@ -153,11 +177,12 @@ class LossSweep {
   }
   /// Whether all rows of a group from `first` on are written, and can be written together.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
-    return !kHasOutputs || (first >= wanted.begin && first + kGroupRows <= wanted.end &&
-                            by_pred_.TakesGroup(tile_, scale_, first));
+    return !kHasOutputs || keeps_signs_ ||
+           (first >= wanted.begin && first + kGroupRows <= wanted.end &&
+            by_pred_.TakesGroup(tile_, scale_));
   }
   /// Loads, visits and writes one stretch of the rows after the other.
-  void VisitStretches(int64_t row, RowGroup<T> group, LaneSums<T>* lanes) {
+  void VisitStretches(int64_t row, RowRange wanted, RowGroup<T> group, LaneSums<T>* lanes) {
     constexpr int64_t kStretch = kStretchBytes / sizeof(T), kReach = kReachBytes / sizeof(T);
     const int64_t size = group.end;
     for (int64_t begin = 0; begin < size; begin += kStretch) {
@@ -168,7 +193,7 @@ class LossSweep {
       group.end = math::Min(end, size);
       visit_group_(group, params_, lanes);
       if (!kHasOutputs) continue;
-      by_pred_.EmitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, group.ahead,
+      by_pred_.EmitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, wanted, group.ahead,
                          {begin - kReach, end < size ? end - kReach : size});
     }
   }
@@ -185,6 +210,8 @@ class LossSweep {
     if (kHasOutputs) group.slopes = by_pred_.Slopes(row - 2);
     group.a = by_pred_.A();
     group.b = by_pred_.B();
+    if (keeps_signs_) group.signs = by_pred_.Signs(row);
+    group.nan_check = nan_check_;
     if (weighted_) {
       for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
       group.factor = factors_->Row(0);
@@ -242,7 +269,7 @@ class LossSweep {
   const bool weighted_;  // whether there are factors
   const ResidualRowFunction<T> visit_row_;
   const ByWeightRowFunction<T> find_by_weight_;
-  const RowGroupFunction<T> visit_group_;
+  RowGroupFunction<T> visit_group_;
   const int64_t at_once_;           // rows that each pass takes at once outside of a RowGroup
   bool goes_in_stretches_ = false;  // whether rows are wide enough for that, and nothing hinders
   const bool wraps_;                // whether rows below 0 and from `height` on are ghosts
@@ -252,6 +279,10 @@ class LossSweep {
   std::optional<FactorRows<T>> factors_;
   ResidualRow<T> residual_ = {};
   OutputRows<S> by_pred_, by_true_;
+  bool keeps_signs_ = false;     // whether groups leave signs of slopes
+  int64_t signs_end_ = kNone;    // the row after the last group, if that left signs
+  int64_t first_residual_ = 0;   // the first row that Run visits
+  T nan_check_[kBlock<T>] = {};  // see RowGroup
   TileSums<T> sums_;
   PixelSums<T> pixel_sums_;
 };

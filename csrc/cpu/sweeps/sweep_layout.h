@@ -23,6 +23,14 @@ Weighting WeightingOf(const KernelParams& params, const LossInputs<S>& inputs,
                                                                : Weighting::kNone;
 }
 
+/// The RowGroup of a sweep, or null; without signs of slopes.
+template <class T, Order kOrder>
+RowGroupFunction<T> FindGroup(const KernelParams& params, Weighting weighting) {
+  if (kOrder == Order::kSecond) return nullptr;
+  constexpr bool kSlopes = kOrder == Order::kSlope;
+  return FindRowGroup<T>(params, kSlopes ? GroupSlopes::kAdjoint : GroupSlopes::kNone, weighting);
+}
+
 /// The row buffers of a sweep. With a RowGroup they are wide or medium (see kGroupStride) and rows
 /// outside of it go one at a time; without, they are narrow and rows go four at a time.
 template <class S, Order kOrder>
@@ -35,7 +43,7 @@ RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, Weighting weighti
   constexpr RowLayout<T> kWide = {kWideRowBytes, SweepRows<S>(1, 1, 1, false)};
   constexpr size_t kLimit = 256 * 1024;  // bytes per thread
   static_assert(kNarrow.Bytes() <= kLimit && kMedium.Bytes() <= kLimit && kWide.Bytes() <= kLimit);
-  if (FindRowGroup<T>(params, kOrder, weighting) == nullptr) return kNarrow;
+  if (FindGroup<T, kOrder>(params, weighting) == nullptr) return kNarrow;
   return weighting != Weighting::kNone || !IsOfDifference(params.response) ? kMedium : kWide;
 }
 

@@ -8,6 +8,7 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 template ResidualRowFunction<GRADOPS_COMPUTE> FindResidualRow(const KernelParams&, Order, bool);
 template ByWeightRowFunction<GRADOPS_COMPUTE> FindByWeightRow(const KernelParams&, Order);
-template RowGroupFunction<GRADOPS_COMPUTE> FindRowGroup(const KernelParams&, Order, Weighting);
+template RowGroupFunction<GRADOPS_COMPUTE> FindRowGroup(const KernelParams&, GroupSlopes,
+                                                        Weighting);
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,0 +1,114 @@
+#pragma once
+
+#include "cpu/simd/simd_convert.h"
+#include "math/gradient.h"
+
+// Signs of floats as bytes -1, 0 and 1, and sums of a few of them: a register of bytes holds four
+// times as many as one of floats, and integers below 128 add up to the same in both.
+
+namespace gradops::cpu::GRADOPS_TARGET {
+
+/// One register of bytes.
+struct SimdSigns {
+  typedef int8_t Register __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+  typedef Register UnalignedRegister __attribute__((aligned(1), may_alias));
+  static constexpr int kLanes = GRADOPS_VECTOR_BYTES;
+
+  Register v;
+
+  /// No alignment is needed.
+  static GRADOPS_FN SimdSigns Load(const int8_t* from) {
+    return {Register(*reinterpret_cast<const UnalignedRegister*>(from))};
+  }
+
+  friend GRADOPS_FN SimdSigns operator+(SimdSigns a, SimdSigns b) { return {a.v + b.v}; }
+  friend GRADOPS_FN SimdSigns operator-(SimdSigns a, SimdSigns b) { return {a.v - b.v}; }
+  friend GRADOPS_FN SimdSigns operator&(SimdSigns a, SimdSigns b) { return {a.v & b.v}; }
+};
+
+/// As many bytes as a register has floats.
+typedef int8_t FloatSigns __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+
+GRADOPS_FN Simd<float> Widened(FloatSigns signs) {
+#if defined(__AVX512F__)
+  const __m512i words = _mm512_maskz_cvtepi8_epi32(kAllLanes, (__m128i)signs);
+  return Simd<float>((Floats)_mm512_maskz_cvtepi32_ps(kAllLanes, words));
+#elif defined(__AVX2__)
+  const __m128i bytes = _mm_cvtsi64_si128((long long)signs);
+  return Simd<float>((Floats)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+#else
+  typedef int16_t Halves __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+  const auto words =
+      __builtin_convertvector(__builtin_convertvector(signs, Halves), Simd<float>::RegisterMask);
+  return Simd<float>(__builtin_convertvector(words, Floats));
+#endif
+}
+/// A register of floats from bytes.
+GRADOPS_FN Simd<float> LoadSigns(const int8_t* from) {
+  FloatSigns signs;
+  __builtin_memcpy(&signs, from, sizeof(signs));
+  return Widened(signs);
+}
+/// The index-th of the registers of floats that a register of bytes becomes.
+GRADOPS_FN Simd<float> Widened(SimdSigns signs, int index) {
+  FloatSigns part;
+  __builtin_memcpy(&part, reinterpret_cast<const char*>(&signs.v) + index * sizeof(part),
+                   sizeof(part));
+  return Widened(part);
+}
+
+/// Stores the signs of two registers of gradients: `first` at y and x, `second` a row below each,
+/// `stride` bytes on. Both zeros become 0. What a NaN becomes is not said.
+GRADOPS_FN void StoreSigns(math::Gradient<Simd<float>> first, math::Gradient<Simd<float>> second,
+                           int8_t* y, int8_t* x, int64_t stride) {
+  constexpr int64_t kBytes = sizeof(FloatSigns);
+#if defined(__x86_64__)
+  // The bits of a float have its sign as an integer too, but for -0. Narrowing saturates, so it
+  // keeps signs, and leaves small integers.
+  const Simd<float> zero(0);
+#if defined(__AVX512F__)
+  const __m512i a = _mm512_packs_epi32((__m512i)(first.y + zero).v, (__m512i)(first.x + zero).v);
+  const __m512i b = _mm512_packs_epi32((__m512i)(second.y + zero).v, (__m512i)(second.x + zero).v);
+  __m512i signs = _mm512_packs_epi16(a, b);
+  signs = _mm512_max_epi8(_mm512_min_epi8(signs, _mm512_set1_epi8(1)), _mm512_set1_epi8(-1));
+#elif defined(__AVX2__)
+  const __m256i a = _mm256_packs_epi32((__m256i)(first.y + zero).v, (__m256i)(first.x + zero).v);
+  const __m256i b = _mm256_packs_epi32((__m256i)(second.y + zero).v, (__m256i)(second.x + zero).v);
+  __m256i signs = _mm256_packs_epi16(a, b);
+  signs = _mm256_max_epi8(_mm256_min_epi8(signs, _mm256_set1_epi8(1)), _mm256_set1_epi8(-1));
+#else
+  const __m128i one = _mm_set1_epi16(1), minus_one = _mm_set1_epi16(-1);
+  const auto clamped = [=](__m128i words) GRADOPS_LAMBDA {
+    return _mm_max_epi16(_mm_min_epi16(words, one), minus_one);
+  };
+  const __m128i a = _mm_packs_epi32((__m128i)(first.y + zero).v, (__m128i)(first.x + zero).v);
+  const __m128i b = _mm_packs_epi32((__m128i)(second.y + zero).v, (__m128i)(second.x + zero).v);
+  const __m128i signs = _mm_packs_epi16(clamped(a), clamped(b));
+#endif
+  // Narrowing takes 16 bytes of one register and of the other in turn: the four rows' words of
+  // four bytes are now side by side.
+  constexpr uint32_t kParts = GRADOPS_VECTOR_BYTES / 16;
+  Words order;
+#pragma GCC unroll 16
+  for (uint32_t i = 0; i < 4 * kParts; ++i) order[i] = i % kParts * 4 + i / kParts;
+  const Words sorted = Shuffled((Words)signs, order);
+  const char* const from = reinterpret_cast<const char*>(&sorted);
+  __builtin_memcpy(y, from, kBytes);
+  __builtin_memcpy(x, from + kBytes, kBytes);
+  __builtin_memcpy(y + stride, from + 2 * kBytes, kBytes);
+  __builtin_memcpy(x + stride, from + 3 * kBytes, kBytes);
+#else
+  const auto store = [](Simd<float> values, int8_t* to) GRADOPS_LAMBDA {
+    const Simd<float> zero(0);
+    const auto words = (values < zero).v - (values > zero).v;
+    const FloatSigns signs = __builtin_convertvector(words, FloatSigns);
+    __builtin_memcpy(to, &signs, kBytes);
+  };
+  store(first.y, y);
+  store(first.x, x);
+  store(second.y, y + stride);
+  store(second.x, x + stride);
+#endif
+}
+
+}  // namespace gradops::cpu::GRADOPS_TARGET
