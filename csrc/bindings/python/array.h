@@ -23,6 +23,7 @@ struct Array {
 /// nothing is converted or copied.
 Array ReadNumpyArray(py::handle array, const char* name);
 
+/// An array that begins with a line of memory: kernels write such rows of whole lines faster.
 Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtype);
 
 /// Reads an array of a CUDA device from any library that has __cuda_array_interface__ or

@@ -36,9 +36,17 @@ Array ReadNumpyArray(py::handle array, const char* name) {
 }
 
 Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtype) {
-  return Wrapped(
-      py::array(py::dtype::from_args(dtype), std::vector<int64_t>(sizes.begin(), sizes.end())),
-      name);
+  const py::dtype type = py::dtype::from_args(dtype);
+  const std::vector<int64_t> shape(sizes.begin(), sizes.end());
+  constexpr int64_t kLine = 64;
+  int64_t bytes = type.itemsize();
+  for (const int64_t size : shape) {
+    // NumPy says what is too large.
+    if (__builtin_mul_overflow(bytes, size, &bytes)) return Wrapped(py::array(type, shape), name);
+  }
+  py::array_t<uint8_t> buffer(bytes + kLine);
+  const int64_t begin = -reinterpret_cast<intptr_t>(buffer.data()) & (kLine - 1);
+  return Wrapped(py::array(type, shape, {}, buffer.data() + begin, buffer), name);
 }
 
 }  // namespace gradops::python
