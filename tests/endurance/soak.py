@@ -30,6 +30,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import tensorflow as tf
 from pair_tools import covering
+from tools import MODES
 
 import gradops
 
@@ -40,11 +41,6 @@ tf.get_logger().setLevel("ERROR")  # it takes a program per shape for retracing
 BOUND = 16_000
 SAMPLES = 400
 SHAPES = [(1, 8, 8, 1), (3, 17, 23, 2), (2, 70, 40, 3), (5, 9, 33, 4), (1, 131, 36, 5)]
-MODES = {
-    "eager": lambda step, _: step,
-    "graph": lambda step, signature: tf.function(step, signature),
-    "compiled": lambda step, signature: tf.function(step, signature, jit_compile=True),
-}
 PAIR = ("y_pred", "y_true")
 MEMBERS = {
     "defaults": {},

@@ -1,6 +1,7 @@
 """What the programs share: images, modes, and a limit of the address space."""
 
 import contextlib
+import functools
 import resource
 
 import numpy as np
@@ -8,10 +9,11 @@ import tensorflow as tf
 
 rng = np.random.default_rng(20240607)
 small = rng.random((2, 3, 9, 8, 2), np.float32)
+# Of a function and, if it should be traced once, its signature.
 MODES = {
-    "eager": lambda function: function,
+    "eager": lambda function, signature=None: function,
     "graph": tf.function,
-    "compiled": tf.function(jit_compile=True),
+    "compiled": functools.partial(tf.function, jit_compile=True),
 }
 
 

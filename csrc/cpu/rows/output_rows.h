@@ -53,18 +53,32 @@ class OutputRows {
       signs_ = SignRows(a_);
     }
   }
+  bool KeepsSigns() const { return keeps_signs_; }
   SignRow Signs(int64_t row) const { return signs_[row]; }
-  /// Before a group from `row` on that does not follow a group: takes the signs of the two rows
-  /// above it, of which only those from `first` on exist.
-  void TakeSigns(int64_t row, int64_t first, int64_t size, T* nan_check) {
+  /// RowGroup::nan_check.
+  T* NaNCheck() { return nan_check_; }
+  /// Whether a slope was NaN where signs were kept: then all outputs must be found without signs.
+  bool MetNaN() const {
+    bool met = false;
+    for (const T lane : nan_check_) met = met || lane != lane;
+    return met;
+  }
+  /// Before a group from `row` on: takes the signs of the two rows above it, of which only those
+  /// from `first` on exist, unless they were in a group.
+  void BeginGroup(int64_t row, int64_t first, int64_t size) {
     if constexpr (kMayKeepSigns) {
-      if (row - 1 < first) return;
-      signs_.Take(row - 2, Slopes(math::Max(row - 2, first)), Slopes(row - 1), size, nan_check);
+      if (!keeps_signs_) return;
+      if (row != signs_end_ && row - 1 >= first) {
+        const GradientRow<T> above = Slopes(math::Max(row - 2, first));
+        signs_.Take(row - 2, above, Slopes(row - 1), size, nan_check_);
+      }
+      signs_end_ = row + kGroupRows;
     }
   }
-  /// Before row `row`, which follows a group but is not in one: gives it the slopes of that group.
-  void GiveSlopes(int64_t row, int64_t size) {
+  /// Before row `row`, which is not in a group: makes slopes of the two rows above it if they were.
+  void BeginRow(int64_t row, int64_t size) {
     if constexpr (kMayKeepSigns) {
+      if (row != signs_end_) return;
       for (int64_t i = row - 2; i < row; ++i) signs_.Give(i, size, Slopes(i));
     }
   }
@@ -157,6 +171,8 @@ class OutputRows {
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
   SignRows signs_;
+  int64_t signs_end_ = INT64_MIN;  // the row after the last group, if that left signs
+  T nan_check_[kBlock<T>] = {};
   T *a_ = nullptr, *b_ = nullptr, *coarser_row_ = nullptr, *added_ = nullptr;
 };
 

@@ -79,7 +79,7 @@ class LossSweep {
       }
       const int64_t to_group = row < fast_begin ? fast_begin - row : kGroupRows;
       const int64_t count = math::Min(math::Min(to_group, at_once_), residuals.end - row);
-      if (row == signs_end_) by_pred_.GiveSlopes(row, residual_.size);
+      by_pred_.BeginRow(row, residual_.size);
       images_.LoadThrough(row + count);
       images_.FindGradients(row, count, Clamped(row - 1), Clamped(row + count + 1));
       for (int64_t i = 0; i < count; ++i) {
@@ -97,24 +97,18 @@ class LossSweep {
   }
 
   /// Whether a slope was NaN where signs were kept: then the outputs must be found without signs.
-  bool MetNaN() const {
-    bool met = false;
-    for (const T lane : nan_check_) met = met || lane != lane;
-    return met;
-  }
+  bool MetNaN() const { return by_pred_.MetNaN(); }
 
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
   static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
   /// Narrower rows fit the nearest cache, and stretches cost more than they gain.
   static constexpr int64_t kStretchedBytes = 4096;
-  static constexpr int64_t kNone = INT64_MIN;
 
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
   void KeepSigns() {
     const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
-    keeps_signs_ = visit_group != nullptr && !weighted_ && by_pred_.TakesGroup(tile_, scale_);
-    if (!keeps_signs_) return;
+    if (visit_group == nullptr || weighted_ || !by_pred_.TakesGroup(tile_, scale_)) return;
     visit_group_ = visit_group;
     by_pred_.KeepSigns();
   }
@@ -155,10 +149,7 @@ class LossSweep {
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
     if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
-    if (keeps_signs_ && row != signs_end_) {
-      by_pred_.TakeSigns(row, first_residual_, residual_.size, nan_check_);
-    }
-    if (keeps_signs_) signs_end_ = row + kGroupRows;
+    by_pred_.BeginGroup(row, first_residual_, residual_.size);
     const RowGroup<T> group = GroupAt(row, wanted, ahead);
     LaneSums<T> lanes;
     if (in_stretches) {
@@ -177,7 +168,7 @@ class LossSweep {
   }
   /// Whether all rows of a group from `first` on are written, and can be written together.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
-    return !kHasOutputs || keeps_signs_ ||
+    return !kHasOutputs || by_pred_.KeepsSigns() ||
            (first >= wanted.begin && first + kGroupRows <= wanted.end &&
             by_pred_.TakesGroup(tile_, scale_));
   }
@@ -210,8 +201,8 @@ class LossSweep {
     if (kHasOutputs) group.slopes = by_pred_.Slopes(row - 2);
     group.a = by_pred_.A();
     group.b = by_pred_.B();
-    if (keeps_signs_) group.signs = by_pred_.Signs(row);
-    group.nan_check = nan_check_;
+    if (by_pred_.KeepsSigns()) group.signs = by_pred_.Signs(row);
+    group.nan_check = by_pred_.NaNCheck();
     if (weighted_) {
       for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
       group.factor = factors_->Row(0);
@@ -279,10 +270,7 @@ class LossSweep {
   std::optional<FactorRows<T>> factors_;
   ResidualRow<T> residual_ = {};
   OutputRows<S> by_pred_, by_true_;
-  bool keeps_signs_ = false;     // whether groups leave signs of slopes
-  int64_t signs_end_ = kNone;    // the row after the last group, if that left signs
-  int64_t first_residual_ = 0;   // the first row that Run visits
-  T nan_check_[kBlock<T>] = {};  // see RowGroup
+  int64_t first_residual_ = 0;  // the first row that Run visits
   TileSums<T> sums_;
   PixelSums<T> pixel_sums_;
 };
