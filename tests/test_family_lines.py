@@ -49,8 +49,8 @@ ALSO += [
     for shape in SHAPES
     for border in BORDERS
     for stencil in ("sobel", "prewitt")
-    for extra in ("", "unit", "nan 1", "nan 8", "nan 63")
-    if extra != "nan 63" or shape[1] > 63
+    for extra in ("", "unit", "nan 1", "nan 8", "nan 67")
+    if extra != "nan 67" or shape[1] > 67
 ]
 
 
