@@ -29,8 +29,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tensorflow as tf
+from endurance.tools import MODES
 from pair_tools import covering
-from tools import MODES
 
 import gradops
 
