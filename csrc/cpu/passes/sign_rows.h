@@ -129,7 +129,7 @@ struct SignGroup {
   }
   /// All ones where the centre is 2, and 0 where it is 1.
   SimdSigns Twice() const {
-    return SimdSigns{SimdSigns::Register{} - static_cast<int8_t>(is_twice)};
+    return SimdSigns{SimdSigns::Register{} - static_cast<uint8_t>(is_twice)};
   }
   static GRADOPS_FN SimdSigns Smooth(SimdSigns before, SimdSigns here, SimdSigns after,
                                      SimdSigns twice) {

@@ -10,7 +10,8 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 /// One register of bytes.
 struct SimdSigns {
-  typedef int8_t Register __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+  // Unsigned, because what lies beyond a row may overflow.
+  typedef uint8_t Register __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
   typedef Register UnalignedRegister __attribute__((aligned(1), may_alias));
   static constexpr int kLanes = GRADOPS_VECTOR_BYTES;
 
