@@ -162,14 +162,18 @@ def expected(data, options):
 
 
 def _floors(data, options, outcome, counts):
-    """|u| L n / D, as v_i - L n_i is divided by D; the same of the gradient along the vector."""
+    """|u| L n / D, as v_i - L n_i is divided by D; the same of the gradient along the vector, the
+    terms of which may cancel too."""
     batch = len(data.y_pred)
-    losses, along, upstream = (
-        np.where(np.isfinite(x), np.abs(x), 0).reshape(batch, -1).max(axis=1)
-        for x in (outcome.loss, outcome.by_upstream, data.upstream)
-    )
+
+    def sizes(values):
+        return np.where(np.isfinite(values), np.abs(values), 0).reshape(batch, -1)
+
+    losses, upstream = (sizes(x).max(axis=1) for x in (outcome.loss, data.upstream))
+    along = sizes(outcome.gradient * data.vector).sum(axis=1)
     if options["response"] == "direction":
         losses = np.maximum(losses, 1e-9)  # the square of a rounding
     divisor = 1 if options["normalizer"] == "none" else counts.sum(axis=1)
     channels = data.y_pred.size // options["weights"].size
-    return channels * upstream * np.stack([losses, along]) / np.where(divisor == 0, 1, divisor)
+    terms = np.stack([upstream * losses, along])
+    return channels * terms / np.where(divisor == 0, 1, divisor)
