@@ -162,7 +162,9 @@ template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
                                  Weighting weighting) {
   if (!params.stencil.IsSmoothedCentral()) return nullptr;
-  if (slopes == GroupSlopes::kSigns && !HasSmallTaps(params.stencil)) return nullptr;
+  if (slopes == GroupSlopes::kSigns) {
+    if (weighting != Weighting::kNone || !HasSmallTaps(params.stencil)) return nullptr;
+  }
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;

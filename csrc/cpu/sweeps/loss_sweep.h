@@ -64,7 +64,6 @@ class LossSweep {
     // The residuals that the outputs depend on. (Also without outputs, so that the loss has the
     // same bits with and without a gradient.)
     const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
-    first_residual_ = residuals.begin;
     // A RowGroup's rows, and the adjoint's rows that it finds, must be away from the border.
     const int64_t fast_begin = wraps_ ? residuals.begin : math::Max<int64_t>(residuals.begin, 3);
     const int64_t fast_end = wraps_ ? residuals.end : math::Min(residuals.end, height - 1);
@@ -108,7 +107,7 @@ class LossSweep {
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
   void KeepSigns() {
     const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
-    if (visit_group == nullptr || weighted_ || !by_pred_.TakesGroup(tile_, scale_)) return;
+    if (visit_group == nullptr || !by_pred_.TakesGroup(tile_, scale_)) return;
     visit_group_ = visit_group;
     by_pred_.KeepSigns();
   }
@@ -149,7 +148,7 @@ class LossSweep {
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
     if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
-    by_pred_.BeginGroup(row, first_residual_, residual_.size);
+    by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size);
     const RowGroup<T> group = GroupAt(row, wanted, ahead);
     LaneSums<T> lanes;
     if (in_stretches) {
@@ -270,7 +269,6 @@ class LossSweep {
   std::optional<FactorRows<T>> factors_;
   ResidualRow<T> residual_ = {};
   OutputRows<S> by_pred_, by_true_;
-  int64_t first_residual_ = 0;  // the first row that Run visits
   TileSums<T> sums_;
   PixelSums<T> pixel_sums_;
 };
