@@ -42,14 +42,14 @@ ALSO = [
     for extra in ("infinite", "axes")
 ]
 # Slopes of l1 are kept as signs, unless one is NaN: in a row before the first group, inside of one,
-# or in a row that another unit of work adds up.
+# or in a row that another unit of work adds up. A mask takes residuals away, and hides what is NaN.
 ALSO += [
     {"shape": shape, "stencil": stencil, "penalty": "l1", "border": border}
     | {"response": "component", "extra": extra}
     for shape in SHAPES
     for border in BORDERS
     for stencil in ("sobel", "prewitt")
-    for extra in ("", "unit", "nan 1", "nan 8", "nan 67")
+    for extra in ("", "unit", "nan 1", "nan 8", "nan 67", "mask", "mask nan", "mask of channels")
     if extra != "nan 67" or shape[1] > 67
 ]
 
@@ -68,8 +68,8 @@ def prepared(case, dtype):
     rng = generator(210, *shape)
     if extra == "weights":
         options["weights"] = rng.integers(0, 9, (*shape[:3], 1)) / 8
-    elif extra == "mask":
-        options["mask"] = rng.random((*shape[:3], 1)) > 0.05
+    elif extra.startswith("mask"):
+        options["mask"] = rng.random((*shape[:3], shape[3] if "channels" in extra else 1)) > 0.05
     elif extra == "scales":
         options["scale_weights"] = "1,0.5"
     elif extra == "pixels":
@@ -82,6 +82,8 @@ def prepared(case, dtype):
     y_true, y_pred = (encode(x, dtype) for x in data[:2])
     if extra == "infinite":
         y_pred[:, 7, :2], y_pred[:, 9, -2:] = encode(np.array([np.inf, np.nan]), dtype)
+    if extra == "mask nan":
+        y_pred[~np.broadcast_to(options["mask"], shape)] = encode(np.array(np.nan), dtype)
     if extra.startswith("nan"):
         y_pred[0, int(extra.split()[1]), shape[2] // 2] = encode(np.array(np.nan), dtype)
     upstream = np.asarray(data.upstream, COMPUTE[dtype])

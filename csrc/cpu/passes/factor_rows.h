@@ -11,11 +11,11 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Finds the factors of a tile's residuals. A residual is dropped where its support leaves the
 /// image (border valid) or holds an invalid pixel. A support is a product of rows and columns, so
-/// "all valid" goes through the same two passes as the stencil, in bytes that are 1 or 0: one per
-/// pixel or one per channel, as in the mask.
+/// "all valid" goes through the same two passes as the stencil, in bytes that are 1 or 0, one per
+/// channel.
 template <class T>
 class FactorRows {
-  static constexpr int64_t kByteRows = 3 * 8 + 2 + 2 * kGroupRows;
+  static constexpr int64_t kByteRows = 3 * 8 + 1 + 2 * kGroupRows;
   // Byte rows take the most row buffers where those are narrow.
   static constexpr int64_t kRowsOfBytes =
       kByteRows * ByteRowStride(kRowStride<T>) / (kRowStride<T> * sizeof(T)) + 1;
@@ -33,7 +33,7 @@ class FactorRows {
         weights_(inputs.weights),
         mask_(inputs.mask),
         maps_(tile),
-        step_(maps_.Step(mask_)),
+        size_(tile.Position(tile.end)),
         joint_(ResidualsOf(params.response) == 1),
         drops_(MayDrop(params, inputs)),
         stride_(memory->Stride()) {
@@ -48,8 +48,7 @@ class FactorRows {
     u_ = {take(8), byte_stride, 0};
     v_ = {take(8), byte_stride, 0};
     valid_ = {take(8), byte_stride, 0};
-    y_map_ = take(1);
-    x_map_ = take(1);
+    spare_ = take(1);
     y_rows_ = take(kGroupRows);
     x_rows_ = joint_ ? y_rows_ : take(kGroupRows);
     std::memset(y_rows_, 1, byte_stride);
@@ -57,11 +56,6 @@ class FactorRows {
     for (int64_t x = 0; x < stride_; ++x) weight_rows_[x] = 1;
     first_ = {weight_rows_, y_rows_, x_rows_, weights_.data == nullptr ? 0 : stride_,
               drops_ ? byte_stride : 0};
-  }
-
-  template <class S>
-  static bool AreNeeded(const KernelParams& params, const LossInputs<S>& inputs) {
-    return inputs.weights.data != nullptr || MayDrop(params, inputs);
   }
 
   /// Whether any residual or pixel may be dropped.
@@ -95,11 +89,9 @@ class FactorRows {
   void HideEdges(int64_t row, T* image_row) const {
     if (mask_.data == nullptr) return;
     const uint8_t* const valid = valid_[row];
-    const int64_t repeats = tile_.channels / step_, first = tile_.Position(tile_.origin);
     const auto hide = [&](int64_t begin, int64_t end) {
-      for (int64_t x = Index(begin); x < Index(end); ++x) {
-        if (valid[x] != 0) continue;
-        for (int64_t k = 0; k < repeats; ++k) image_row[first + x * repeats + k] = 0;
+      for (int64_t x = tile_.Position(begin); x < tile_.Position(end); ++x) {
+        if (valid[x] == 0) image_row[x] = 0;
       }
     };
     const int64_t width = tile_.shape.width;
@@ -112,26 +104,17 @@ class FactorRows {
     const FactorRow<T> factor = Row(i);
     LoadWeights(row, i);
     if (!drops_) return factor;
-    const bool expanded = step_ == tile_.channels;
-    uint8_t *const to_y = y_rows_ + i * first_.byte_stride, *const to_x =
-                                                                x_rows_ + i * first_.byte_stride;
-    const int64_t origin = tile_.Position(tile_.origin);
-    uint8_t *const y = expanded ? to_y + origin : y_map_, *const x =
-                                                              expanded ? to_x + origin : x_map_;
+    uint8_t* const y = y_rows_ + i * first_.byte_stride;
+    uint8_t* const x = joint_ ? spare_ : x_rows_ + i * first_.byte_stride;
     const math::AxisTaps taps = TapsOfRow(row);
     if (taps.derivative_cancels) {
-      std::memcpy(y, valid_[row], Count());
+      std::memcpy(y, valid_[row], size_);
     } else {
       VerticalAll(taps.derivative_counts, taps.derivative_support, v_, row, y);
     }
-    uint8_t* const along = joint_ ? x_map_ : x;
-    VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, along);
-    SetCancelled(valid_[row], along);
-    if (joint_) AndBytes(y, along, along, y, Count());
-    if (!expanded) {
-      maps_.Repeat(y, to_y);
-      if (!joint_) maps_.Repeat(x, to_x);
-    }
+    VerticalAll(taps.smoothing_counts, taps.smoothing_support, u_, row, x);
+    SetCancelled(valid_[row], x);
+    if (joint_) AndBytes(y, x, x, y, size_);
     return factor;
   }
   /// The factors that Find found for the i-th row of the group.
@@ -145,27 +128,22 @@ class FactorRows {
   /// The factors of the pixels of image row `row`: dropped where invalid.
   FactorRow<T> FindPixels(int64_t row) {
     LoadWeights(row, 0);
-    if (step_ == tile_.channels) {
-      LoadMask(row, y_rows_ + tile_.Position(tile_.origin));
-    } else {
-      LoadMask(row, y_map_);
-      maps_.Repeat(y_map_, y_rows_);
-    }
+    LoadMask(row, y_rows_);
     return Row(0);
   }
 
  private:
-  /// How many values the tile's row of the mask has.
-  int64_t Count() const { return (tile_.end - tile_.origin) * step_; }
-  /// Where a column begins in that row.
-  int64_t Index(int64_t column) const { return (column - tile_.origin) * step_; }
-
   void LoadMask(int64_t row, uint8_t* out) const {
+    const int64_t first = tile_.Position(tile_.origin);
     if (mask_.data == nullptr) {
-      std::memset(out, 1, Count());
+      std::memset(out + first, 1, size_ - first);
+    } else if (maps_.Step(mask_) == tile_.channels) {
+      maps_.Load(mask_, row, out + first);
+      MakeOnes(out, size_);
     } else {
-      maps_.Load(mask_, row, out);
-      MakeOnes(out, Count());
+      maps_.Load(mask_, row, spare_);
+      MakeOnes(spare_, tile_.end - tile_.origin);
+      maps_.Repeat(spare_, out);
     }
   }
   void LoadWeights(int64_t row, int64_t i) {
@@ -200,11 +178,10 @@ class FactorRows {
   void VerticalAll(bool counts, const bool support[3], const Ring<uint8_t, 8>& rows, int64_t row,
                    uint8_t* out) const {
     if (!counts) {
-      std::memset(out, 0, Count());
+      std::memset(out, 0, size_);
     } else {
       const uint8_t* const any = rows[support[1] ? row : (support[0] ? row - 1 : row + 1)];
-      AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out,
-               Count());
+      AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out, size_);
     }
   }
   /// out = valid in the columns where the derivative along the row cancels.
@@ -213,31 +190,32 @@ class FactorRows {
     const int64_t end = math::Min(tile_.end, tile_.shape.width);
     edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
       if (!edge.derivative_cancels) return;
-      for (int64_t i = Index(column); i < Index(column + 1); ++i) out[i] = valid[i];
+      const int64_t i = tile_.Position(column);
+      std::memcpy(out + i, valid + i, tile_.channels);
     });
   }
   /// VerticalAll along a row of the mask, for the supports of U and of V.
   void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
                      uint8_t* v) const {
-    const uint8_t *const before = here - step_, *const after = here + step_;
+    const uint8_t *const before = here - tile_.channels, *const after = here + tile_.channels;
     const auto all = [&](const bool support[3], uint8_t* out) {
       const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
-      AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, Count());
+      AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, size_);
     };
     if (params_.stencil.IsSmoothedCentral()) {
-      AndBytes(before, here, after, u, v, Count());
+      AndBytes(before, here, after, u, v, size_);
     } else {
       const math::AxisTaps taps = InteriorSupport();
       all(taps.derivative_support, u);
       all(taps.smoothing_support, v);
     }
     edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
-      for (int64_t i = Index(column); i < Index(column + 1); ++i) {
+      for (int64_t i = tile_.Position(column); i < tile_.Position(column + 1); ++i) {
         u[i] = edge.derivative_counts;
         v[i] = edge.smoothing_counts;
         for (int k = 0; k < 3; ++k) {
-          if (edge.derivative_support[k]) u[i] &= here[i + (k - 1) * step_];
-          if (edge.smoothing_support[k]) v[i] &= here[i + (k - 1) * step_];
+          if (edge.derivative_support[k]) u[i] &= here[i + (k - 1) * tile_.channels];
+          if (edge.smoothing_support[k]) v[i] &= here[i + (k - 1) * tile_.channels];
         }
       }
     });
@@ -249,11 +227,11 @@ class FactorRows {
   const PixelMap<T> weights_;
   const PixelMap<uint8_t> mask_;
   const MapRows<T> maps_;
-  const int64_t step_;  // bytes per column of the mask
+  const int64_t size_;  // bytes of a row
   const bool joint_, drops_;
   // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
-  uint8_t *y_map_, *x_map_, *y_rows_, *x_rows_;
+  uint8_t *spare_, *y_rows_, *x_rows_;
   T *weight_map_, *weight_rows_, *by_weight_rows_;
   const int64_t stride_;  // of the row buffers
   FactorRow<T> first_;

@@ -46,23 +46,26 @@ struct FactorRow {
   }
   /// Values times their weights, and 0 for dropped ones, even if they are NaN.
   GRADOPS_FN math::Gradient<Simd<T>> Weighted(int64_t at, math::Gradient<Simd<T>> values) const {
-    const Simd<T> weights = Simd<T>::Load(weight + at), zero(0);
-    const auto weighted = weights > zero;
-    return {Select(weighted & AreSet<T>(y + at), weights * values.y, zero),
-            Select(weighted & AreSet<T>(x + at), weights * values.x, zero)};
+    const Simd<T> weights = Simd<T>::Load(weight + at);
+    return {KeptLanes<T>(y + at, weights).Of(weights * values.y),
+            KeptLanes<T>(x + at, weights).Of(weights * values.x)};
+  }
+  /// Gradients, and 0 for dropped residuals, even if they are NaN; for weights that are all 1.
+  GRADOPS_FN math::Gradient<Simd<T>> Kept(int64_t at, math::Gradient<Simd<T>> gradients) const {
+    return {KeptLanes<T>(y + at).Of(gradients.y), KeptLanes<T>(x + at).Of(gradients.x)};
   }
   /// The derivatives of the sum of scale * (values times their weights) by the weights: also where
   /// a weight is 0.
   GRADOPS_FN Simd<T> ByWeight(int64_t at, math::Gradient<Simd<T>> values,
                               math::Gradient<T> scale) const {
-    const Simd<T> zero(0);
-    return Select(AreSet<T>(y + at), Simd<T>(scale.y) * values.y, zero) +
-           Select(AreSet<T>(x + at), Simd<T>(scale.x) * values.x, zero);
+    return KeptLanes<T>(y + at).Of(Simd<T>(scale.y) * values.y) +
+           KeptLanes<T>(x + at).Of(Simd<T>(scale.x) * values.x);
   }
 };
 
-/// Whether residuals have factors, and the derivatives by the weights are wanted too.
-enum class Weighting { kNone, kFactors, kByWeight };
+/// Whether residuals have factors: none, those of a mask (or a border) alone, or any, and whether
+/// the derivatives by the weights are wanted too.
+enum class Weighting { kNone, kMask, kFactors, kByWeight };
 
 /// One row of everything between the horizontal passes.
 template <class T>

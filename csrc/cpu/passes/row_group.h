@@ -29,6 +29,9 @@ inline constexpr int64_t kStretchBytes = 1024;
 /// Passes along the row read this many bytes beyond what they find, at most.
 inline constexpr int64_t kReachBytes = 128;
 
+/// The distance between rows of signs.
+inline constexpr int64_t kSignStride = kWideRowStride<float>;
+
 /// Signs of slopes, -1, 0 and 1, of a row of residuals.
 struct SignRow {
   int8_t *y, *x;
@@ -54,7 +57,7 @@ struct RowGroup {
   FactorRow<T> factor;             // the first of four rows
   GradientRow<T> slopes;           // in: rows r - 2, r - 1; out: rows r + 2, r + 3
   T *a, *b;                        // out: adjoint rows r - 1 .. r + 2
-  // With GroupSlopes::kSigns, instead of slopes, a and b: out, rows r .. r + 3, kGroupStride bytes
+  // With GroupSlopes::kSigns, instead of slopes, a and b: out, rows r .. r + 3, kSignStride bytes
   // apart, and, in and out, a register that becomes NaN in some lane if any slope is NaN.
   SignRow signs;
   T* nan_check;

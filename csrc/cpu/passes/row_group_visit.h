@@ -67,6 +67,11 @@ inline constexpr bool kMayBeSigns =
     std::is_same_v<T, float> && std::is_same_v<Response, math::ComponentResponse> &&
     std::is_same_v<Penalty, math::L1Penalty>;
 
+template <GroupSlopes kSlopes>
+using GroupSlopesTag = std::integral_constant<GroupSlopes, kSlopes>;
+template <Weighting kWeighting>
+using WeightingTag = std::integral_constant<Weighting, kWeighting>;
+
 /// The RowGroupFunction of one response and penalty. kTapsKind may be kUnit only if the stencil's
 /// scale is 1.
 template <class T, class Response, class Penalty, math::TapsKind kTapsKind,
@@ -75,10 +80,12 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   using V = Simd<T>;
   using G = math::Gradient<V>;
   using Taps = math::InteriorTaps<Simd<T>, kTapsKind>;
-  constexpr bool kWeighted = kWeighting != Weighting::kNone;
+  constexpr bool kMasked = kWeighting == Weighting::kMask;
+  constexpr bool kWeighted = kWeighting != Weighting::kNone && !kMasked;
   constexpr bool kAdjoint = kGroupSlopes == GroupSlopes::kAdjoint;
   constexpr bool kSigns = kGroupSlopes == GroupSlopes::kSigns;
-  constexpr int64_t kRow = kGroupStride < T, Response::kDifference && !kWeighted > ;
+  constexpr bool kLean = Response::kDifference && kWeighting == Weighting::kNone;
+  constexpr int64_t kRow = kGroupStride<T, kLean>;
   const RowGroup<T> group = the_group;
   const Penalty rho(params.penalty_parameter);
   const Response response(params.response_epsilon);
@@ -107,10 +114,12 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       }
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) {
-        const G pred_gradient = pred_rows.Next(group.pred.below + i * kRow + x);
+        G pred_gradient = pred_rows.Next(group.pred.below + i * kRow + x);
         const G target_gradient =
             Response::kDifference ? pred_gradient : target_rows.Next(target.below + i * kRow + x);
         const FactorRow<T> factor = group.factor.Row(i);
+        // The value of 0 is 0, and so is its sign.
+        if constexpr (kMasked) pred_gradient = factor.Kept(x, pred_gradient);
         const auto weigh = [=](G values) GRADOPS_LAMBDA {
           if constexpr (kWeighted) return factor.Weighted(x, values);
           return values;
@@ -126,10 +135,11 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           factor.ByWeight(x, values, group.by_weight_scale).Store(group.by_weight + i * kRow + x);
         }
         if constexpr (kSigns) {
-          const int64_t at = (i - 1) * kRow + x;
+          const int64_t at = (i - 1) * kSignStride + x;
           if (i % 2 == 0) gradient_above = pred_gradient;
           if (i % 2 == 1) {
-            StoreSigns(gradient_above, pred_gradient, group.signs.y + at, group.signs.x + at, kRow);
+            StoreSigns(gradient_above, pred_gradient, group.signs.y + at, group.signs.x + at,
+                       kSignStride);
           }
         }
         if constexpr (kAdjoint) {
@@ -148,7 +158,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       }
       sum = sum + group.summed.Mask(x, total);
     };
-    if constexpr (Response::kDifference && !kWeighted) {
+    if constexpr (kLean) {
       lanes.ForEach(visit);
     } else {
       ForEachInTurn(&lanes, visit);
@@ -162,43 +172,54 @@ template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
                                  Weighting weighting) {
   if (!params.stencil.IsSmoothedCentral()) return nullptr;
-  if (slopes == GroupSlopes::kSigns) {
-    if (weighting != Weighting::kNone || !HasSmallTaps(params.stencil)) return nullptr;
-  }
+  if (slopes == GroupSlopes::kSigns && !HasSmallTaps(params.stencil)) return nullptr;
+  const bool is_unit = params.stencil.smoothing[0] == 1 && params.stencil.scale == 1;
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;
       using P = typename decltype(penalty_tag)::Type;
+      constexpr math::TapsKind kUnit = math::TapsKind::kUnit, kAny = math::TapsKind::kSmoothing;
       if constexpr (!R::kHasFastPaths) return nullptr;
+      const auto find_unweighted = [=](auto group_slopes, auto mask) -> RowGroupFunction<T> {
+        constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
+        constexpr Weighting kMask = decltype(mask)::value;
+        if constexpr (R::kDifference) {
+          if (is_unit) return VisitRowGroup<T, R, P, kUnit, kSlopes, kMask>;
+        }
+        return VisitRowGroup<T, R, P, kAny, kSlopes, kMask>;
+      };
       const auto find = [=](auto group_slopes) -> RowGroupFunction<T> {
         constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
-        constexpr math::TapsKind kSmoothing = math::TapsKind::kSmoothing;
-        constexpr bool kMayBeWeighted = kSlopes != GroupSlopes::kSigns;
-        if constexpr (kMayBeWeighted) {
-          if (weighting == Weighting::kByWeight) {
-            return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kByWeight>;
+        switch (weighting) {
+          case Weighting::kNone:
+            return find_unweighted(group_slopes, WeightingTag<Weighting::kNone>());
+          case Weighting::kMask:
+          case Weighting::kFactors:
+            return VisitRowGroup<T, R, P, kAny, kSlopes, Weighting::kFactors>;
+          case Weighting::kByWeight:
+            return VisitRowGroup<T, R, P, kAny, kSlopes, Weighting::kByWeight>;
+        }
+        __builtin_unreachable();
+      };
+      const auto find_signs = [=]() -> RowGroupFunction<T> {
+        if constexpr (kMayBeSigns<T, R, P>) {
+          const GroupSlopesTag<GroupSlopes::kSigns> signs;
+          if (weighting == Weighting::kNone) {
+            return find_unweighted(signs, WeightingTag<Weighting::kNone>());
           }
-          if (weighting == Weighting::kFactors) {
-            return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kFactors>;
+          if (weighting == Weighting::kMask) {
+            return find_unweighted(signs, WeightingTag<Weighting::kMask>());
           }
         }
-        if constexpr (R::kDifference) {
-          if (params.stencil.smoothing[0] == 1 && params.stencil.scale == 1) {
-            return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, Weighting::kNone>;
-          }
-        }
-        return VisitRowGroup<T, R, P, kSmoothing, kSlopes, Weighting::kNone>;
+        return nullptr;
       };
       switch (slopes) {
         case GroupSlopes::kNone:
-          return find(std::integral_constant<GroupSlopes, GroupSlopes::kNone>());
+          return find(GroupSlopesTag<GroupSlopes::kNone>());
         case GroupSlopes::kAdjoint:
-          return find(std::integral_constant<GroupSlopes, GroupSlopes::kAdjoint>());
+          return find(GroupSlopesTag<GroupSlopes::kAdjoint>());
         case GroupSlopes::kSigns:
-          if constexpr (kMayBeSigns<T, R, P>) {
-            return find(std::integral_constant<GroupSlopes, GroupSlopes::kSigns>());
-          }
-          return nullptr;
+          return find_signs();
       }
       __builtin_unreachable();
     });

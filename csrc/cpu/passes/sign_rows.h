@@ -9,19 +9,17 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The last eight rows of signs of slopes. Those of a RowGroup are kStride bytes apart, and so are
-/// the two before them.
+/// The last eight rows of signs of slopes. Those of a RowGroup are kSignStride bytes apart, and so
+/// are the two before them.
 class SignRows {
  public:
-  static constexpr int64_t kStride = kGroupStride<float, true>;
   static constexpr int kRows = 8;
-  /// What they take of row buffers of floats.
-  static constexpr int64_t kFloatRows = 2 * kRows / static_cast<int>(sizeof(float));
+  static constexpr int64_t kBytes = 2 * kRows * kSignStride;
 
   SignRows() = default;
   explicit SignRows(float* memory)
-      : y_(reinterpret_cast<int8_t*>(memory), kStride, 0),
-        x_(reinterpret_cast<int8_t*>(memory) + kRows * kStride, kStride, 0) {}
+      : y_(reinterpret_cast<int8_t*>(memory), kSignStride, 0),
+        x_(reinterpret_cast<int8_t*>(memory) + kRows * kSignStride, kSignStride, 0) {}
 
   void SetFirst(int64_t row) { y_.first = x_.first = row; }
   SignRow operator[](int64_t row) const { return {y_[row], x_[row]}; }
@@ -33,7 +31,7 @@ class SignRows {
     Simd<float> check = Simd<float>::Load(nan_check);
     ForEachRegister<float>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
       const math::Gradient<Simd<float>> above = first.Load(x), below = second.Load(x);
-      StoreSigns(above, below, to.y + x, to.x + x, kStride);
+      StoreSigns(above, below, to.y + x, to.x + x, kSignStride);
       check = check + (Abs(above.y) + Abs(above.x)) + (Abs(below.y) + Abs(below.x));
     });
     check.Store(nan_check);
@@ -53,7 +51,6 @@ class SignRows {
 /// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows r - 1 + begin
 /// .. r - 2 + end of a gradient.
 struct SignGroup {
-  static constexpr int64_t kStride = SignRows::kStride;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
   int64_t begin, end;
@@ -125,7 +122,7 @@ struct SignGroup {
  private:
   /// The i-th of the rows r .. r + 3; i may be -2 or -1.
   GRADOPS_FN SignRow Row(int64_t i) const {
-    return i < 0 ? above.Row(i + 2, kStride) : rows.Row(i, kStride);
+    return i < 0 ? above.Row(i + 2, kSignStride) : rows.Row(i, kSignStride);
   }
   /// All ones where the centre is 2, and 0 where it is 1.
   SimdSigns Twice() const {

@@ -49,7 +49,7 @@ class OutputRows {
   void KeepSigns() {
     keeps_signs_ = true;
     if constexpr (kMayKeepSigns) {
-      static_assert(SignRows::kFloatRows <= kGroupRows, "they fit in a_");
+      static_assert(SignRows::kBytes <= 2 * kGroupRows * kMediumRowBytes, "they fit in a_ and b_");
       signs_ = SignRows(a_);
     }
   }
@@ -133,18 +133,18 @@ class OutputRows {
       emit_sum(NothingAdded());
     };
     const auto emit_rows = [&](auto stride) {
+      if constexpr (kMayKeepSigns) {
+        if (keeps_signs_) {
+          const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
+          const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
+          if (begin >= end) return;
+          const bool is_twice = params.stencil.smoothing[1] == 2;
+          return emit(stride,
+                      SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin, end});
+        }
+      }
       emit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
     };
-    if constexpr (kMayKeepSigns) {
-      if (keeps_signs_) {
-        const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
-        const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
-        if (begin >= end) return;
-        const bool is_twice = params.stencil.smoothing[1] == 2;
-        return emit(std::integral_constant<int64_t, SignRows::kStride>(),
-                    SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin, end});
-      }
-    }
     if (stride_ == kGroupStride<T, true>) {
       emit_rows(std::integral_constant<int64_t, kGroupStride<T, true>>());
     } else {

@@ -108,24 +108,70 @@ typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)
 typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
 typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
 
-/// The lanes whose byte at `from` is not 0.
+/// The lanes of a register that are kept: those whose byte is not 0.
+#if defined(__AVX512F__)
 template <class T>
-typename Simd<T>::Mask AreSet(const uint8_t* from);
-template <>
-GRADOPS_FN Simd<float>::Mask AreSet<float>(const uint8_t* from) {
-  FloatBytes bytes;
-  __builtin_memcpy(&bytes, from, sizeof(bytes));
-  const HalfWords halves = __builtin_convertvector(bytes, HalfWords);
-  return {__builtin_convertvector(halves, Simd<float>::RegisterMask) != 0};
-}
-template <>
-GRADOPS_FN Simd<double>::Mask AreSet<double>(const uint8_t* from) {
-  DoubleBytes bytes;
-  __builtin_memcpy(&bytes, from, sizeof(bytes));
-  const DoubleHalfWords halves = __builtin_convertvector(bytes, DoubleHalfWords);
-  const DoubleWords words = __builtin_convertvector(halves, DoubleWords);
-  return {__builtin_convertvector(words, Simd<double>::RegisterMask) != 0};
-}
+class KeptLanes {
+ public:
+  GRADOPS_FN explicit KeptLanes(const uint8_t* bytes) {
+    const auto* const from = reinterpret_cast<const __m128i*>(bytes);
+    const __m128i set = kIsFloat ? _mm_loadu_si128(from) : _mm_loadl_epi64(from);
+    lanes_ = static_cast<Lanes>(_mm_test_epi8_mask(set, set));
+  }
+  /// Only where `weights` are positive.
+  GRADOPS_FN KeptLanes(const uint8_t* bytes, Simd<T> weights) : KeptLanes(bytes) {
+    if constexpr (kIsFloat) {
+      lanes_ &= _mm512_cmp_ps_mask((__m512)weights.v, __m512{}, _CMP_GT_OQ);
+    } else {
+      lanes_ &= _mm512_cmp_pd_mask((__m512d)weights.v, __m512d{}, _CMP_GT_OQ);
+    }
+  }
+  /// `a` where kept, and 0 elsewhere, even for a NaN.
+  GRADOPS_FN Simd<T> Of(Simd<T> a) const {
+    if constexpr (kIsFloat) {
+      return Simd<T>((Floats)_mm512_maskz_mov_ps(lanes_, (__m512)a.v));
+    } else {
+      return Simd<T>((Doubles)_mm512_maskz_mov_pd(lanes_, (__m512d)a.v));
+    }
+  }
+
+ private:
+  static constexpr bool kIsFloat = sizeof(T) == 4;
+  using Lanes = std::conditional_t<kIsFloat, __mmask16, __mmask8>;
+  Lanes lanes_;
+};
+#else
+template <class T>
+class KeptLanes {
+ public:
+  GRADOPS_FN explicit KeptLanes(const uint8_t* bytes) : lanes_(AreSet(bytes)) {}
+  /// Only where `weights` are positive.
+  GRADOPS_FN KeptLanes(const uint8_t* bytes, Simd<T> weights)
+      : lanes_((weights > Simd<T>(0)) & AreSet(bytes)) {}
+  /// `a` where kept, and 0 elsewhere, even for a NaN.
+  GRADOPS_FN Simd<T> Of(Simd<T> a) const { return Select(lanes_, a, Simd<T>(0)); }
+
+ private:
+  using Lanes = typename Simd<T>::Mask;
+
+  static GRADOPS_FN Lanes AreSet(const uint8_t* from) {
+    if constexpr (sizeof(T) == 4) {
+      FloatBytes bytes;
+      __builtin_memcpy(&bytes, from, sizeof(bytes));
+      const HalfWords halves = __builtin_convertvector(bytes, HalfWords);
+      return {__builtin_convertvector(halves, Simd<float>::RegisterMask) != 0};
+    } else {
+      DoubleBytes bytes;
+      __builtin_memcpy(&bytes, from, sizeof(bytes));
+      const DoubleHalfWords halves = __builtin_convertvector(bytes, DoubleHalfWords);
+      const DoubleWords words = __builtin_convertvector(halves, DoubleWords);
+      return {__builtin_convertvector(words, Simd<double>::RegisterMask) != 0};
+    }
+  }
+
+  Lanes lanes_;
+};
+#endif
 
 /// A register in the type of image memory.
 GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }

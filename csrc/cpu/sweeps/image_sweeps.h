@@ -62,7 +62,7 @@ class GradientRows {
   /// `value` at position x of the current row, and 0 where the joint gradient does not count.
   GRADOPS_FN Simd<T> Mask(int64_t x, Simd<T> value) const {
     if (!drops_) return value;
-    return Select(AreSet<T>(factor_.y + x), value, Simd<T>(0));
+    return KeptLanes<T>(factor_.y + x).Of(value);
   }
 
  private:

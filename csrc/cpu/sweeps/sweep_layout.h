@@ -19,8 +19,8 @@ template <class S>
 Weighting WeightingOf(const KernelParams& params, const LossInputs<S>& inputs,
                       const GradientOutputs<S>& outputs) {
   if (outputs.by_weights.plane != nullptr) return Weighting::kByWeight;
-  return FactorRows<ComputeType<S>>::AreNeeded(params, inputs) ? Weighting::kFactors
-                                                               : Weighting::kNone;
+  if (inputs.weights.data != nullptr) return Weighting::kFactors;
+  return FactorRows<ComputeType<S>>::MayDrop(params, inputs) ? Weighting::kMask : Weighting::kNone;
 }
 
 /// The RowGroup of a sweep, or null; without signs of slopes.
