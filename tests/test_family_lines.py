@@ -21,9 +21,9 @@ from family_tools import (
 from pair_tools import covering
 
 LINE = 64  # bytes
-# Rows of whole lines: narrow, wider than a stretch by little and by much, of two tiles, of many
+# Rows of whole lines: narrow, wider than a stretch by little and by much, of three tiles, of many
 # channels. 11 to 70 rows: groups of four with rows before and after, also over two units.
-SHAPES = [(2, 11, 256, 3), (1, 14, 1056, 1), (1, 70, 352, 4), (1, 13, 1152, 2), (1, 12, 96, 16)]
+SHAPES = [(2, 11, 256, 3), (1, 14, 1056, 1), (1, 70, 352, 4), (1, 13, 1600, 2), (1, 12, 96, 16)]
 CASES = {
     "shape": SHAPES,
     "stencil": STENCILS,

@@ -33,7 +33,7 @@ class FactorRows {
         weights_(inputs.weights),
         mask_(inputs.mask),
         maps_(tile),
-        size_(tile.Position(tile.end)),
+        size_(tile.BufferedSize()),
         joint_(ResidualsOf(params.response) == 1),
         drops_(MayDrop(params, inputs)),
         stride_(memory->Stride()) {
@@ -231,7 +231,8 @@ class FactorRows {
   const bool joint_, drops_;
   // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
-  uint8_t *spare_, *y_rows_, *x_rows_;
+  uint8_t *y_rows_, *x_rows_;
+  uint8_t* spare_;  // a row of the mask before it is repeated, or of x before it is joined with y
   T *weight_map_, *weight_rows_, *by_weight_rows_;
   const int64_t stride_;  // of the row buffers
   FactorRow<T> first_;

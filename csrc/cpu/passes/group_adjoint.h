@@ -38,6 +38,7 @@ bool IsOfWholeLines(const Tile& tile, const S* image) {
 template <class T, int64_t kStride>
 struct AdjointRows {
   static constexpr int64_t begin = 0, end = kGroupRows;  // the rows that are written
+  static constexpr bool kHasSmallTaps = false;           // whether the stencil must have small taps
   const T *a, *b;
 
   /// GroupAdjoint for the positions of `lines`, whole lines that the border does not change. Rows
@@ -75,10 +76,10 @@ struct AdjointRows {
   }
 };
 
-/// HorizontalAdjoint for `rows`, of rows row .. row + kGroupRows - 1, of whole lines, both halves
-/// of which have one scale, and a stencil that smooths. Writes the lines that begin in `part`, and
-/// with the row's first and last lines those that the border changes. Prefetches the first row of
-/// `ahead`.
+/// HorizontalAdjoint for `rows`, which has rows row .. row + kGroupRows - 1 and says which of them
+/// are written, of whole lines, both halves of which have one scale, and a stencil that smooths.
+/// Writes the lines that begin in `part`, and with the row's first and last lines those that the
+/// border changes. Prefetches the first row of `ahead`.
 template <class S, class Rows, class Added, class T = ComputeType<S>>
 void GroupAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                   const Rows& rows, T scale, int64_t row, S* image, const RowsAhead& ahead,
@@ -115,11 +116,12 @@ void GroupAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdg
     if (part.begin <= own.begin) edge_lines(own.begin, left);
     if (part.end >= own.end) edge_lines(right, own.end);
   };
-  if (params.stencil.smoothing[0] == 1) {
-    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
-  } else {
-    stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
+  if constexpr (!Rows::kHasSmallTaps) {
+    if (params.stencil.smoothing[0] != 1) {
+      return stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
+    }
   }
+  stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

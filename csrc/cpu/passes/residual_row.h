@@ -63,9 +63,13 @@ struct FactorRow {
   }
 };
 
-/// Whether residuals have factors: none, those of a mask (or a border) alone, or any, and whether
-/// the derivatives by the weights are wanted too.
-enum class Weighting { kNone, kMask, kFactors, kByWeight };
+/// What factors residuals have.
+enum class Weighting {
+  kNone,
+  kMask,      // some are dropped, the others have weight 1
+  kFactors,   // they have weights, and some may be dropped
+  kByWeight,  // the same, and the derivatives by the weights are wanted
+};
 
 /// One row of everything between the horizontal passes.
 template <class T>

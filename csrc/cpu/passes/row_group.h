@@ -6,9 +6,10 @@
 #include "cpu/sweeps/tile.h"
 
 // The fast path for smoothing stencils: four rows away from the border at once, with both passes of
-// the stencil, the penalty, its slope and the vertical pass of the adjoint in registers. It finds
-// what HorizontalForward, VerticalForward, VisitResidualRow and VerticalAdjoint find one after the
-// other. This header is its interface; row_group_visit.h implements it.
+// the stencil, the penalty, its slope and, unless slopes are kept as signs, the vertical pass of
+// the adjoint in registers. It finds what HorizontalForward, VerticalForward, VisitResidualRow and
+// VerticalAdjoint find one after the other. This header is its interface; row_group_visit.h
+// implements it.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -58,8 +59,10 @@ struct RowGroup {
   GradientRow<T> slopes;           // in: rows r - 2, r - 1; out: rows r + 2, r + 3
   T *a, *b;                        // out: adjoint rows r - 1 .. r + 2
   // With GroupSlopes::kSigns, instead of slopes, a and b: out, rows r .. r + 3, kSignStride bytes
-  // apart, and, in and out, a register that becomes NaN in some lane if any slope is NaN.
+  // apart, and, in and out, a register of which a lane becomes NaN if a slope is, at a position
+  // that outputs depend on.
   SignRow signs;
+  SummedPositions<T> needed;
   T* nan_check;
   // If the derivatives by the weights are wanted: the scale of the sums of each axis, and, out, the
   // first of four rows, kGroupStride apart.
@@ -74,7 +77,7 @@ using RowGroupFunction = void (*)(const RowGroup<T>& group, const KernelParams& 
                                   LaneSums<T>* sums);
 
 /// The function for the response and penalty in `params`, or null if there is no fast path for
-/// them, or slopes are not signs. Instantiated in target_rows.cc.
+/// them, or signs are asked for where slopes are not. Instantiated in target_rows.cc.
 template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
                                  Weighting weighting);

@@ -84,6 +84,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   constexpr bool kWeighted = kWeighting != Weighting::kNone && !kMasked;
   constexpr bool kAdjoint = kGroupSlopes == GroupSlopes::kAdjoint;
   constexpr bool kSigns = kGroupSlopes == GroupSlopes::kSigns;
+  static_assert(kSigns || !kMasked);
   constexpr bool kLean = Response::kDifference && kWeighting == Weighting::kNone;
   constexpr int64_t kRow = kGroupStride<T, kLean>;
   const RowGroup<T> group = the_group;
@@ -107,7 +108,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       GradientWindow<T, Taps> pred_rows(taps, scale, group.step, group.pred.above + x, kRow);
       const SourceGroup<T> target = Response::kDifference ? group.pred : group.target;
       GradientWindow<T, Taps> target_rows(taps, scale, group.step, target.above + x, kRow);
-      G slopes_before, slopes_here, gradient_above, total = {V(0), V(0)};
+      G slopes_before, slopes_here, gradient_above, total = {V(0), V(0)}, uncounted = total;
       if constexpr (kAdjoint) {
         slopes_before = group.slopes.Load(x);
         slopes_here = group.slopes.Load(x + kRow);
@@ -118,7 +119,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         const G target_gradient =
             Response::kDifference ? pred_gradient : target_rows.Next(target.below + i * kRow + x);
         const FactorRow<T> factor = group.factor.Row(i);
-        // The value of 0 is 0, and so is its sign.
+        // For l1 the value of 0 is 0, and so is its slope.
         if constexpr (kMasked) pred_gradient = factor.Kept(x, pred_gradient);
         const auto weigh = [=](G values) GRADOPS_LAMBDA {
           if constexpr (kWeighted) return factor.Weighted(x, values);
@@ -129,7 +130,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         if (i >= group.count_begin && i < group.count_end) {
           total = total + weighted;
         } else if constexpr (kSigns) {
-          nan_check = nan_check + (values.y + values.x);
+          uncounted = uncounted + values;
         }
         if constexpr (kWeighting == Weighting::kByWeight) {
           factor.ByWeight(x, values, group.by_weight_scale).Store(group.by_weight + i * kRow + x);
@@ -151,7 +152,10 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           slopes_here = slopes;
         }
       }
-      if constexpr (kSigns) nan_check = nan_check + (total.y + total.x);
+      if constexpr (kSigns) {
+        const G needed = group.needed.Mask(x, total + uncounted);
+        nan_check = nan_check + (needed.y + needed.x);
+      }
       if constexpr (kAdjoint) {
         group.slopes.Store(x, slopes_before);
         group.slopes.Store(x + kRow, slopes_here);

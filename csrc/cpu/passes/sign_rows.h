@@ -24,15 +24,17 @@ class SignRows {
   void SetFirst(int64_t row) { y_.first = x_.first = row; }
   SignRow operator[](int64_t row) const { return {y_[row], x_[row]}; }
 
-  /// Takes rows row and row + 1 from slopes. A register of nan_check becomes NaN if a slope is.
+  /// Takes rows row and row + 1 from slopes. A lane of nan_check becomes NaN if one of `needed` is.
   void Take(int64_t row, GradientRow<float> first, GradientRow<float> second, int64_t size,
-            float* nan_check) {
+            SummedPositions<float> needed, float* nan_check) {
     const SignRow to = (*this)[row];
     Simd<float> check = Simd<float>::Load(nan_check);
     ForEachRegister<float>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
       const math::Gradient<Simd<float>> above = first.Load(x), below = second.Load(x);
       StoreSigns(above, below, to.y + x, to.x + x, kSignStride);
-      check = check + (Abs(above.y) + Abs(above.x)) + (Abs(below.y) + Abs(below.x));
+      const math::Gradient<Simd<float>> sizes =
+          needed.Mask(x, {Abs(above.y) + Abs(below.y), Abs(above.x) + Abs(below.x)});
+      check = check + (sizes.y + sizes.x);
     });
     check.Store(nan_check);
   }
@@ -51,6 +53,7 @@ class SignRows {
 /// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows r - 1 + begin
 /// .. r - 2 + end of a gradient.
 struct SignGroup {
+  static constexpr bool kHasSmallTaps = true;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
   int64_t begin, end;

@@ -7,8 +7,8 @@
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Turns slopes into the gradient by one image. Buffers the last four rows of slopes, and a group
-/// of rows after the vertical pass of the adjoint. Where slopes are signs, groups may leave those
-/// alone (SignRows), in the memory of the rows after the vertical pass.
+/// of rows after the vertical pass of the adjoint; or instead of that, where slopes are signs, the
+/// signs that RowGroups leave (SignRows), in the same memory.
 template <class S>
 class OutputRows {
  public:
@@ -45,7 +45,7 @@ class OutputRows {
     return added_ + i * stride_;
   }
 
-  /// From now on groups leave signs, and nothing else.
+  /// From now on RowGroups leave signs, in place of slopes and rows after the vertical pass.
   void KeepSigns() {
     keeps_signs_ = true;
     if constexpr (kMayKeepSigns) {
@@ -63,19 +63,20 @@ class OutputRows {
     for (const T lane : nan_check_) met = met || lane != lane;
     return met;
   }
-  /// Before a group from `row` on: takes the signs of the two rows above it, of which only those
-  /// from `first` on exist, unless they were in a group.
-  void BeginGroup(int64_t row, int64_t first, int64_t size) {
+  /// Before a RowGroup from `row` on. If the rows above it were not in one, takes the signs of the
+  /// two; slopes exist from row `first` on. (If only those of row - 1 do, they stand for both: then
+  /// the output that row - 2 would change, row - 1, is not wanted.)
+  void BeginGroup(int64_t row, int64_t first, int64_t size, SummedPositions<T> needed) {
     if constexpr (kMayKeepSigns) {
       if (!keeps_signs_) return;
       if (row != signs_end_ && row - 1 >= first) {
         const GradientRow<T> above = Slopes(math::Max(row - 2, first));
-        signs_.Take(row - 2, above, Slopes(row - 1), size, nan_check_);
+        signs_.Take(row - 2, above, Slopes(row - 1), size, needed, nan_check_);
       }
       signs_end_ = row + kGroupRows;
     }
   }
-  /// Before row `row`, which is not in a group: makes slopes of the two rows above it if they were.
+  /// Before row `row`, which is not in a RowGroup: makes slopes of the two rows above if they were.
   void BeginRow(int64_t row, int64_t size) {
     if constexpr (kMayKeepSigns) {
       if (row != signs_end_) return;
@@ -88,8 +89,8 @@ class OutputRows {
     VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
                     a_ + i * stride_, b_ + i * stride_);
   }
-  /// The horizontal pass of the rows [first, first + count) of the group that are in `wanted`. May
-  /// prefetch the first row of `ahead`, which may be null.
+  /// Writes the rows [first, first + count) that are in `wanted`. `ahead`: null unless a RowGroup
+  /// found what they are made of; its first row may be prefetched.
   void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
             AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted,
             const RowsAhead* ahead) {

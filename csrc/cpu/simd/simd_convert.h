@@ -101,13 +101,6 @@ GRADOPS_FN Floats Joined(Doubles low, Doubles high) {
 }
 #endif
 
-// As many bytes as a register has floats or doubles, on their way to masks. They are widened in
-// steps of two: larger steps GCC does element by element.
-typedef uint8_t FloatBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
-typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)));
-typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
-typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
-
 /// The lanes of a register that are kept: those whose byte is not 0.
 #if defined(__AVX512F__)
 template <class T>
@@ -141,6 +134,13 @@ class KeptLanes {
   Lanes lanes_;
 };
 #else
+// As many bytes as a register has floats or doubles, on their way to masks. They are widened in
+// steps of two: larger steps GCC does element by element.
+typedef uint8_t FloatBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef uint8_t DoubleBytes __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 8)));
+typedef uint16_t DoubleHalfWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 4)));
+typedef int32_t DoubleWords __attribute__((vector_size(GRADOPS_VECTOR_BYTES / 2)));
+
 template <class T>
 class KeptLanes {
  public:

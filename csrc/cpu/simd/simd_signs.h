@@ -8,7 +8,7 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// One register of bytes.
+/// One register of signs, or of sums of them.
 struct SimdSigns {
   // Unsigned, because what lies beyond a row may overflow.
   typedef uint8_t Register __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));

@@ -182,13 +182,6 @@ Counts CountsUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRa
   Counts counts;
   if (!FactorRows<T>::MayDrop(params, inputs)) {
     counts = CountAll(params.shape, inputs.weights, rows);
-  } else if (inputs.weights.data == nullptr && !inputs.mask.per_channel &&
-             params.shape.channels > 1) {
-    KernelParams of_channel = params;
-    of_channel.shape.channels = 1;
-    counts = CountsUnit(of_channel, inputs, rows, counted);
-    counts.sums.y *= static_cast<double>(params.shape.channels);
-    counts.sums.x *= static_cast<double>(params.shape.channels);
   } else {
     ForEachTile<T>(params, [&](const Tile& tile) {
       const Counts of_tile = CountTile(params, tile, inputs, rows, counted);

@@ -148,7 +148,7 @@ class LossSweep {
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
     if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
-    by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size);
+    by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size, images_.Needed());
     const RowGroup<T> group = GroupAt(row, wanted, ahead);
     LaneSums<T> lanes;
     if (in_stretches) {
@@ -165,7 +165,7 @@ class LossSweep {
     Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
-  /// Whether all rows of a group from `first` on are written, and can be written together.
+  /// Whether EmitGroup may write the rows of a group from `first` on.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
     return !kHasOutputs || by_pred_.KeepsSigns() ||
            (first >= wanted.begin && first + kGroupRows <= wanted.end &&
@@ -201,6 +201,7 @@ class LossSweep {
     group.a = by_pred_.A();
     group.b = by_pred_.B();
     if (by_pred_.KeepsSigns()) group.signs = by_pred_.Signs(row);
+    group.needed = images_.Needed();
     group.nan_check = by_pred_.NaNCheck();
     if (weighted_) {
       for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);

@@ -10,7 +10,8 @@ LossSums SweepTile(const KernelParams& params, const Tile& tile, const LossInput
   LossSweep<S, kOrder> sweep(params, tile, inputs, vector, outputs, /*may_keep_signs=*/true);
   const LossSums sums = sweep.Run(rows);
   if (!sweep.MetNaN()) return sums;
-  return LossSweep<S, kOrder>(params, tile, inputs, vector, outputs, false).Run(rows);
+  return LossSweep<S, kOrder>(params, tile, inputs, vector, outputs, /*may_keep_signs=*/false)
+      .Run(rows);
 }
 
 template <class S, Order kOrder>

@@ -44,6 +44,10 @@ class SweptImages {
     if (math::Wraps(params_.stencil, params_.border, tile_.shape.width)) return;
     columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, tile_.shape.width)};
   }
+  /// Their positions.
+  SummedPositions<T> Needed() const {
+    return {tile_.Position(columns_.begin), tile_.Position(columns_.end)};
+  }
   /// The rows that will be loaded.
   void SetRange(int64_t begin, int64_t end) {
     loaded_ = begin;
