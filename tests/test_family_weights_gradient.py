@@ -63,7 +63,8 @@ def check(dtype, shape, **case):
     expected = by_weights(*images, upstream, **options)
     tolerance = TOLERANCE[COMPUTE[dtype]]
     # A value less the loss, both divided by the weights of two residuals an element at most.
-    terms = np.abs(upstream).max() * np.abs(loss).max() / (2 * options["weights"].sum())
+    sizes = np.abs(upstream * loss).reshape(-1, len(found)).max(axis=0)
+    terms = sizes[:, None, None, None] / (2 * options["weights"].sum())
     assert_near(found, expected, tolerance["gradient"], ("first", dtype, shape, case), terms)
     upstreams = {"upstreams": (3 * upstream, upstream)}
     assert_same_bits(call("loss_weights_grad", *images, **upstreams, **how), found)

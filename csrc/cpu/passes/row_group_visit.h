@@ -184,13 +184,13 @@ RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
       using P = typename decltype(penalty_tag)::Type;
       constexpr math::TapsKind kUnit = math::TapsKind::kUnit, kAny = math::TapsKind::kSmoothing;
       if constexpr (!R::kHasFastPaths) return nullptr;
-      const auto find_unweighted = [=](auto group_slopes, auto mask) -> RowGroupFunction<T> {
+      const auto find_unweighted = [=](auto group_slopes, auto unweighted) -> RowGroupFunction<T> {
         constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
-        constexpr Weighting kMask = decltype(mask)::value;
+        constexpr Weighting kWeighting = decltype(unweighted)::value;
         if constexpr (R::kDifference) {
-          if (is_unit) return VisitRowGroup<T, R, P, kUnit, kSlopes, kMask>;
+          if (is_unit) return VisitRowGroup<T, R, P, kUnit, kSlopes, kWeighting>;
         }
-        return VisitRowGroup<T, R, P, kAny, kSlopes, kMask>;
+        return VisitRowGroup<T, R, P, kAny, kSlopes, kWeighting>;
       };
       const auto find = [=](auto group_slopes) -> RowGroupFunction<T> {
         constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;

@@ -10,9 +10,9 @@ namespace gradops::cpu::GRADOPS_TARGET {
 template <class T>
 using LaneSums = Block<math::Gradient<Simd<T>>>;
 
-/// The positions of a row buffer that sums include: those of the tile's own columns.
+/// The positions [begin, end) of a row buffer, of which alone values are kept.
 template <class T>
-struct SummedPositions {
+struct KeptPositions {
   int64_t begin, end;
 
   /// `values` at positions x, x + 1, ..., and 0 outside [begin, end).

@@ -26,7 +26,7 @@ class SignRows {
 
   /// Takes rows row and row + 1 from slopes. A lane of nan_check becomes NaN if one of `needed` is.
   void Take(int64_t row, GradientRow<float> first, GradientRow<float> second, int64_t size,
-            SummedPositions<float> needed, float* nan_check) {
+            KeptPositions<float> needed, float* nan_check) {
     const SignRow to = (*this)[row];
     Simd<float> check = Simd<float>::Load(nan_check);
     ForEachRegister<float>(0, size, [&](int64_t x) GRADOPS_LAMBDA {

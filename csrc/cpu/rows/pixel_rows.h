@@ -11,7 +11,7 @@ namespace gradops::cpu::GRADOPS_TARGET {
 template <class T>
 struct PixelRow {
   int64_t size;
-  SummedPositions<T> summed;
+  KeptPositions<T> summed;
   const T *pred, *target = nullptr;      // rows of the images; without target, of the difference
   const T* vector = nullptr;             // second order only
   const FactorRow<T>* factor = nullptr;  // its weights and .y are used; null: every weight is 1

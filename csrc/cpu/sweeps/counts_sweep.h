@@ -17,7 +17,7 @@ class WeightSums {
   /// Adds the weights of a row that are not dropped, at positions `own` and by axis. Prefetches a
   /// row of weights.
   void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
-    const SummedPositions<T> summed = {own.begin, own.end};
+    const KeptPositions<T> summed = {own.begin, own.end};
     AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
       ahead.Prefetch(0, x * sizeof(T));
       return summed.Mask(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));

@@ -45,7 +45,7 @@ class SweptImages {
     columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, tile_.shape.width)};
   }
   /// Their positions.
-  SummedPositions<T> Needed() const {
+  KeptPositions<T> Needed() const {
     return {tile_.Position(columns_.begin), tile_.Position(columns_.end)};
   }
   /// The rows that will be loaded.
