@@ -44,8 +44,9 @@ struct AdjointRows {
   /// GroupAdjoint for the positions of `lines`, whole lines that the border does not change. Rows
   /// of `out` are out_stride apart.
   template <class Taps, class S, class Added>
-  void StreamLines(const Taps& the_taps, T the_scale, int64_t step, PositionRange lines, S* out,
-                   int64_t out_stride, const RowsAhead& the_ahead, Added added) const {
+  GRADOPS_FN void StreamLines(const Taps& the_taps, T the_scale, int64_t step, PositionRange lines,
+                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
+                              Added added) const {
     constexpr int64_t kLine = 64 / sizeof(S);
     const Taps taps = the_taps;
     const RowsAhead ahead = the_ahead;
@@ -78,50 +79,90 @@ struct AdjointRows {
 
 /// HorizontalAdjoint for `rows`, which has rows row .. row + kGroupRows - 1 and says which of them
 /// are written, of whole lines, both halves of which have one scale, and a stencil that smooths.
-/// Writes the lines that begin in `part`, and with the row's first and last lines those that the
-/// border changes. Prefetches the first row of `ahead`.
-template <class S, class Rows, class Added, class T = ComputeType<S>>
-void GroupAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-                  const Rows& rows, T scale, int64_t row, S* image, const RowsAhead& ahead,
-                  Added added, PositionRange part) {
-  constexpr int64_t kLine = 64 / sizeof(S);
-  const int64_t out_stride = tile.shape.RowSize(), step = tile.channels;
-  const PositionRange own = tile.OwnPositions(), interior = edges.Interior();
-  // Rows that are not written may lie outside of the image.
-  S* const out = image + tile.ImageOffset(row + rows.begin, tile.column_begin) -
-                 rows.begin * out_stride - own.begin;
-  // The lines inside [left, right) are interior.
-  const int64_t left =
-      math::Min(own.end, own.begin + math::CeilDiv(interior.begin - own.begin, kLine) * kLine);
-  const int64_t right = left + math::Max<int64_t>(interior.end - left, 0) / kLine * kLine;
-  const auto line_at = [=](int64_t position) {
-    position = math::Min(math::Max(position, left), right);
-    return left + (position - left) / kLine * kLine;
-  };
-  const auto stream = [&](auto taps) GRADOPS_LAMBDA {
-    const auto edge_at = [&](int64_t i, int64_t x) {
-      const Neighbours<T> a = rows.A(i, x, step), b = rows.B(i, x, step);
-      const AxisScale<T> scales = {scale, scale};
-      return edges.At(x, a, b, scales, scales.Combine(a.Derivative(taps), b.Smoothed(taps)));
-    };
-    const auto edge_lines = [&](int64_t x, int64_t end) {
-      for (; x < end; x += Simd<T>::kLanes) {
-        for (int64_t i = rows.begin; i < rows.end; ++i) {
-          StreamNarrow(added.Plus(edge_at(i, x), i, x), out + i * out_stride + x);
+template <class S, class Rows, class Added>
+class GroupAdjoint {
+ public:
+  using T = ComputeType<S>;
+
+  /// `ahead`: its first row is prefetched.
+  GroupAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+               const Rows& rows, T scale, int64_t row, S* image, const RowsAhead& ahead,
+               Added added)
+      : stencil_(params.stencil),
+        edges_(edges),
+        rows_(rows),
+        added_(added),
+        ahead_(ahead),
+        scale_(scale),
+        step_(tile.channels),
+        out_stride_(tile.shape.RowSize()),
+        own_(tile.OwnPositions()),
+        // Rows that are not written may lie outside of the image.
+        out_(image + tile.ImageOffset(row + rows.begin, tile.column_begin) -
+             rows.begin * out_stride_ - own_.begin) {
+    const PositionRange interior = edges.Interior();
+    left_ =
+        math::Min(own_.end, own_.begin + math::CeilDiv(interior.begin - own_.begin, kLine) * kLine);
+    right_ = left_ + math::Max<int64_t>(interior.end - left_, 0) / kLine * kLine;
+  }
+
+  /// Writes the lines that begin at positions begin .. begin + kStretch - 1, but for those that the
+  /// border changes.
+  GRADOPS_FN void Run(int64_t begin) const {
+    const PositionRange lines = {LineAt(begin), LineAt(begin + kStretch<T>)};
+    if (lines.begin >= lines.end) return;
+    WithTaps([&](auto taps) GRADOPS_LAMBDA {
+      rows_.StreamLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, added_);
+    });
+  }
+  /// Writes the lines that the border changes.
+  void WriteEdges() const {
+    WithTaps([&](auto taps) {
+      for (PositionRange lines : {PositionRange{own_.begin, left_}, {right_, own_.end}}) {
+        for (int64_t x = lines.begin; x < lines.end; x += Simd<T>::kLanes) {
+          for (int64_t i = rows_.begin; i < rows_.end; ++i) {
+            const Simd<T> value = EdgeAt(taps, i, x);
+            StreamNarrow(added_.Plus(value, i, x), out_ + i * out_stride_ + x);
+          }
         }
       }
-    };
-    rows.StreamLines(taps, scale, step, {line_at(part.begin), line_at(part.end)}, out, out_stride,
-                     ahead, added);
-    if (part.begin <= own.begin) edge_lines(own.begin, left);
-    if (part.end >= own.end) edge_lines(right, own.end);
-  };
-  if constexpr (!Rows::kHasSmallTaps) {
-    if (params.stencil.smoothing[0] != 1) {
-      return stream(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(params.stencil));
-    }
+    });
   }
-  stream(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(params.stencil));
-}
+
+ private:
+  static constexpr int64_t kLine = 64 / sizeof(S);
+
+  /// The line in [left_, right_] that holds `position`, or the nearest.
+  GRADOPS_FN int64_t LineAt(int64_t position) const {
+    position = math::Min(math::Max(position, left_), right_);
+    return left_ + (position - left_) / kLine * kLine;
+  }
+  template <class Taps>
+  Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
+    const Neighbours<T> a = rows_.A(i, x, step_), b = rows_.B(i, x, step_);
+    const AxisScale<T> scales = {scale_, scale_};
+    return edges_.At(x, a, b, scales, scales.Combine(a.Derivative(taps), b.Smoothed(taps)));
+  }
+  template <class Visitor>
+  GRADOPS_FN void WithTaps(Visitor&& visitor) const {
+    if constexpr (!Rows::kHasSmallTaps) {
+      if (stencil_.smoothing[0] != 1) {
+        return visitor(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(stencil_));
+      }
+    }
+    visitor(math::InteriorTaps<Simd<T>, math::TapsKind::kUnit>(stencil_));
+  }
+
+  const math::Stencil& stencil_;
+  const AdjointEdges<T>& edges_;
+  const Rows rows_;
+  const Added added_;
+  const RowsAhead ahead_;
+  const T scale_;
+  const int64_t step_, out_stride_;
+  const PositionRange own_;
+  S* const out_;
+  int64_t left_, right_;  // the lines between are interior
+};
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -24,11 +24,33 @@ struct SourceGroup {
   const T *above, *below;  // rows r - 1, r; rows r + 1 .. r + 4
 };
 
-/// A part of a row that is loaded, visited and written before the next, so that what is found
-/// between them stays in the nearest cache.
-inline constexpr int64_t kStretchBytes = 1024;
-/// Passes along the row read this many bytes beyond what they find, at most.
-inline constexpr int64_t kReachBytes = 128;
+/// A part of a row that is loaded, visited and written before the next, in positions: small enough
+/// that reads, arithmetic and writes overlap, and at least what a pass along the row reads beyond
+/// what it finds.
+template <class T>
+inline constexpr int64_t kStretch = 256 / sizeof(T);
+static_assert(kStretch<double> >= kMaxChannels);
+
+/// A pass that goes along with a RowGroup, one stretch at a time, or none.
+class AlongPass {
+ public:
+  AlongPass() = default;
+  /// `pass` has a method Run(begin), for what it does at positions begin .. begin + kStretch - 1.
+  template <class Pass>
+  explicit AlongPass(const Pass* pass)
+      : pass_(pass), run_([](const void* the_pass, int64_t begin) {
+          static_cast<const Pass*>(the_pass)->Run(begin);
+        }) {}
+
+  bool IsNone() const { return run_ == nullptr; }
+  GRADOPS_FN void Run(int64_t begin) const {
+    if (run_ != nullptr) run_(pass_, begin);
+  }
+
+ private:
+  const void* pass_ = nullptr;
+  void (*run_)(const void* pass, int64_t begin) = nullptr;
+};
 
 /// The distance between rows of signs.
 inline constexpr int64_t kSignStride = kWideRowStride<float>;
@@ -50,8 +72,8 @@ enum class GroupSlopes { kNone, kAdjoint, kSigns };
 /// Residual rows r .. r + 3.
 template <class T>
 struct RowGroup {
-  int64_t begin, end;  // positions of the row that are visited
-  int64_t step;        // elements from a pixel to its neighbour
+  int64_t size;  // positions of a row
+  int64_t step;  // elements from a pixel to its neighbour
   KeptPositions<T> summed;
   int64_t count_begin, count_end;  // the i-th rows of the group that are added up
   SourceGroup<T> pred, target;     // pred: the difference, if the response sees that alone
@@ -68,6 +90,9 @@ struct RowGroup {
   // first of four rows, kGroupStride apart.
   math::Gradient<T> by_weight_scale;
   T* by_weight;
+  // Go a stretch before what is visited and a stretch behind it: `load` loads rows r + 1 .. r + 4
+  // and `write` writes outputs.
+  AlongPass load, write;
   RowsAhead ahead;         // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
   MapAhead weights_ahead;  // four rows are prefetched
 };

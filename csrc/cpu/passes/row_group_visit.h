@@ -95,7 +95,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   LaneSums<T> lanes = *sums;
   V nan_check(0);
   if constexpr (kSigns) nan_check = V::Load(group.nan_check);
-  for (int64_t block = group.begin; block < group.end; block += kBlock<T>) {
+  const auto visit_block = [&](int64_t block) GRADOPS_LAMBDA {
 #pragma GCC unroll 4
     for (int i = kGroupSlopes == GroupSlopes::kNone ? 2 : 1; i < kGroupRows; ++i)
       group.ahead.Prefetch(i, block);
@@ -167,7 +167,15 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     } else {
       ForEachInTurn(&lanes, visit);
     }
+  };
+  group.load.Run(0);
+  for (int64_t stretch = 0; stretch < group.size; stretch += kStretch<T>) {
+    group.load.Run(stretch + kStretch<T>);
+    const int64_t end = math::Min(stretch + kStretch<T>, group.size);
+    for (int64_t block = stretch; block < end; block += kBlock<T>) visit_block(block);
+    group.write.Run(stretch - kStretch<T>);
   }
+  group.write.Run((group.size - 1) / kStretch<T> * kStretch<T>);
   *sums = lanes;
   if constexpr (kSigns) nan_check.Store(group.nan_check);
 }

@@ -60,8 +60,9 @@ struct SignGroup {
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
   template <class Taps, class S, class Added>
-  void StreamLines(const Taps&, float the_scale, int64_t step, PositionRange lines, S* out,
-                   int64_t out_stride, const RowsAhead& the_ahead, Added added) const {
+  GRADOPS_FN void StreamLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
+                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
+                              Added added) const {
     constexpr int kRegisters = SimdSigns::kLanes / Simd<float>::kLanes;
     constexpr int64_t kLine = 64 / sizeof(S);
     const SignGroup group = *this;

@@ -89,22 +89,21 @@ class OutputRows {
     VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
                     a_ + i * stride_, b_ + i * stride_);
   }
-  /// Writes the rows [first, first + count) that are in `wanted`. `ahead`: null unless a RowGroup
-  /// found what they are made of; its first row may be prefetched.
-  void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-            AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted,
-            const RowsAhead* ahead) {
+  /// Finds what is added to the rows [first, first + count) that are in `wanted`, once the caller
+  /// has filled its part.
+  void FindAdded(const Tile& tile, int64_t first, int64_t count, RowRange wanted) {
+    if (coarser_.plane == nullptr) return;
     const int64_t end = math::Min(first + count, wanted.end);
-    int64_t row = math::Max(first, wanted.begin);
-    const bool all = row == first && end == first + kGroupRows;
-    if (coarser_.plane != nullptr) {
-      for (int64_t i = row; i < end; ++i) AddCoarser(tile, i, added_ + (i - first) * stride_);
+    for (int64_t row = math::Max(first, wanted.begin); row < end; ++row) {
+      AddCoarser(tile, row, added_ + (row - first) * stride_);
     }
-    if (ahead != nullptr && (keeps_signs_ || (all && TakesGroup(tile, scale)))) {
-      return EmitGroup(params, tile, edges, scale, first, wanted, *ahead, {0, tile.BufferedSize()});
-    }
+  }
+  /// Writes the rows [first, first + count) that are in `wanted`, row by row.
+  void Emit(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+            AxisScale<T> scale, int64_t first, int64_t count, RowRange wanted) {
+    const int64_t end = math::Min(first + count, wanted.end);
     const bool adds = Adds();
-    for (; row < end; ++row) {
+    for (int64_t row = math::Max(first, wanted.begin); row < end; ++row) {
       const int64_t offset = (row - first) * stride_;
       const T *const a = a_ + offset, *const b = b_ + offset;
       if (adds || read_soon_) {
@@ -116,40 +115,41 @@ class OutputRows {
     }
   }
 
-  /// Whether EmitGroup may write whole groups of rows.
+  /// Whether VisitGroup may write whole groups of rows.
   bool TakesGroup(const Tile& tile, AxisScale<T> scale) const {
     return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_);
   }
-  /// Emits the lines that begin in `part` of the group of rows from `first` on: of those in
-  /// `wanted`, which must be all of them unless signs are kept. What is added must be in its
-  /// buffers.
-  void EmitGroup(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-                 AxisScale<T> scale, int64_t first, RowRange wanted, const RowsAhead& ahead,
-                 PositionRange part) {
-    const auto emit = [&](auto stride, const auto& rows) {
-      const auto emit_sum = [&](auto added) {
-        GroupAdjoint(params, tile, edges, rows, scale.x, first, image_, ahead, added, part);
+  /// Calls visitor(pass), where the pass is a GroupAdjoint that writes the group of rows from
+  /// `first` on: those in `wanted`, which must be all of them unless signs are kept. What is added
+  /// must be in its buffers.
+  template <class Visitor>
+  void VisitGroup(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
+                  AxisScale<T> scale, int64_t first, RowRange wanted, const RowsAhead& ahead,
+                  Visitor&& visitor) {
+    const auto visit = [&](auto stride, const auto& rows) {
+      const auto visit_sum = [&](auto added) {
+        visitor(GroupAdjoint<S, std::decay_t<decltype(rows)>, decltype(added)>(
+            params, tile, edges, rows, scale.x, first, image_, ahead, added));
       };
-      if (Adds()) return emit_sum(AddedRows<T, decltype(stride)::value>{added_});
-      emit_sum(NothingAdded());
+      if (Adds()) return visit_sum(AddedRows<T, decltype(stride)::value>{added_});
+      visit_sum(NothingAdded());
     };
-    const auto emit_rows = [&](auto stride) {
+    const auto visit_rows = [&](auto stride) {
       if constexpr (kMayKeepSigns) {
         if (keeps_signs_) {
           const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
           const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
-          if (begin >= end) return;
           const bool is_twice = params.stencil.smoothing[1] == 2;
-          return emit(stride,
-                      SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin, end});
+          return visit(stride, SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin,
+                                         math::Max(begin, end)});
         }
       }
-      emit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
+      visit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
     };
     if (stride_ == kGroupStride<T, true>) {
-      emit_rows(std::integral_constant<int64_t, kGroupStride<T, true>>());
+      visit_rows(std::integral_constant<int64_t, kGroupStride<T, true>>());
     } else {
-      emit_rows(std::integral_constant<int64_t, kGroupStride<T, false>>());
+      visit_rows(std::integral_constant<int64_t, kGroupStride<T, false>>());
     }
   }
 

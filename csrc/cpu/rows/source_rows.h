@@ -14,6 +14,41 @@ struct ColumnRange {
   int64_t begin, end;
 };
 
+/// Loads the blocks of four rows of image - minus, or of image if minus is null. Prefetches the
+/// first kFetched rows of `ahead`.
+template <class S, int kFetched>
+struct LoadPass {
+  using T = ComputeType<S>;
+
+  const S *image, *minus;
+  int64_t stride;  // elements from row to row
+  T* out;
+  int64_t out_stride;
+  PositionRange blocks;  // what is loaded of a row
+  RowsAhead ahead;
+
+  /// The blocks at positions part.begin .. part.end - 1, each of which begins a block.
+  GRADOPS_FN void Run(PositionRange part) const {
+    const LoadPass rows = *this;
+    const int64_t begin = math::Max(part.begin, blocks.begin);
+    const int64_t end = math::Min(part.end, blocks.end);
+    VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
+      for (int64_t block = begin; block < end; block += kBlock<T>) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kFetched; ++i) rows.ahead.Prefetch(i, block);
+#pragma GCC unroll 4
+        for (int i = 0; i < kGroupRows; ++i) {
+#pragma GCC unroll 4
+          for (int64_t x = block; x < block + kBlock<T>; x += Simd<T>::kLanes) {
+            value(i * rows.stride + x).Store(rows.out + i * rows.out_stride + x);
+          }
+        }
+      }
+    });
+  }
+  void Run(int64_t begin) const { Run({begin, begin + kStretch<T>}); }
+};
+
 /// Finds the gradients of an image or of a difference of two. Buffers the last eight rows that were
 /// loaded, and the gradients of some rows.
 template <class S>
@@ -47,42 +82,44 @@ class SourceRows {
 
   void Load(const Tile& tile, int64_t row) { LoadRow(tile, image_, minus_, row, rows_[row]); }
 
-  /// LoadEnds and LoadBlocks load rows row .. row + 3 of a tile that is one run: the block at each
-  /// end, and the blocks of `part`, which begins and ends with one. LoadBlocks needs buffers
-  /// kStride apart, and prefetches the first kFetched rows of `ahead`.
+  /// LoadEnds and the pass that Inside returns load rows row .. row + 3 of a tile that is one run:
+  /// a block at the beginning of each row and two at its end, or a short row as a whole; and the
+  /// blocks between. The pass changes nothing that LoadEnds has loaded of the first and of the last
+  /// kBlock positions.
   void LoadEnds(const Tile& tile, int64_t row) {
-    const int64_t size = tile.BufferedSize() - tile.Position(tile.origin);
-    const int64_t count = math::Min(size, kBlock<T>);
-    for (int64_t i = row; i < row + kGroupRows; ++i) {
-      for (int64_t x : {int64_t{0}, size - count}) {
-        const int64_t from = tile.ImageOffset(i, tile.origin) + x;
-        LoadRun(image_ + from, OffsetIfGiven(minus_, from),
-                rows_[i] + tile.Position(tile.origin) + x, count);
-      }
+    const int64_t first = tile.Position(tile.origin), size = tile.BufferedSize() - first;
+    if (size < kLongRow) {
+      for (int64_t i = row; i < row + kGroupRows; ++i) Load(tile, i);
+      return;
     }
-  }
-  template <int64_t kStride, int kFetched>
-  void LoadBlocks(const Tile& tile, int64_t row, PositionRange part, const RowsAhead& ahead) {
-    const int64_t first = tile.Position(tile.origin), stride = tile.shape.RowSize();
-    const int64_t begin = math::Max(part.begin, math::CeilDiv(first, kBlock<T>) * kBlock<T>);
-    const int64_t end = math::Min(part.end, tile.BufferedSize() / kBlock<T> * kBlock<T>);
-    const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
-    const S* const image = image_ + offset;
-    const S* const minus = OffsetIfGiven(minus_, offset);
-    T* const out = rows_[row];
-    VisitDifference(image, minus, [=](auto value) GRADOPS_LAMBDA {
-      for (int64_t block = begin; block < end; block += kBlock<T>) {
-#pragma GCC unroll 4
-        for (int i = 0; i < kFetched; ++i) ahead.Prefetch(i, block);
-#pragma GCC unroll 4
-        for (int i = 0; i < kGroupRows; ++i) {
+    VisitDifference(image_, minus_, [&](auto value) GRADOPS_LAMBDA {
+      for (int64_t i = row; i < row + kGroupRows; ++i) {
+        const int64_t from = tile.ImageOffset(i, tile.origin);
+        T* const out = rows_[i] + first;
+        for (int64_t block : {int64_t{0}, size - 2 * kBlock<T>, size - kBlock<T>}) {
 #pragma GCC unroll 4
           for (int64_t x = block; x < block + kBlock<T>; x += Simd<T>::kLanes) {
-            value(i * stride + x).Store(out + i * kStride + x);
+            value(from + x).Store(out + x);
           }
         }
       }
     });
+  }
+  template <int kFetched>
+  LoadPass<S, kFetched> Inside(const Tile& tile, int64_t row, const RowsAhead& ahead) const {
+    const int64_t first = tile.Position(tile.origin), end = tile.BufferedSize();
+    const int64_t offset = tile.ImageOffset(row, tile.origin) - first;
+    PositionRange blocks = {0, 0};
+    if (end - first >= kLongRow) {
+      blocks = {(first / kBlock<T> + 1) * kBlock<T>, (end / kBlock<T> - 1) * kBlock<T>};
+    }
+    return {image_ + offset,
+            OffsetIfGiven(minus_, offset),
+            tile.shape.RowSize(),
+            rows_[row],
+            rows_.stride,
+            blocks,
+            ahead};
   }
   /// The rows that a RowGroup from `row` on depends on.
   SourceGroup<T> Group(int64_t row) const { return {rows_[row - 1], rows_[row + 1]}; }
@@ -123,6 +160,8 @@ class SourceRows {
   }
 
  private:
+  static constexpr int64_t kLongRow = 3 * kBlock<T>;
+
   const S *image_ = nullptr, *minus_ = nullptr;
   Ring<T, 8> rows_;
   GradientRow<T> gradients_;

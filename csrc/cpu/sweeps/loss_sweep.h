@@ -50,9 +50,6 @@ class LossSweep {
       by_true_ = {outputs.by_true, outputs.coarser_by_true, outputs.read_soon, &memory_};
     }
     if (kOrder == Order::kSlope && may_keep_signs) KeepSigns();
-    goes_in_stretches_ = visit_group_ != nullptr && images_.MayGoInStretches() &&
-                         params.levels.IsSingleTerm() &&
-                         residual_.size * sizeof(T) >= kStretchedBytes;
     // An output depends on the residuals to its left and right.
     images_.SetColumns(tile.column_begin - (kHasOutputs ? 1 : 0),
                        tile.column_end + (kHasOutputs ? 1 : 0));
@@ -85,11 +82,13 @@ class LossSweep {
         VisitRow(row + i, i, row + i >= rows.begin && row + i < rows.end);
         FindVertical(row + i - 1, i, rows);
       }
+      FindAdded(row - 1, count, rows);
       Emit(row - 1, count, rows);
       row += count;
     }
     if (!wraps_ && rows.end == height) {
       FindVertical(height - 1, 0, rows);
+      FindAdded(height - 1, 1, rows);
       Emit(height - 1, 1, rows);
     }
     return {sums_.Total(), pixel_sums_.Total()};
@@ -101,8 +100,6 @@ class LossSweep {
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
   static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
-  /// Narrower rows fit the nearest cache, and stretches cost more than they gain.
-  static constexpr int64_t kStretchedBytes = 4096;
 
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
   void KeepSigns() {
@@ -146,51 +143,43 @@ class LossSweep {
   bool VisitGroup(int64_t row, RowRange wanted) {
     if (visit_group_ == nullptr) return false;
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
-    const bool in_stretches = goes_in_stretches_ && MayWriteGroup(row - 1, wanted);
-    if (!images_.template LoadForGroup<kFetched>(row, ahead, in_stretches)) return false;
+    const bool may_load_along = images_.MayLoadAlong() && params_.levels.pixel_weight == 0;
+    if (!images_.template LoadForGroup<kFetched>(row, ahead, may_load_along)) return false;
     by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size, images_.Needed());
-    const RowGroup<T> group = GroupAt(row, wanted, ahead);
+    FindAdded(row - 1, kGroupRows, wanted);
+    RowGroup<T> group = GroupAt(row, wanted, ahead);
+    const auto load = images_.template LoadAlong<kFetched>(ahead);
+    if (load) group.load = AlongPass(&*load);
     LaneSums<T> lanes;
-    if (in_stretches) {
-      VisitStretches(row, wanted, group, &lanes);
-      sums_.Add(lanes);
-      return true;
+    const auto visit = [&] { visit_group_(group, params_, &lanes); };
+    if (!kHasOutputs) {
+      visit();
+    } else if (MayWriteGroup(row - 1, wanted)) {
+      by_pred_.VisitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, wanted, ahead,
+                          [&](const auto& write) {
+                            group.write = AlongPass(&write);
+                            visit();
+                            write.WriteEdges();
+                          });
+    } else {
+      visit();
+      Emit(row - 1, kGroupRows, wanted);
     }
-    visit_group_(group, params_, &lanes);
     sums_.Add(lanes);
     for (int64_t i = 0; by_weights_.IsWanted() && i < kGroupRows; ++i) {
       if (row + i < wanted.begin || row + i >= wanted.end) continue;
       by_weights_.Write(row + i, factors_->ByWeight(i));
     }
-    Emit(row - 1, kGroupRows, wanted, &ahead);
     return true;
   }
-  /// Whether EmitGroup may write the rows of a group from `first` on.
+  /// Whether a GroupAdjoint may write the rows of a group from `first` on.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
-    return !kHasOutputs || by_pred_.KeepsSigns() ||
-           (first >= wanted.begin && first + kGroupRows <= wanted.end &&
-            by_pred_.TakesGroup(tile_, scale_));
-  }
-  /// Loads, visits and writes one stretch of the rows after the other.
-  void VisitStretches(int64_t row, RowRange wanted, RowGroup<T> group, LaneSums<T>* lanes) {
-    constexpr int64_t kStretch = kStretchBytes / sizeof(T), kReach = kReachBytes / sizeof(T);
-    const int64_t size = group.end;
-    for (int64_t begin = 0; begin < size; begin += kStretch) {
-      const int64_t end = begin + kStretch;
-      images_.template LoadStretch<kFetched>({begin == 0 ? 0 : begin + kReach, end + kReach},
-                                             group.ahead);
-      group.begin = begin;
-      group.end = math::Min(end, size);
-      visit_group_(group, params_, lanes);
-      if (!kHasOutputs) continue;
-      by_pred_.EmitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, wanted, group.ahead,
-                         {begin - kReach, end < size ? end - kReach : size});
-    }
+    return by_pred_.KeepsSigns() || (first >= wanted.begin && first + kGroupRows <= wanted.end &&
+                                     by_pred_.TakesGroup(tile_, scale_));
   }
   RowGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
     RowGroup<T> group;
-    group.begin = 0;
-    group.end = residual_.size;
+    group.size = residual_.size;
     group.step = tile_.channels;
     group.summed = residual_.summed;
     group.count_begin = counted.begin - row;
@@ -220,19 +209,24 @@ class LossSweep {
     by_pred_.FindVertical(params_, tile_, row, i);
     if (by_true_.IsWanted()) by_true_.FindVertical(params_, tile_, row, i);
   }
-  /// Writes rows first .. first + count - 1 of the outputs. `ahead`: see OutputRows::Emit.
-  void Emit(int64_t first, int64_t count, RowRange wanted, const RowsAhead* ahead = nullptr) {
+  /// Finds what is added to rows first .. first + count - 1 of the outputs.
+  void FindAdded(int64_t first, int64_t count, RowRange wanted) {
     if (params_.levels.pixel_weight > 0) {
       for (int64_t i = 0; i < count; ++i) VisitPixels(first + i, i, wanted);
     }
-    if (!kHasOutputs) return;
     for (OutputRows<S>* output : {&by_pred_, &by_true_}) {
-      if (!output->IsWanted()) continue;
-      output->Emit(params_, tile_, adjoint_edges_, scale_, first, count, wanted, ahead);
+      if (kHasOutputs && output->IsWanted()) output->FindAdded(tile_, first, count, wanted);
+    }
+  }
+  /// Writes those rows, one by one.
+  void Emit(int64_t first, int64_t count, RowRange wanted) {
+    for (OutputRows<S>* output : {&by_pred_, &by_true_}) {
+      if (!kHasOutputs || !output->IsWanted()) continue;
+      output->Emit(params_, tile_, adjoint_edges_, scale_, first, count, wanted);
     }
   }
 
-  /// The pixel term of image row `row`, the i-th of the rows that Emit writes together.
+  /// The pixel term of image row `row`, the i-th of the rows that are written together.
   void VisitPixels(int64_t row, int64_t i, RowRange wanted) {
     if (row < wanted.begin || row >= wanted.end) return;
     PixelRow<T> pixels = {residual_.size, residual_.summed, images_.pred.Row(row)};
@@ -261,9 +255,8 @@ class LossSweep {
   const ResidualRowFunction<T> visit_row_;
   const ByWeightRowFunction<T> find_by_weight_;
   RowGroupFunction<T> visit_group_;
-  const int64_t at_once_;           // rows that each pass takes at once outside of a RowGroup
-  bool goes_in_stretches_ = false;  // whether rows are wide enough for that, and nothing hinders
-  const bool wraps_;                // whether rows below 0 and from `height` on are ghosts
+  const int64_t at_once_;  // rows that each pass takes at once outside of a RowGroup
+  const bool wraps_;       // whether rows below 0 and from `height` on are ghosts
   const AdjointEdges<T> adjoint_edges_;
   RowAllocator<T> memory_;
   SweptImages<S> images_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "cpu/passes/factor_rows.h"
 #include "cpu/passes/row_group.h"
 #include "cpu/rows/source_rows.h"
@@ -71,7 +73,7 @@ class SweptImages {
   }
   /// Loads the rows that a RowGroup from `row` on depends on, and prefetches the first kFetched
   /// rows of `ahead`. Returns whether their ghost columns are finite, as a RowGroup needs. If they
-  /// are, `in_stretches` may leave parts of rows to LoadStretch.
+  /// are, `in_stretches` may leave the rows' blocks to LoadAlong.
   template <int kFetched>
   bool LoadForGroup(int64_t row, const RowsAhead& ahead, bool in_stretches) {
     LoadThrough(row);
@@ -89,21 +91,21 @@ class SweptImages {
     LoadThrough(row + kGroupRows);
     for (int64_t i = row - 1; i <= row + kGroupRows; ++i) {
       if (finite_[i & 7]) continue;
-      LoadStretch<kFetched>({0, tile_.BufferedSize()}, ahead);
+      if (const auto load = LoadAlong<kFetched>(ahead)) load->Run(Whole());
       return false;
     }
     return true;
   }
-  /// Whether LoadForGroup can leave parts of rows to LoadStretch: it loads one image, without
-  /// factors, and ghosts are copied from the first and the last block of a row.
-  bool MayGoInStretches() const {
-    return IsLean() && tile_.IsOneRun() && 2 * tile_.channels <= kBlock<T>;
+  /// Whether LoadForGroup can leave blocks to LoadAlong: it loads one image, and the ends of its
+  /// rows have the columns that ghosts are copied from.
+  bool MayLoadAlong() const {
+    return given_count_ == 1 && tile_.IsOneRun() && 2 * tile_.channels <= kBlock<T>;
   }
-  /// Loads what LoadForGroup has left of `part`, and prefetches as it does.
+  /// The pass that loads what LoadForGroup has left, if it has, and prefetches as that does.
   template <int kFetched>
-  void LoadStretch(PositionRange part, const RowsAhead& ahead) {
-    if (unfinished_ == kNone) return;
-    pred.template LoadBlocks<kGroupStride<T, true>, kFetched>(tile_, unfinished_, part, ahead);
+  std::optional<LoadPass<S, kFetched>> LoadAlong(const RowsAhead& ahead) const {
+    if (unfinished_ == kNone) return std::nullopt;
+    return pred.template Inside<kFetched>(tile_, unfinished_, ahead);
   }
 
   /// The gradients of rows row .. row + count - 1 of every image, from image rows [first, last).
@@ -116,23 +118,15 @@ class SweptImages {
  private:
   static constexpr int64_t kNone = -1;
 
-  /// Whether groups have one source and no factors (kGroupStride).
-  bool IsLean() const { return factors_ == nullptr && IsOfDifference(params_.response); }
-
+  PositionRange Whole() const { return {0, tile_.BufferedSize()}; }
   /// Loads the next four rows, none of which is a ghost, but not what belongs to them.
   template <int kFetched>
   void LoadGroup(const RowsAhead& ahead) {
-    const PositionRange whole = {0, tile_.BufferedSize()};
     pred.LoadEnds(tile_, loaded_);
-    if (IsLean()) {
-      pred.template LoadBlocks<kGroupStride<T, true>, kFetched>(tile_, loaded_, whole, ahead);
-    } else {
-      pred.template LoadBlocks<kGroupStride<T, false>, kFetched>(tile_, loaded_, whole, ahead);
-    }
-    if (target.IsGiven()) {
-      target.LoadEnds(tile_, loaded_);
-      target.template LoadBlocks<kGroupStride<T, false>, 0>(tile_, loaded_, whole, ahead);
-    }
+    pred.template Inside<kFetched>(tile_, loaded_, ahead).Run(Whole());
+    if (!target.IsGiven()) return;
+    target.LoadEnds(tile_, loaded_);
+    target.template Inside<0>(tile_, loaded_, ahead).Run(Whole());
   }
   /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows.
   void FinishLoading(int64_t count) {
@@ -159,7 +153,7 @@ class SweptImages {
   SourceRows<S>* given_[3];
   int given_count_ = 0;
   int64_t loaded_ = 0, load_end_ = 0;  // rows below loaded_ are loaded, of those below load_end_
-  int64_t unfinished_ = kNone;         // the first of four rows that LoadStretch loads, or kNone
+  int64_t unfinished_ = kNone;         // the first of four rows that LoadAlong loads, or kNone
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
