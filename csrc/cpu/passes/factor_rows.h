@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cpu/passes/byte_rows.h"
@@ -37,6 +39,7 @@ class FactorRows {
         joint_(ResidualsOf(params.response) == 1),
         drops_(MayDrop(params, inputs)),
         stride_(memory->Stride()) {
+    std::fill(std::begin(horizontal_), std::end(horizontal_), INT64_MIN);
     const int64_t byte_stride = ByteRowStride(stride_);
     weight_map_ = memory->Take(1);
     weight_rows_ = memory->Take(kGroupRows);
@@ -66,10 +69,14 @@ class FactorRows {
 
   /// Sets Ring::first of the rings.
   void SetFirst(int64_t row) { u_.first = v_.first = valid_.first = row; }
+  /// The columns [begin, end) whose residuals will be asked for.
+  void SetColumns(int64_t begin, int64_t end) {
+    begin_ = begin;
+    end_ = end;
+  }
 
-  /// Loads the mask of image rows row .. row + count - 1, up to four; residuals of columns [begin,
-  /// end) will be asked for.
-  void Load(int64_t row, int64_t count, int64_t begin, int64_t end) {
+  /// Loads the mask of image rows row .. row + count - 1, up to four.
+  void Load(int64_t row, int64_t count) {
     if (!drops_) return;
     // Loads all rows before using any: bytes just stored are slow to read back at an offset.
     for (int64_t i = 0; i < count; ++i) LoadMask(row + i, valid_[row + i]);
@@ -78,9 +85,6 @@ class FactorRows {
       for (int64_t i = 0; i < count; ++i) {
         for (int64_t at = 0; at < ahead.size; at += 64) ahead.Prefetch(i, at);
       }
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      HorizontalAll(valid_[row + i], begin, end, u_[row + i], v_[row + i]);
     }
   }
   /// Replaces the invalid pixels of a loaded row by 0 in the columns that ghosts are copied from:
@@ -98,14 +102,13 @@ class FactorRows {
     if (tile_.origin == 0) hide(0, math::Min<int64_t>(2, tile_.end));
     if (tile_.end == width) hide(math::Max(width - 2, tile_.origin), width);
   }
-  /// Finds the factors of residual row `row`, the i-th of a group. The mask of the image rows in
-  /// its support must be loaded.
-  FactorRow<T> Find(int64_t row, int64_t i) {
-    const FactorRow<T> factor = Row(i);
-    LoadWeights(row, i);
+  /// Finds the factors of residual row `row`. The mask of the image rows in its support must be
+  /// loaded.
+  FactorRow<T> Find(int64_t row) {
+    const FactorRow<T> factor = Row(0);
+    LoadWeights(row, 0);
     if (!drops_) return factor;
-    uint8_t* const y = y_rows_ + i * first_.byte_stride;
-    uint8_t* const x = joint_ ? spare_ : x_rows_ + i * first_.byte_stride;
+    uint8_t *const y = y_rows_, *const x = joint_ ? spare_ : x_rows_;
     const math::AxisTaps taps = TapsOfRow(row);
     if (taps.derivative_cancels) {
       std::memcpy(y, valid_[row], size_);
@@ -117,7 +120,25 @@ class FactorRows {
     if (joint_) AndBytes(y, x, x, y, size_);
     return factor;
   }
-  /// The factors that Find found for the i-th row of the group.
+  /// Whether FindGroup can find the factors of rows row .. row + kGroupRows - 1.
+  bool TakesGroup(int64_t row) const {
+    return params_.stencil.IsSmoothedCentral() &&
+           (math::Wraps(params_.stencil, params_.border, tile_.shape.height) ||
+            (row > 0 && row + kGroupRows < tile_.shape.height));
+  }
+  /// Finds them. Row has them.
+  void FindGroup(int64_t row) {
+    for (int64_t i = 0; i < kGroupRows; ++i) LoadWeights(row + i, i);
+    if (!drops_) return;
+    const uint8_t* valid[kGroupRows + 2];
+    for (int64_t i = 0; i < kGroupRows + 2; ++i) valid[i] = valid_[row - 1 + i];
+    if (joint_) {
+      AllOfGroup<true>(valid);
+    } else {
+      AllOfGroup<false>(valid);
+    }
+  }
+  /// The factors that Find or FindGroup found for the i-th row of the group.
   FactorRow<T> Row(int64_t i) const { return first_.Row(i); }
   /// The buffer of the derivatives by the weights of the i-th row of the group.
   T* ByWeight(int64_t i) const { return by_weight_rows_ + i * stride_; }
@@ -173,13 +194,75 @@ class FactorRows {
                : InteriorSupport();
   }
 
+  /// Finds the factors of four rows at once: HorizontalAll and VerticalAll away from the border.
+  /// `valid`: the mask of the row above them, of the rows, and of the row below.
+  template <bool kJoint>
+  void AllOfGroup(const uint8_t* const (&valid)[kGroupRows + 2]) {
+    const int64_t step = tile_.channels, stride = first_.byte_stride;
+    uint8_t *const y_rows = y_rows_, *const x_rows = x_rows_;
+    for (int64_t position = 0; position < size_; position += GRADOPS_VECTOR_BYTES) {
+      struct Supports {
+        UnalignedBytes u, v;
+      };
+      const auto horizontal = [=](const uint8_t* row) GRADOPS_LAMBDA {
+        const uint8_t* const at = row + position;
+        const UnalignedBytes u = LoadBytes(at - step) & LoadBytes(at + step);
+        return Supports{u, u & LoadBytes(at)};
+      };
+      Supports above = horizontal(valid[0]), here = horizontal(valid[1]);
+#pragma GCC unroll 4
+      for (int64_t i = 0; i < kGroupRows; ++i) {
+        const Supports below = horizontal(valid[i + 2]);
+        const UnalignedBytes y = above.v & below.v, x = above.u & here.u & below.u;
+        const int64_t to = i * stride + position;
+        StoreBytes(y_rows + to, kJoint ? y & x : y);
+        if (!kJoint) StoreBytes(x_rows + to, x);
+        above = here;
+        here = below;
+      }
+    }
+    ForEachEdge([&](const math::AxisTaps& edge, int64_t position) {
+      uint8_t u[kGroupRows + 2], v[kGroupRows + 2];
+      for (int64_t i = 0; i < kGroupRows + 2; ++i) {
+        u[i] = All(edge.derivative_counts, edge.derivative_support, valid[i] + position);
+        v[i] = All(edge.smoothing_counts, edge.smoothing_support, valid[i] + position);
+      }
+      for (int64_t i = 0; i < kGroupRows; ++i) {
+        const uint8_t y = v[i] & v[i + 2];
+        const uint8_t x =
+            edge.derivative_cancels ? valid[i + 1][position] : u[i] & u[i + 1] & u[i + 2];
+        const int64_t to = i * stride + position;
+        y_rows[to] = kJoint ? y & x : y;
+        if (!kJoint) x_rows[to] = x;
+      }
+    });
+  }
+  /// Calls edge(taps, position) for the positions of the columns that the border changes.
+  template <class Edge>
+  void ForEachEdge(Edge&& edge) const {
+    edges_.ForEach(begin_, end_, [&](const math::AxisTaps& taps, int64_t column) {
+      for (int64_t i = tile_.Position(column); i < tile_.Position(column + 1); ++i) edge(taps, i);
+    });
+  }
+  /// 1 if all that is in the support of the pixel `here` along its row is 1, and it counts.
+  uint8_t All(bool counts, const bool support[3], const uint8_t* here) const {
+    uint8_t all = counts;
+    for (int k = 0; k < 3; ++k) {
+      if (support[k]) all &= here[(k - 1) * tile_.channels];
+    }
+    return all;
+  }
+
   /// out = 1 where the rows in the support of `row` are all 1; 0 everywhere if `row` does not
   /// count.
   void VerticalAll(bool counts, const bool support[3], const Ring<uint8_t, 8>& rows, int64_t row,
-                   uint8_t* out) const {
+                   uint8_t* out) {
     if (!counts) {
       std::memset(out, 0, size_);
     } else {
+      for (int k = 0; k < 3; ++k) {
+        if (support[k]) HorizontalAll(row + k - 1);
+      }
       const uint8_t* const any = rows[support[1] ? row : (support[0] ? row - 1 : row + 1)];
       AndBytes(support[0] ? rows[row - 1] : any, any, support[2] ? rows[row + 1] : any, out, size_);
     }
@@ -194,30 +277,22 @@ class FactorRows {
       std::memcpy(out + i, valid + i, tile_.channels);
     });
   }
-  /// VerticalAll along a row of the mask, for the supports of U and of V.
-  void HorizontalAll(const uint8_t* here, int64_t begin, int64_t end, uint8_t* u,
-                     uint8_t* v) const {
+  /// VerticalAll along row `row` of the mask, for the supports of U and of V, unless it was done.
+  void HorizontalAll(int64_t row) {
+    if (std::exchange(horizontal_[row & 7], row) == row) return;
+    const uint8_t* const here = valid_[row];
+    uint8_t *const u = u_[row], *const v = v_[row];
     const uint8_t *const before = here - tile_.channels, *const after = here + tile_.channels;
     const auto all = [&](const bool support[3], uint8_t* out) {
       const uint8_t* const any = support[1] ? here : (support[0] ? before : after);
       AndBytes(support[0] ? before : any, any, support[2] ? after : any, out, size_);
     };
-    if (params_.stencil.IsSmoothedCentral()) {
-      AndBytes(before, here, after, u, v, size_);
-    } else {
-      const math::AxisTaps taps = InteriorSupport();
-      all(taps.derivative_support, u);
-      all(taps.smoothing_support, v);
-    }
-    edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
-      for (int64_t i = tile_.Position(column); i < tile_.Position(column + 1); ++i) {
-        u[i] = edge.derivative_counts;
-        v[i] = edge.smoothing_counts;
-        for (int k = 0; k < 3; ++k) {
-          if (edge.derivative_support[k]) u[i] &= here[i + (k - 1) * tile_.channels];
-          if (edge.smoothing_support[k]) v[i] &= here[i + (k - 1) * tile_.channels];
-        }
-      }
+    const math::AxisTaps taps = InteriorSupport();
+    all(taps.derivative_support, u);
+    all(taps.smoothing_support, v);
+    ForEachEdge([&](const math::AxisTaps& edge, int64_t i) {
+      u[i] = All(edge.derivative_counts, edge.derivative_support, here + i);
+      v[i] = All(edge.smoothing_counts, edge.smoothing_support, here + i);
     });
   }
 
@@ -229,8 +304,10 @@ class FactorRows {
   const MapRows<T> maps_;
   const int64_t size_;  // bytes of a row
   const bool joint_, drops_;
+  int64_t begin_ = 0, end_ = 0;
   // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
+  int64_t horizontal_[8];  // the rows that are in u_ and v_
   uint8_t *y_rows_, *x_rows_;
   uint8_t* spare_;  // a row of the mask before it is repeated, or of x before it is joined with y
   T *weight_map_, *weight_rows_, *by_weight_rows_;

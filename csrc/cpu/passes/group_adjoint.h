@@ -106,10 +106,9 @@ class GroupAdjoint {
     right_ = left_ + math::Max<int64_t>(interior.end - left_, 0) / kLine * kLine;
   }
 
-  /// Writes the lines that begin at positions begin .. begin + kStretch - 1, but for those that the
-  /// border changes.
-  GRADOPS_FN void Run(int64_t begin) const {
-    const PositionRange lines = {LineAt(begin), LineAt(begin + kStretch<T>)};
+  /// Writes the lines that begin in `part`, but for those that the border changes.
+  GRADOPS_FN void Run(PositionRange part) const {
+    const PositionRange lines = {LineAt(part.begin), LineAt(part.end)};
     if (lines.begin >= lines.end) return;
     WithTaps([&](auto taps) GRADOPS_LAMBDA {
       rows_.StreamLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, added_);

@@ -24,32 +24,24 @@ struct SourceGroup {
   const T *above, *below;  // rows r - 1, r; rows r + 1 .. r + 4
 };
 
-/// A part of a row that is loaded, visited and written before the next, in positions: small enough
-/// that reads, arithmetic and writes overlap, and at least what a pass along the row reads beyond
-/// what it finds.
-template <class T>
-inline constexpr int64_t kStretch = 256 / sizeof(T);
-static_assert(kStretch<double> >= kMaxChannels);
-
-/// A pass that goes along with a RowGroup, one stretch at a time, or none.
+/// A pass that goes along with a RowGroup, a stretch of the row at a time, or none.
 class AlongPass {
  public:
   AlongPass() = default;
-  /// `pass` has a method Run(begin), for what it does at positions begin .. begin + kStretch - 1.
+  /// `pass` has a method Run(part), for what it does at positions part.begin .. part.end - 1.
   template <class Pass>
   explicit AlongPass(const Pass* pass)
-      : pass_(pass), run_([](const void* the_pass, int64_t begin) {
-          static_cast<const Pass*>(the_pass)->Run(begin);
+      : pass_(pass), run_([](const void* the_pass, PositionRange part) {
+          static_cast<const Pass*>(the_pass)->Run(part);
         }) {}
 
-  bool IsNone() const { return run_ == nullptr; }
-  GRADOPS_FN void Run(int64_t begin) const {
-    if (run_ != nullptr) run_(pass_, begin);
+  GRADOPS_FN void Run(PositionRange part) const {
+    if (run_ != nullptr) run_(pass_, part);
   }
 
  private:
   const void* pass_ = nullptr;
-  void (*run_)(const void* pass, int64_t begin) = nullptr;
+  void (*run_)(const void* pass, PositionRange part) = nullptr;
 };
 
 /// The distance between rows of signs.
@@ -68,6 +60,13 @@ struct SignRow {
 /// What becomes of the slopes that a RowGroup finds: nothing, as it finds none; the vertical pass
 /// of the adjoint; or their signs are kept.
 enum class GroupSlopes { kNone, kAdjoint, kSigns };
+
+/// A part of a row that is loaded, visited and written before the next, in positions: so small that
+/// reads, arithmetic and writes overlap, and at least what a pass along the row reads beyond what
+/// it finds.
+template <class T>
+inline constexpr int64_t kStretch = 256 / sizeof(T);
+static_assert(kStretch<double> >= kMaxChannels);
 
 /// Residual rows r .. r + 3.
 template <class T>
@@ -90,8 +89,8 @@ struct RowGroup {
   // first of four rows, kGroupStride apart.
   math::Gradient<T> by_weight_scale;
   T* by_weight;
-  // Go a stretch before what is visited and a stretch behind it: `load` loads rows r + 1 .. r + 4
-  // and `write` writes outputs.
+  // Go a stretch ahead of what is visited and a stretch behind it: `load` loads rows r + 1 .. r +
+  // 4, and `write` writes outputs.
   AlongPass load, write;
   RowsAhead ahead;         // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
   MapAhead weights_ahead;  // four rows are prefetched

@@ -168,14 +168,16 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       ForEachInTurn(&lanes, visit);
     }
   };
-  group.load.Run(0);
-  for (int64_t stretch = 0; stretch < group.size; stretch += kStretch<T>) {
-    group.load.Run(stretch + kStretch<T>);
-    const int64_t end = math::Min(stretch + kStretch<T>, group.size);
-    for (int64_t block = stretch; block < end; block += kBlock<T>) visit_block(block);
-    group.write.Run(stretch - kStretch<T>);
+  constexpr int64_t kStep = kStretch<T>;
+  group.load.Run({0, kStep});
+  int64_t begin = 0;
+  for (; begin < group.size; begin += kStep) {
+    group.load.Run({begin + kStep, begin + 2 * kStep});
+    const int64_t end = math::Min(begin + kStep, group.size);
+    for (int64_t block = begin; block < end; block += kBlock<T>) visit_block(block);
+    group.write.Run({begin - kStep, begin});
   }
-  group.write.Run((group.size - 1) / kStretch<T> * kStretch<T>);
+  group.write.Run({begin - kStep, begin});
   *sums = lanes;
   if constexpr (kSigns) nan_check.Store(group.nan_check);
 }

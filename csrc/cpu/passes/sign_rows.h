@@ -51,20 +51,24 @@ class SignRows {
 };
 
 /// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows r - 1 + begin
-/// .. r - 2 + end of a gradient.
+/// .. r - 2 + end of a gradient of type S.
+template <class S>
 struct SignGroup {
   static constexpr bool kHasSmallTaps = true;
+  const ScaledIntegers<S>* scaled;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
   int64_t begin, end;
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
-  template <class Taps, class S, class Added>
+  template <class Taps, class Added>
   GRADOPS_FN void StreamLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
                               S* out, int64_t out_stride, const RowsAhead& the_ahead,
                               Added added) const {
     constexpr int kRegisters = SimdSigns::kLanes / Simd<float>::kLanes;
     constexpr int64_t kLine = 64 / sizeof(S);
+    [[maybe_unused]] constexpr bool kLooksUp =
+        ScaledIntegers<S>::kAreUsed && std::is_same_v<Added, NothingAdded>;
     const SignGroup group = *this;
     const RowsAhead ahead = the_ahead;
     const Simd<float> scale(the_scale);
@@ -87,11 +91,15 @@ struct SignGroup {
         const SimdSigns x_below = derivative(i), y_below = smoothed(i);
         const SimdSigns sum = Smooth(x_above, x_here, x_below, twice) + (y_above - y_below);
         if (i >= group.begin && i < group.end) {
+          if constexpr (kLooksUp) {
+            group.scaled->Stream(sum, count, out + i * out_stride + x);
+          } else {
 #pragma GCC unroll 4
-          for (int k = 0; k < kRegisters; ++k) {
-            const int64_t at = x + k * Simd<float>::kLanes;
-            if (k * Simd<float>::kLanes >= count) break;
-            StreamNarrow(added.Plus(scale * Widened(sum, k), i, at), out + i * out_stride + at);
+            for (int k = 0; k < kRegisters; ++k) {
+              const int64_t at = x + k * Simd<float>::kLanes;
+              if (k * Simd<float>::kLanes >= count) break;
+              StreamNarrow(added.Plus(scale * Widened(sum, k), i, at), out + i * out_stride + at);
+            }
           }
         }
         x_above = x_here;

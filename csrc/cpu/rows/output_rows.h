@@ -46,11 +46,12 @@ class OutputRows {
   }
 
   /// From now on RowGroups leave signs, in place of slopes and rows after the vertical pass.
-  void KeepSigns() {
+  void KeepSigns(T scale) {
     keeps_signs_ = true;
     if constexpr (kMayKeepSigns) {
       static_assert(SignRows::kBytes <= 2 * kGroupRows * kMediumRowBytes, "they fit in a_ and b_");
       signs_ = SignRows(a_);
+      scaled_ = ScaledIntegers<S>(scale);
     }
   }
   bool KeepsSigns() const { return keeps_signs_; }
@@ -140,8 +141,8 @@ class OutputRows {
           const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
           const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
           const bool is_twice = params.stencil.smoothing[1] == 2;
-          return visit(stride, SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin,
-                                         math::Max(begin, end)});
+          return visit(stride, SignGroup<S>{&scaled_, signs_[first - 1], signs_[first + 1],
+                                            is_twice, begin, math::Max(begin, end)});
         }
       }
       visit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
@@ -172,6 +173,7 @@ class OutputRows {
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
   SignRows signs_;
+  ScaledIntegers<S> scaled_;
   int64_t signs_end_ = INT64_MIN;  // the row after the last group, if that left signs
   T nan_check_[kBlock<T>] = {};
   T *a_ = nullptr, *b_ = nullptr, *coarser_row_ = nullptr, *added_ = nullptr;

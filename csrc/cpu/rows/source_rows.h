@@ -46,7 +46,6 @@ struct LoadPass {
       }
     });
   }
-  void Run(int64_t begin) const { Run({begin, begin + kStretch<T>}); }
 };
 
 /// Finds the gradients of an image or of a difference of two. Buffers the last eight rows that were

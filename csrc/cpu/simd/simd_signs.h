@@ -58,6 +58,48 @@ GRADOPS_FN Simd<float> Widened(SimdSigns signs, int index) {
   return Widened(part);
 }
 
+/// What small integers become once they are scaled and narrowed to 16 bits. There are few of them,
+/// so AVX-512 looks them up.
+template <class S>
+class ScaledIntegers {
+ public:
+#if defined(__AVX512BW__)
+  static constexpr bool kAreUsed = sizeof(S) == 2;
+#else
+  static constexpr bool kAreUsed = false;
+#endif
+  static constexpr int kMost = 16;  // the largest
+
+  ScaledIntegers() = default;
+  explicit ScaledIntegers(float scale) {
+    for (int i = -kMost; i <= kMost; ++i) {
+      math::Narrow(scale * static_cast<float>(i), &table_[i & (kSize - 1)]);
+    }
+  }
+
+#if defined(__AVX512BW__)
+  /// Streams a register of bytes, of which the first `count`, 32 or 64, are wanted. `to` is aligned
+  /// to a line.
+  GRADOPS_FN void Stream(SimdSigns sums, int64_t count, S* to) const {
+    const __m512i first = _mm512_load_si512(table_), second = _mm512_load_si512(table_ + kLine);
+#pragma GCC unroll 2
+    for (int64_t i = 0; i < SimdSigns::kLanes; i += kLine) {
+      if (i >= count) break;
+      __m256i bytes;
+      __builtin_memcpy(&bytes, reinterpret_cast<const char*>(&sums.v) + i, sizeof(bytes));
+      const __m512i index = _mm512_maskz_cvtepi8_epi16(kAll, bytes);  // its low six bits count
+      _mm512_stream_si512((__m512i*)(to + i),
+                          _mm512_maskz_permutex2var_epi16(kAll, first, index, second));
+    }
+  }
+#endif
+
+ private:
+  static constexpr int kSize = 64, kLine = 32;
+  static constexpr uint32_t kAll = 0xffffffff;
+  alignas(64) S table_[kSize] = {};
+};
+
 /// Stores the signs of two registers of gradients: `first` at y and x, `second` a row below each,
 /// `stride` bytes on. Both zeros become 0. What a NaN becomes is not said.
 GRADOPS_FN void StoreSigns(math::Gradient<Simd<float>> first, math::Gradient<Simd<float>> second,

@@ -95,26 +95,36 @@ Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange ro
   return counts;
 }
 
-/// Calls visit(row, factors of the row) for the rows of a tile. `factors` must be new.
+/// Calls visit(row, factors of the row) for the rows of a tile, in order. `factors` must be new.
 template <class T, class Visit>
 void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange rows, Counted counted,
                       FactorRows<T>* factors, Visit&& visit) {
   factors->SetFirst(rows.begin);
+  factors->SetColumns(tile.column_begin, tile.column_end);
   const int64_t height = tile.shape.height;
   const bool wraps = math::Wraps(params.stencil, params.border, height);
   const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
   int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
+  const auto load = [&](int64_t count) {
+    factors->Load(loaded, count);
+    loaded += count;
+  };
+  for (int64_t row = rows.begin; row < rows.end;) {
     if (counted == Counted::kPixels) {
       visit(row, factors->FindPixels(row));
-      continue;
+      ++row;
+    } else if (row + kGroupRows <= rows.end && factors->TakesGroup(row)) {
+      // No more than that, because the rows above are kept with the last eight.
+      const int64_t last = row + kGroupRows;
+      while (loaded <= last) load(math::Min<int64_t>(kGroupRows, last + 1 - loaded));
+      factors->FindGroup(row);
+      for (int64_t i = 0; i < kGroupRows; ++i) visit(row + i, factors->Row(i));
+      row += kGroupRows;
+    } else {
+      while (loaded < math::Min(row + 2, end)) load(math::Min<int64_t>(kGroupRows, end - loaded));
+      visit(row, factors->Find(row));
+      ++row;
     }
-    while (loaded < math::Min(row + 2, end)) {
-      const int64_t count = math::Min<int64_t>(kGroupRows, end - loaded);
-      factors->Load(loaded, count, tile.column_begin, tile.column_end);
-      loaded += count;
-    }
-    visit(row, factors->Find(row, 0));
   }
 }
 

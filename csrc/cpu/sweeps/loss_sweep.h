@@ -106,7 +106,7 @@ class LossSweep {
     const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
     if (visit_group == nullptr || !by_pred_.TakesGroup(tile_, scale_)) return;
     visit_group_ = visit_group;
-    by_pred_.KeepSigns();
+    by_pred_.KeepSigns(scale_.x);
   }
   void SetFirst(int64_t row) {
     images_.SetFirst(row + 1);
@@ -124,7 +124,7 @@ class LossSweep {
     residual.pred = images_.pred.Gradients(i);
     residual.target = images_.target.Gradients(i);
     residual.vector = images_.vector.Gradients(i);
-    if (weighted_) residual.factor = factors_->Find(row, 0);
+    if (weighted_) residual.factor = factors_->Find(row);
     if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
     if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
@@ -193,7 +193,7 @@ class LossSweep {
     group.needed = images_.Needed();
     group.nan_check = by_pred_.NaNCheck();
     if (weighted_) {
-      for (int i = 0; i < kGroupRows; ++i) factors_->Find(row + i, i);
+      factors_->FindGroup(row);
       group.factor = factors_->Row(0);
       group.weights_ahead = factors_->WeightsAhead(row + kGroupRows, kGroupRows);
       group.by_weight_scale = by_weights_.Scale();

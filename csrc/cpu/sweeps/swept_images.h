@@ -38,13 +38,16 @@ class SweptImages {
   SweptImages(const SweptImages&) = delete;  // given_ points to members
   SweptImages& operator=(const SweptImages&) = delete;
 
-  /// Loads the factors with the rows that they belong to.
+  /// Loads the factors with the rows that they belong to. To be called before SetColumns.
   void SetFactors(FactorRows<T>* factors) { factors_ = factors; }
   /// The columns in which residuals are needed, as far as they exist.
   void SetColumns(int64_t begin, int64_t end) {
+    const int64_t width = tile_.shape.width;
     columns_ = {begin, end};
-    if (math::Wraps(params_.stencil, params_.border, tile_.shape.width)) return;
-    columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, tile_.shape.width)};
+    if (!math::Wraps(params_.stencil, params_.border, width)) {
+      columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, width)};
+    }
+    if (factors_ != nullptr) factors_->SetColumns(columns_.begin, columns_.end);
   }
   /// Their positions.
   KeptPositions<T> Needed() const {
@@ -130,7 +133,7 @@ class SweptImages {
   }
   /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows.
   void FinishLoading(int64_t count) {
-    if (factors_ != nullptr) factors_->Load(loaded_, count, columns_.begin, columns_.end);
+    if (factors_ != nullptr) factors_->Load(loaded_, count);
     for (int64_t i = 0; i < count; ++i, ++loaded_) {
       if (!for_groups_) continue;
       bool finite = true;
