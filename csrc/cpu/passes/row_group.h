@@ -24,26 +24,6 @@ struct SourceGroup {
   const T *above, *below;  // rows r - 1, r; rows r + 1 .. r + 4
 };
 
-/// A pass that goes along with a RowGroup, a stretch of the row at a time, or none.
-class AlongPass {
- public:
-  AlongPass() = default;
-  /// `pass` has a method Run(part), for what it does at positions part.begin .. part.end - 1.
-  template <class Pass>
-  explicit AlongPass(const Pass* pass)
-      : pass_(pass), run_([](const void* the_pass, PositionRange part) {
-          static_cast<const Pass*>(the_pass)->Run(part);
-        }) {}
-
-  GRADOPS_FN void Run(PositionRange part) const {
-    if (run_ != nullptr) run_(pass_, part);
-  }
-
- private:
-  const void* pass_ = nullptr;
-  void (*run_)(const void* pass, PositionRange part) = nullptr;
-};
-
 /// The distance between rows of signs.
 inline constexpr int64_t kSignStride = kWideRowStride<float>;
 
@@ -68,6 +48,45 @@ template <class T>
 inline constexpr int64_t kStretch = 256 / sizeof(T);
 static_assert(kStretch<double> >= kMaxChannels);
 
+/// What goes along with the visit of a row: Run(begin) is called before the positions begin ..
+/// begin
+/// + kStretch - 1 are visited, from one stretch before the row to two behind it.
+class AlongPass {
+ public:
+  AlongPass() = default;  // nothing
+  template <class Pass>
+  explicit AlongPass(const Pass* pass)
+      : pass_(pass), run_([](const void* the_pass, int64_t begin) {
+          static_cast<const Pass*>(the_pass)->Run(begin);
+        }) {}
+
+  GRADOPS_FN void Run(int64_t begin) const {
+    if (run_ != nullptr) run_(pass_, begin);
+  }
+
+ private:
+  const void* pass_ = nullptr;
+  void (*run_)(const void* pass, int64_t begin) = nullptr;
+};
+
+/// An AlongPass of two: `load` loads the next stretch, and `write` writes the one before the last,
+/// the neighbours of which have been visited. Either may be null.
+template <class T, class Load, class Write>
+struct LoadAndWrite {
+  const Load* load;
+  const Write* write;
+
+  void Run(int64_t begin) const {
+    constexpr int64_t kStep = kStretch<T>;
+    if (load != nullptr) load->Run({begin + kStep, begin + 2 * kStep});
+    if (write != nullptr) write->Run({begin - 2 * kStep, begin - kStep});
+  }
+};
+/// No pass to load or write.
+struct NoPass {
+  void Run(PositionRange) const {}
+};
+
 /// Residual rows r .. r + 3.
 template <class T>
 struct RowGroup {
@@ -89,9 +108,7 @@ struct RowGroup {
   // first of four rows, kGroupStride apart.
   math::Gradient<T> by_weight_scale;
   T* by_weight;
-  // Go a stretch ahead of what is visited and a stretch behind it: `load` loads rows r + 1 .. r +
-  // 4, and `write` writes outputs.
-  AlongPass load, write;
+  AlongPass along;         // loads rows r + 1 .. r + 4 and writes outputs
   RowsAhead ahead;         // rows 1 .. 3 are prefetched; without slopes, rows 2 and 3
   MapAhead weights_ahead;  // four rows are prefetched
 };

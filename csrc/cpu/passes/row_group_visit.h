@@ -169,15 +169,13 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     }
   };
   constexpr int64_t kStep = kStretch<T>;
-  group.load.Run({0, kStep});
-  int64_t begin = 0;
-  for (; begin < group.size; begin += kStep) {
-    group.load.Run({begin + kStep, begin + 2 * kStep});
+  for (int64_t begin = -kStep; begin < group.size + 2 * kStep; begin += kStep) {
+    group.along.Run(begin);
     const int64_t end = math::Min(begin + kStep, group.size);
-    for (int64_t block = begin; block < end; block += kBlock<T>) visit_block(block);
-    group.write.Run({begin - kStep, begin});
+    for (int64_t block = math::Max<int64_t>(begin, 0); block < end; block += kBlock<T>) {
+      visit_block(block);
+    }
   }
-  group.write.Run({begin - kStep, begin});
   *sums = lanes;
   if constexpr (kSigns) nan_check.Store(group.nan_check);
 }

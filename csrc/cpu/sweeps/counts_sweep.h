@@ -110,21 +110,21 @@ void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange row
     loaded += count;
   };
   for (int64_t row = rows.begin; row < rows.end;) {
+    int64_t count = 1;
     if (counted == Counted::kPixels) {
-      visit(row, factors->FindPixels(row));
-      ++row;
+      factors->FindPixels(row);
     } else if (row + kGroupRows <= rows.end && factors->TakesGroup(row)) {
+      count = kGroupRows;
       // No more than that, because the rows above are kept with the last eight.
       const int64_t last = row + kGroupRows;
       while (loaded <= last) load(math::Min<int64_t>(kGroupRows, last + 1 - loaded));
       factors->FindGroup(row);
-      for (int64_t i = 0; i < kGroupRows; ++i) visit(row + i, factors->Row(i));
-      row += kGroupRows;
     } else {
       while (loaded < math::Min(row + 2, end)) load(math::Min<int64_t>(kGroupRows, end - loaded));
-      visit(row, factors->Find(row));
-      ++row;
+      factors->Find(row);
     }
+    for (int64_t i = 0; i < count; ++i) visit(row + i, factors->Row(i));
+    row += count;
   }
 }
 

@@ -149,20 +149,24 @@ class LossSweep {
     FindAdded(row - 1, kGroupRows, wanted);
     RowGroup<T> group = GroupAt(row, wanted, ahead);
     const auto load = images_.template LoadAlong<kFetched>(ahead);
-    if (load) group.load = AlongPass(&*load);
     LaneSums<T> lanes;
-    const auto visit = [&] { visit_group_(group, params_, &lanes); };
+    const auto visit = [&](const auto* write) {
+      const LoadAndWrite<T, LoadPass<S, kFetched>, std::decay_t<decltype(*write)>> along = {
+          load ? &*load : nullptr, write};
+      group.along = AlongPass(&along);
+      visit_group_(group, params_, &lanes);
+    };
+    const NoPass* const no_write = nullptr;
     if (!kHasOutputs) {
-      visit();
+      visit(no_write);
     } else if (MayWriteGroup(row - 1, wanted)) {
       by_pred_.VisitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, wanted, ahead,
                           [&](const auto& write) {
-                            group.write = AlongPass(&write);
-                            visit();
+                            visit(&write);
                             write.WriteEdges();
                           });
     } else {
-      visit();
+      visit(no_write);
       Emit(row - 1, kGroupRows, wanted);
     }
     sums_.Add(lanes);
