@@ -99,21 +99,21 @@ Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange ro
 template <class T, class Visit>
 void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange rows, Counted counted,
                       FactorRows<T>* factors, Visit&& visit) {
-  factors->SetFirst(rows.begin);
-  factors->SetColumns(tile.column_begin, tile.column_end);
+  factors->Mask().SetFirst(rows.begin);
+  factors->Mask().SetColumns(tile.column_begin, tile.column_end);
   const int64_t height = tile.shape.height;
   const bool wraps = math::Wraps(params.stencil, params.border, height);
   const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
   int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
   const auto load = [&](int64_t count) {
-    factors->Load(loaded, count);
+    factors->Mask().Load(loaded, count);
     loaded += count;
   };
   for (int64_t row = rows.begin; row < rows.end;) {
     int64_t count = 1;
     if (counted == Counted::kPixels) {
       factors->FindPixels(row);
-    } else if (row + kGroupRows <= rows.end && factors->TakesGroup(row)) {
+    } else if (row + kGroupRows <= rows.end && factors->Mask().TakesGroup(row)) {
       count = kGroupRows;
       // No more than that, because the rows above are kept with the last eight.
       const int64_t last = row + kGroupRows;

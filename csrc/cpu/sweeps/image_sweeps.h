@@ -34,7 +34,7 @@ class GradientRows {
         v_(memory, first),
         factors_(params, tile, LossInputs<S>{}, memory),
         gradient_(memory, 1) {
-    factors_.SetFirst(first);
+    factors_.Mask().SetFirst(first);
     loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
   }
 
@@ -50,11 +50,11 @@ class GradientRows {
         wraps ? tile_.column_begin - reach_ : math::Max<int64_t>(tile_.column_begin - reach_, 0);
     const int64_t end =
         wraps ? tile_.column_end + reach_ : math::Min(tile_.column_end + reach_, tile_.shape.width);
-    factors_.SetColumns(begin, end);
+    factors_.Mask().SetColumns(begin, end);
     for (; loaded_ <= (WrapsDown() ? row + 1 : math::Min(row + 1, height - 1)); ++loaded_) {
       LoadRow<S>(tile_, image_, nullptr, loaded_, image_row_);
       HorizontalForward(params_, tile_, edges_, image_row_, begin, end, u_[loaded_], v_[loaded_]);
-      if (drops_) factors_.Load(loaded_, 1);
+      if (drops_) factors_.Mask().Load(loaded_, 1);
     }
     VerticalForward(params_, height, size, u_, v_, row, gradient_.y, gradient_.x);
     if (drops_) factor_ = factors_.Find(row);

@@ -112,7 +112,7 @@ class LossSweep {
     images_.SetFirst(row + 1);
     by_pred_.SetFirst(row);
     by_true_.SetFirst(row);
-    if (weighted_) factors_->SetFirst(row);
+    if (weighted_) factors_->Mask().SetFirst(row);
   }
   int64_t Clamped(int64_t row) const {
     return wraps_ ? row : math::Min(math::Max<int64_t>(row, 0), tile_.shape.height);

@@ -47,7 +47,7 @@ class SweptImages {
     if (!math::Wraps(params_.stencil, params_.border, width)) {
       columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, width)};
     }
-    if (factors_ != nullptr) factors_->SetColumns(columns_.begin, columns_.end);
+    if (factors_ != nullptr) factors_->Mask().SetColumns(columns_.begin, columns_.end);
   }
   /// Their positions.
   KeptPositions<T> Needed() const {
@@ -133,12 +133,12 @@ class SweptImages {
   }
   /// Loads the mask and makes the ghosts that belong to `count` newly loaded rows.
   void FinishLoading(int64_t count) {
-    if (factors_ != nullptr) factors_->Load(loaded_, count);
+    if (factors_ != nullptr) factors_->Mask().Load(loaded_, count);
     for (int64_t i = 0; i < count; ++i, ++loaded_) {
       if (!for_groups_) continue;
       bool finite = true;
       for (int s = 0; s < given_count_; ++s) {
-        if (factors_ != nullptr) factors_->HideEdges(loaded_, given_[s]->Row(loaded_));
+        if (factors_ != nullptr) factors_->Mask().HideEdges(loaded_, given_[s]->Row(loaded_));
         finite = given_[s]->AddGhosts(params_, tile_, loaded_) && finite;
       }
       finite_[loaded_ & 7] = finite;
