@@ -1,5 +1,5 @@
-"""Gradients are written by whole lines of memory where rows are made of them, wide rows one stretch
-after the other, and otherwise row by row: the bits are the same."""
+"""Gradients are written by whole lines of memory where rows are made of them, one stretch after the
+other, and otherwise row by row: the bits are the same."""
 
 import numpy as np
 import pytest

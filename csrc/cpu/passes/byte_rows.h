@@ -34,16 +34,6 @@ inline void AndBytes(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8
     StoreBytes(out + x, LoadBytes(a + x) & LoadBytes(b + x) & LoadBytes(c + x));
   }
 }
-/// ends = a & c and all = a & b & c.
-inline void AndBytes(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* ends,
-                     uint8_t* all, int64_t size) {
-  for (int64_t x = 0; x < size; x += GRADOPS_VECTOR_BYTES) {
-    const UnalignedBytes both = LoadBytes(a + x) & LoadBytes(c + x), here = LoadBytes(b + x);
-    StoreBytes(ends + x, both);
-    StoreBytes(all + x, both & here);
-  }
-}
-
 /// How many bytes are 1. Reads nothing past the end.
 inline int64_t CountSet(const uint8_t* bytes, int64_t size) {
   constexpr int kWords = GRADOPS_VECTOR_BYTES / 8;

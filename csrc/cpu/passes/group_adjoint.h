@@ -37,8 +37,8 @@ bool IsOfWholeLines(const Tile& tile, const S* image) {
 /// Rows of a group after the vertical pass of the adjoint, kStride apart: what GroupAdjoint reads.
 template <class T, int64_t kStride>
 struct AdjointRows {
-  static constexpr int64_t begin = 0, end = kGroupRows;  // the rows that are written
-  static constexpr bool kHasSmallTaps = false;           // whether the stencil must have small taps
+  static constexpr int64_t begin = 0;           // the first row that is written
+  static constexpr bool kHasSmallTaps = false;  // whether the stencil must have small taps
   const T *a, *b;
 
   /// GroupAdjoint for the positions of `lines`, whole lines that the border does not change. Rows
@@ -119,7 +119,7 @@ class GroupAdjoint {
     WithTaps([&](auto taps) {
       for (PositionRange lines : {PositionRange{own_.begin, left_}, {right_, own_.end}}) {
         for (int64_t x = lines.begin; x < lines.end; x += Simd<T>::kLanes) {
-          for (int64_t i = rows_.begin; i < rows_.end; ++i) {
+          for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
             const Simd<T> value = EdgeAt(taps, i, x);
             StreamNarrow(added_.Plus(value, i, x), out_ + i * out_stride_ + x);
           }

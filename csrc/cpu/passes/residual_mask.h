@@ -34,7 +34,6 @@ class ResidualMask {
         stride_(ByteRowStride(memory->Stride())),
         joint_(ResidualsOf(params.response) == 1),
         drops_(MayDrop(params, mask)) {
-    std::fill(std::begin(horizontal_), std::end(horizontal_), INT64_MIN);
     auto* bytes = reinterpret_cast<uint8_t*>(memory->Take(kRows));
     const auto take = [&](int64_t rows) { return std::exchange(bytes, bytes + rows * stride_); };
     u_ = {take(8), stride_, 0};
@@ -52,13 +51,13 @@ class ResidualMask {
     return mask.data != nullptr || params.border == BorderId::kValid;
   }
 
-  /// Sets Ring::first of the rings.
-  void SetFirst(int64_t row) { u_.first = v_.first = valid_.first = row; }
-  /// The columns [begin, end) whose residuals will be asked for.
-  void SetColumns(int64_t begin, int64_t end) {
-    begin_ = begin;
-    end_ = end;
+  /// Sets Ring::first of the rings, which are then empty.
+  void SetFirst(int64_t row) {
+    u_.first = v_.first = valid_.first = row;
+    std::fill(std::begin(horizontal_), std::end(horizontal_), INT64_MIN);
   }
+  /// The columns whose residuals will be asked for.
+  void SetColumns(ColumnRange columns) { columns_ = columns; }
 
   /// Loads the mask of image rows row .. row + count - 1, up to four.
   void Load(int64_t row, int64_t count) {
@@ -87,8 +86,8 @@ class ResidualMask {
     if (tile_.origin == 0) hide(0, math::Min<int64_t>(2, tile_.end));
     if (tile_.end == width) hide(math::Max(width - 2, tile_.origin), width);
   }
-  /// Finds residual row `row`: Y() and X(). The mask of the image rows in its support must be
-  /// loaded.
+  /// Finds which residuals of row `row` count: Y() and X(). The mask of the image rows in its
+  /// support must be loaded.
   void Find(int64_t row) {
     if (!drops_) return;
     uint8_t *const y = y_rows_, *const x = joint_ ? spare_ : x_rows_;
@@ -102,13 +101,12 @@ class ResidualMask {
     SetCancelled(valid_[row], x);
     if (joint_) AndBytes(y, x, x, y, size_);
   }
-  /// Whether FindGroup can find rows row .. row + kGroupRows - 1.
+  /// Whether FindGroup can find which of rows row .. row + kGroupRows - 1 count.
   bool TakesGroup(int64_t row) const {
     return params_.stencil.IsSmoothedCentral() &&
            (math::Wraps(params_.stencil, params_.border, tile_.shape.height) ||
             (row > 0 && row + kGroupRows < tile_.shape.height));
   }
-  /// Finds them.
   void FindGroup(int64_t row) {
     if (!drops_) return;
     const uint8_t* valid[kGroupRows + 2];
@@ -119,7 +117,7 @@ class ResidualMask {
       AllOfGroup<false>(valid);
     }
   }
-  /// Finds the pixels of image row `row`, which are dropped where invalid.
+  /// Finds which pixels of image row `row` count: those that are valid.
   void FindPixels(int64_t row) { LoadMask(row, y_rows_); }
 
   /// What was found of the first row, by axis: 0 where a residual is dropped. Rows are Stride()
@@ -159,7 +157,7 @@ class ResidualMask {
                : InteriorSupport();
   }
 
-  /// Finds the factors of four rows at once: HorizontalAll and VerticalAll away from the border.
+  /// Find for four rows at once: HorizontalAll and VerticalAll away from the border.
   /// `valid`: the mask of the row above them, of the rows, and of the row below.
   template <bool kJoint>
   void AllOfGroup(const uint8_t* const (&valid)[kGroupRows + 2]) {
@@ -205,7 +203,7 @@ class ResidualMask {
   /// Calls edge(taps, position) for the positions of the columns that the border changes.
   template <class Edge>
   void ForEachEdge(Edge&& edge) const {
-    edges_.ForEach(begin_, end_, [&](const math::AxisTaps& taps, int64_t column) {
+    edges_.ForEach(columns_.begin, columns_.end, [&](const math::AxisTaps& taps, int64_t column) {
       for (int64_t i = tile_.Position(column); i < tile_.Position(column + 1); ++i) edge(taps, i);
     });
   }
@@ -268,7 +266,7 @@ class ResidualMask {
   const MapRows<T>& maps_;
   const int64_t size_, stride_;  // bytes of a row, and from row to row
   const bool joint_, drops_;
-  int64_t begin_ = 0, end_ = 0;
+  ColumnRange columns_ = {0, 0};
   // The mask, and whether it is valid over the supports of U and of V along the row.
   Ring<uint8_t, 8> valid_, u_, v_;
   int64_t horizontal_[8];  // the rows that are in u_ and v_

@@ -48,9 +48,8 @@ template <class T>
 inline constexpr int64_t kStretch = 256 / sizeof(T);
 static_assert(kStretch<double> >= kMaxChannels);
 
-/// What goes along with the visit of a row: Run(begin) is called before the positions begin ..
-/// begin
-/// + kStretch - 1 are visited, from one stretch before the row to two behind it.
+/// What goes along with the visit of a row: Run(begin) is called before the stretch from `begin` on
+/// is visited, from one stretch before the row to two behind it.
 class AlongPass {
  public:
   AlongPass() = default;  // nothing

@@ -50,15 +50,15 @@ class SignRows {
   Ring<int8_t, kRows> y_, x_;
 };
 
-/// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows r - 1 + begin
-/// .. r - 2 + end of a gradient of type S.
+/// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows from r - 1 +
+/// begin to r + 2 of a gradient of type S.
 template <class S>
 struct SignGroup {
   static constexpr bool kHasSmallTaps = true;
   const ScaledIntegers<S>* scaled;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
-  int64_t begin, end;
+  int64_t begin;
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
   template <class Taps, class Added>
@@ -90,7 +90,7 @@ struct SignGroup {
       for (int64_t i = 0; i < kGroupRows; ++i) {
         const SimdSigns x_below = derivative(i), y_below = smoothed(i);
         const SimdSigns sum = Smooth(x_above, x_here, x_below, twice) + (y_above - y_below);
-        if (i >= group.begin && i < group.end) {
+        if (i >= group.begin) {
           if constexpr (kLooksUp) {
             group.scaled->Stream(sum, count, out + i * out_stride + x);
           } else {

@@ -38,8 +38,8 @@ class OutputRows {
   /// The group's rows after the vertical pass of the adjoint, kGroupRows of each.
   T* A() const { return a_; }
   T* B() const { return b_; }
-  /// The buffer of what Emit adds to the i-th row of a group, which the caller fills. Once this was
-  /// called, Emit adds it in every group.
+  /// The buffer of what is added to the i-th row of a group, which the caller fills. Once this was
+  /// called, it is added in every group.
   T* Added(int64_t i) {
     adds_ = true;
     return added_ + i * stride_;
@@ -51,7 +51,7 @@ class OutputRows {
     if constexpr (kMayKeepSigns) {
       static_assert(SignRows::kBytes <= 2 * kGroupRows * kMediumRowBytes, "they fit in a_ and b_");
       signs_ = SignRows(a_);
-      scaled_ = ScaledIntegers<S>(scale);
+      if constexpr (ScaledIntegers<S>::kAreUsed) scaled_ = ScaledIntegers<S>(scale);
     }
   }
   bool KeepsSigns() const { return keeps_signs_; }
@@ -121,8 +121,8 @@ class OutputRows {
     return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_);
   }
   /// Calls visitor(pass), where the pass is a GroupAdjoint that writes the group of rows from
-  /// `first` on: those in `wanted`, which must be all of them unless signs are kept. What is added
-  /// must be in its buffers.
+  /// `first` on: those in `wanted`, which must be all of them unless signs are kept, and must not
+  /// end before the group does. What is added must be in its buffers.
   template <class Visitor>
   void VisitGroup(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                   AxisScale<T> scale, int64_t first, RowRange wanted, const RowsAhead& ahead,
@@ -139,10 +139,9 @@ class OutputRows {
       if constexpr (kMayKeepSigns) {
         if (keeps_signs_) {
           const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
-          const int64_t end = math::Min<int64_t>(wanted.end - first, kGroupRows);
           const bool is_twice = params.stencil.smoothing[1] == 2;
           return visit(stride, SignGroup<S>{&scaled_, signs_[first - 1], signs_[first + 1],
-                                            is_twice, begin, math::Max(begin, end)});
+                                            is_twice, begin});
         }
       }
       visit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});

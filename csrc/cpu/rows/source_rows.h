@@ -9,11 +9,6 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// The columns [begin, end) in which a sweep needs residuals.
-struct ColumnRange {
-  int64_t begin, end;
-};
-
 /// Loads the blocks of four rows of image - minus, or of image if minus is null. Prefetches the
 /// first kFetched rows of `ahead`.
 template <class S, int kFetched>
@@ -83,8 +78,8 @@ class SourceRows {
 
   /// LoadEnds and the pass that Inside returns load rows row .. row + 3 of a tile that is one run:
   /// a block at the beginning of each row and two at its end, or a short row as a whole; and the
-  /// blocks between. The pass changes nothing that LoadEnds has loaded of the first and of the last
-  /// kBlock positions.
+  /// blocks between. The pass leaves alone the first block of the buffer and the last kBlock
+  /// positions of the row.
   void LoadEnds(const Tile& tile, int64_t row) {
     const int64_t first = tile.Position(tile.origin), size = tile.BufferedSize() - first;
     if (size < kLongRow) {

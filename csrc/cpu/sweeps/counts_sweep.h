@@ -100,7 +100,7 @@ template <class T, class Visit>
 void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange rows, Counted counted,
                       FactorRows<T>* factors, Visit&& visit) {
   factors->Mask().SetFirst(rows.begin);
-  factors->Mask().SetColumns(tile.column_begin, tile.column_end);
+  factors->Mask().SetColumns(ColumnsAround(params, tile, /*reach=*/0));
   const int64_t height = tile.shape.height;
   const bool wraps = math::Wraps(params.stencil, params.border, height);
   const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);

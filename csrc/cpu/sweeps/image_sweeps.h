@@ -26,7 +26,7 @@ class GradientRows {
       : params_(params),
         tile_(tile),
         image_(image),
-        reach_(reach),
+        columns_(ColumnsAround(params, tile, reach)),
         drops_(joint && params.border == BorderId::kValid),
         edges_(params, tile, /*adjoint=*/false),
         image_row_(memory->Take(1)),
@@ -35,6 +35,7 @@ class GradientRows {
         factors_(params, tile, LossInputs<S>{}, memory),
         gradient_(memory, 1) {
     factors_.Mask().SetFirst(first);
+    factors_.Mask().SetColumns(columns_);
     loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
   }
 
@@ -45,15 +46,10 @@ class GradientRows {
   /// The gradients of row `row`, valid until the next call. Rows must be asked for in order.
   GradientRow<T> At(int64_t row) {
     const int64_t height = tile_.shape.height, size = tile_.BufferedSize();
-    const bool wraps = math::Wraps(params_.stencil, params_.border, tile_.shape.width);
-    const int64_t begin =
-        wraps ? tile_.column_begin - reach_ : math::Max<int64_t>(tile_.column_begin - reach_, 0);
-    const int64_t end =
-        wraps ? tile_.column_end + reach_ : math::Min(tile_.column_end + reach_, tile_.shape.width);
-    factors_.Mask().SetColumns(begin, end);
     for (; loaded_ <= (WrapsDown() ? row + 1 : math::Min(row + 1, height - 1)); ++loaded_) {
       LoadRow<S>(tile_, image_, nullptr, loaded_, image_row_);
-      HorizontalForward(params_, tile_, edges_, image_row_, begin, end, u_[loaded_], v_[loaded_]);
+      HorizontalForward(params_, tile_, edges_, image_row_, columns_.begin, columns_.end,
+                        u_[loaded_], v_[loaded_]);
       if (drops_) factors_.Mask().Load(loaded_, 1);
     }
     VerticalForward(params_, height, size, u_, v_, row, gradient_.y, gradient_.x);
@@ -70,7 +66,7 @@ class GradientRows {
   const KernelParams& params_;
   const Tile& tile_;
   const S* image_;
-  const int64_t reach_;
+  const ColumnRange columns_;
   const bool drops_;
   const ColumnEdges edges_;
   T* image_row_;

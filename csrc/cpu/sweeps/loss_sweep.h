@@ -51,8 +51,7 @@ class LossSweep {
     }
     if (kOrder == Order::kSlope && may_keep_signs) KeepSigns();
     // An output depends on the residuals to its left and right.
-    images_.SetColumns(tile.column_begin - (kHasOutputs ? 1 : 0),
-                       tile.column_end + (kHasOutputs ? 1 : 0));
+    images_.SetReach(kHasOutputs ? 1 : 0);
   }
 
   /// Returns the sums over `rows` and writes the outputs of those rows.
@@ -143,10 +142,11 @@ class LossSweep {
   bool VisitGroup(int64_t row, RowRange wanted) {
     if (visit_group_ == nullptr) return false;
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
+    // The pixel term needs rows before they are visited.
     const bool may_load_along = images_.MayLoadAlong() && params_.levels.pixel_weight == 0;
     if (!images_.template LoadForGroup<kFetched>(row, ahead, may_load_along)) return false;
     by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size, images_.Needed());
-    FindAdded(row - 1, kGroupRows, wanted);
+    FindAdded(row - 1, kGroupRows, wanted);  // before GroupAt, as both use the first factors
     RowGroup<T> group = GroupAt(row, wanted, ahead);
     const auto load = images_.template LoadAlong<kFetched>(ahead);
     LaneSums<T> lanes;
@@ -157,7 +157,7 @@ class LossSweep {
       visit_group_(group, params_, &lanes);
     };
     const NoPass* const no_write = nullptr;
-    if (!kHasOutputs) {
+    if constexpr (!kHasOutputs) {
       visit(no_write);
     } else if (MayWriteGroup(row - 1, wanted)) {
       by_pred_.VisitGroup(params_, tile_, adjoint_edges_, scale_, row - 1, wanted, ahead,
@@ -178,8 +178,7 @@ class LossSweep {
   }
   /// Whether a GroupAdjoint may write the rows of a group from `first` on.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
-    return by_pred_.KeepsSigns() || (first >= wanted.begin && first + kGroupRows <= wanted.end &&
-                                     by_pred_.TakesGroup(tile_, scale_));
+    return by_pred_.KeepsSigns() || (first >= wanted.begin && by_pred_.TakesGroup(tile_, scale_));
   }
   RowGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
     RowGroup<T> group;

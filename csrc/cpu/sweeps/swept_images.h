@@ -38,18 +38,14 @@ class SweptImages {
   SweptImages(const SweptImages&) = delete;  // given_ points to members
   SweptImages& operator=(const SweptImages&) = delete;
 
-  /// Loads the factors with the rows that they belong to. To be called before SetColumns.
+  /// Loads the factors with the rows that they belong to. To be called before SetReach.
   void SetFactors(FactorRows<T>* factors) { factors_ = factors; }
-  /// The columns in which residuals are needed, as far as they exist.
-  void SetColumns(int64_t begin, int64_t end) {
-    const int64_t width = tile_.shape.width;
-    columns_ = {begin, end};
-    if (!math::Wraps(params_.stencil, params_.border, width)) {
-      columns_ = {math::Max<int64_t>(begin, 0), math::Min(end, width)};
-    }
-    if (factors_ != nullptr) factors_->Mask().SetColumns(columns_.begin, columns_.end);
+  /// Residuals will be needed in the tile's columns and `reach` more on each side.
+  void SetReach(int64_t reach) {
+    columns_ = ColumnsAround(params_, tile_, reach);
+    if (factors_ != nullptr) factors_->Mask().SetColumns(columns_);
   }
-  /// Their positions.
+  /// The positions in which they are needed.
   KeptPositions<T> Needed() const {
     return {tile_.Position(columns_.begin), tile_.Position(columns_.end)};
   }
@@ -76,14 +72,14 @@ class SweptImages {
   }
   /// Loads the rows that a RowGroup from `row` on depends on, and prefetches the first kFetched
   /// rows of `ahead`. Returns whether their ghost columns are finite, as a RowGroup needs. If they
-  /// are, `in_stretches` may leave the rows' blocks to LoadAlong.
+  /// are, `may_load_along` may leave the rows' blocks to LoadAlong.
   template <int kFetched>
-  bool LoadForGroup(int64_t row, const RowsAhead& ahead, bool in_stretches) {
+  bool LoadForGroup(int64_t row, const RowsAhead& ahead, bool may_load_along) {
     LoadThrough(row);
     const int64_t last = math::Min(load_end_, tile_.shape.height);
     unfinished_ = kNone;
     if (tile_.IsOneRun() && loaded_ == row + 1 && loaded_ + kGroupRows <= last) {
-      if (in_stretches) {
+      if (may_load_along) {
         unfinished_ = loaded_;
         pred.LoadEnds(tile_, loaded_);
       } else {

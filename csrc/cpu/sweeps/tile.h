@@ -60,6 +60,17 @@ struct Tile {
   }
 };
 
+/// Columns [begin, end).
+struct ColumnRange {
+  int64_t begin, end;
+};
+/// The tile's columns and `reach` more on each side, as far as they exist.
+inline ColumnRange ColumnsAround(const KernelParams& params, const Tile& tile, int64_t reach) {
+  const int64_t begin = tile.column_begin - reach, end = tile.column_end + reach;
+  if (math::Wraps(params.stencil, params.border, tile.shape.width)) return {begin, end};
+  return {math::Max<int64_t>(begin, 0), math::Min(end, tile.shape.width)};
+}
+
 /// Columns that an output depends on, on each side: one for the adjoint and one for the stencil.
 inline constexpr int64_t kHalo = 2;
 /// The most channels of a tile: a ghost column must fit between two rows.
