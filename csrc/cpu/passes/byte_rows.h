@@ -34,6 +34,7 @@ inline void AndBytes(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8
     StoreBytes(out + x, LoadBytes(a + x) & LoadBytes(b + x) & LoadBytes(c + x));
   }
 }
+
 /// How many bytes are 1. Reads nothing past the end.
 inline int64_t CountSet(const uint8_t* bytes, int64_t size) {
   constexpr int kWords = GRADOPS_VECTOR_BYTES / 8;
