@@ -73,6 +73,7 @@ def test_weights_and_masks(rng, downsample, data_format, channels, normalizer):
 
 
 LARGE = [(2, 290, 70, 3), (1, 150, 400, 3), (3, 70, 33, 1), (1, 90, 50, 2), (1, 40, 64, 30)]
+LARGE += [(1, 44, 12, 1), (1, 40, 300, 4)]  # rows of fewer elements than a register; 4 channels
 
 
 @pairs_of(shape=LARGE, downsample=DOWNSAMPLES, response=["component", "normal"], border=BORDERS)
@@ -85,6 +86,23 @@ def test_several_units_and_tiles(rng, shape, downsample, response, border):
     )
     for ours, theirs in zip(found, wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@pairs_of(
+    shape=[(1, 150, 256, 3), (2, 70, 512, 1), (1, 70, 128, 4)],
+    downsample=DOWNSAMPLES,
+    border=BORDERS,
+    stencil=["sobel", "prewitt", "scharr"],
+    masked=[False, True],
+)
+def test_slopes_that_are_signs(rng, shape, downsample, border, stencil, masked):
+    """Rows of whole lines of memory at every level. Integers, so that no rounding moves a sign."""
+    y_true, y_pred = (tf.constant(rng.integers(0, 6, shape), tf.float32) for _ in range(2))
+    options = {"mask": tf.constant(rng.random((*shape[:3], 1)) > 0.01)} if masked else {}
+    options |= dict(scales=4, downsample=downsample, border=border, stencil=stencil)
+    found, wanted = found_and_wanted(y_true, y_pred, **options)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
 
 
 @both_backends

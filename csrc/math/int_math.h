@@ -7,11 +7,11 @@ namespace gradops::math {
 // Like their counterparts in std, but also for devices, and never shared between instruction sets.
 
 template <class T>
-GRADOPS_FN T Min(T a, T b) {
+GRADOPS_FN constexpr T Min(T a, T b) {
   return b < a ? b : a;
 }
 template <class T>
-GRADOPS_FN T Max(T a, T b) {
+GRADOPS_FN constexpr T Max(T a, T b) {
   return a < b ? b : a;
 }
 /// a / b rounded up, for a >= 0 and b > 0.

@@ -8,19 +8,31 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// What GroupAdjoint adds to its output: nothing, or rows kStride apart.
-struct NothingAdded {
-  template <class V>
-  GRADOPS_FN V Plus(V value, int64_t, int64_t) const {
-    return value;
+/// How GroupAdjoint writes a register at position x of its i-th row: past the caches;
+struct StreamedRows {
+  template <class S, class T>
+  GRADOPS_FN void Write(Simd<T> value, int64_t, int64_t, S* to) const {
+    StreamNarrow(value, to);
   }
 };
+/// so, with rows added, which are kStride apart;
 template <class T, int64_t kStride>
-struct AddedRows {
-  const T* rows;
+struct StreamedSums {
+  const T* added;
 
-  GRADOPS_FN Simd<T> Plus(Simd<T> value, int64_t i, int64_t x) const {
-    return value + Simd<T>::Load(rows + i * kStride + x);
+  template <class S>
+  GRADOPS_FN void Write(Simd<T> value, int64_t i, int64_t x, S* to) const {
+    StreamNarrow(value + Simd<T>::Load(added + i * kStride + x), to);
+  }
+};
+/// or to the caches, for a level that is read soon, with such rows added unless they are null.
+template <class T, int64_t kStride>
+struct LevelRows {
+  const T* added;
+
+  GRADOPS_FN void Write(Simd<T> value, int64_t i, int64_t x, T* to) const {
+    if (added != nullptr) value = value + Simd<T>::Load(added + i * kStride + x);
+    value.Store(to);
   }
 };
 
@@ -43,10 +55,10 @@ struct AdjointRows {
 
   /// GroupAdjoint for the positions of `lines`, whole lines that the border does not change. Rows
   /// of `out` are out_stride apart.
-  template <class Taps, class S, class Added>
-  GRADOPS_FN void StreamLines(const Taps& the_taps, T the_scale, int64_t step, PositionRange lines,
-                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
-                              Added added) const {
+  template <class Taps, class S, class Writer>
+  GRADOPS_FN void WriteLines(const Taps& the_taps, T the_scale, int64_t step, PositionRange lines,
+                             S* out, int64_t out_stride, const RowsAhead& the_ahead,
+                             Writer writer) const {
     constexpr int64_t kLine = 64 / sizeof(S);
     const Taps taps = the_taps;
     const RowsAhead ahead = the_ahead;
@@ -63,7 +75,7 @@ struct AdjointRows {
               GRADOPS_LOAD(ax - step), GRADOPS_LOAD(ax), GRADOPS_LOAD(ax + step));
           const Simd<T> smoothed =
               taps.Smooth(GRADOPS_LOAD(bx - step), GRADOPS_LOAD(bx), GRADOPS_LOAD(bx + step));
-          StreamNarrow(added.Plus(scale * (derivative + smoothed), i, x), out + i * out_stride + x);
+          writer.Write(scale * (derivative + smoothed), i, x, out + i * out_stride + x);
         }
       }
     }
@@ -79,7 +91,7 @@ struct AdjointRows {
 
 /// HorizontalAdjoint for `rows`, which has rows row .. row + kGroupRows - 1 and says which of them
 /// are written, of whole lines, both halves of which have one scale, and a stencil that smooths.
-template <class S, class Rows, class Added>
+template <class S, class Rows, class Writer>
 class GroupAdjoint {
  public:
   using T = ComputeType<S>;
@@ -87,11 +99,11 @@ class GroupAdjoint {
   /// `ahead`: its first row is prefetched.
   GroupAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                const Rows& rows, T scale, int64_t row, S* image, const RowsAhead& ahead,
-               Added added)
+               Writer writer)
       : stencil_(params.stencil),
         edges_(edges),
         rows_(rows),
-        added_(added),
+        writer_(writer),
         ahead_(ahead),
         scale_(scale),
         step_(tile.channels),
@@ -111,7 +123,7 @@ class GroupAdjoint {
     const PositionRange lines = {LineAt(part.begin), LineAt(part.end)};
     if (lines.begin >= lines.end) return;
     WithTaps([&](auto taps) GRADOPS_LAMBDA {
-      rows_.StreamLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, added_);
+      rows_.WriteLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, writer_);
     });
   }
   /// Writes the lines that the border changes.
@@ -120,8 +132,7 @@ class GroupAdjoint {
       for (PositionRange lines : {PositionRange{own_.begin, left_}, {right_, own_.end}}) {
         for (int64_t x = lines.begin; x < lines.end; x += Simd<T>::kLanes) {
           for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
-            const Simd<T> value = EdgeAt(taps, i, x);
-            StreamNarrow(added_.Plus(value, i, x), out_ + i * out_stride_ + x);
+            writer_.Write(EdgeAt(taps, i, x), i, x, out_ + i * out_stride_ + x);
           }
         }
       }
@@ -155,7 +166,7 @@ class GroupAdjoint {
   const math::Stencil& stencil_;
   const AdjointEdges<T>& edges_;
   const Rows rows_;
-  const Added added_;
+  const Writer writer_;
   const RowsAhead ahead_;
   const T scale_;
   const int64_t step_, out_stride_;

@@ -61,19 +61,19 @@ struct SignGroup {
   int64_t begin;
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
-  template <class Taps, class Added>
-  GRADOPS_FN void StreamLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
-                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
-                              Added added) const {
+  template <class Taps, class Writer>
+  GRADOPS_FN void WriteLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
+                             S* out, int64_t out_stride, const RowsAhead& the_ahead,
+                             Writer writer) const {
     constexpr int kRegisters = SimdSigns::kLanes / Simd<float>::kLanes;
     constexpr int64_t kLine = 64 / sizeof(S);
     [[maybe_unused]] constexpr bool kLooksUp =
-        ScaledIntegers<S>::kAreUsed && std::is_same_v<Added, NothingAdded>;
+        ScaledIntegers<S>::kAreUsed && std::is_same_v<Writer, StreamedRows>;
     const SignGroup group = *this;
     const RowsAhead ahead = the_ahead;
     const Simd<float> scale(the_scale);
     const SimdSigns twice = group.Twice();
-    const auto stream = [=](int64_t x, int64_t count) GRADOPS_LAMBDA {
+    const auto write = [=](int64_t x, int64_t count) GRADOPS_LAMBDA {
       for (int64_t line = 0; line < SimdSigns::kLanes; line += kLine) ahead.Prefetch(0, x + line);
       const auto derivative = [=](int64_t i) GRADOPS_LAMBDA {
         const int8_t* const at = group.Row(i).x + x;
@@ -98,7 +98,7 @@ struct SignGroup {
             for (int k = 0; k < kRegisters; ++k) {
               const int64_t at = x + k * Simd<float>::kLanes;
               if (k * Simd<float>::kLanes >= count) break;
-              StreamNarrow(added.Plus(scale * Widened(sum, k), i, at), out + i * out_stride + at);
+              writer.Write(scale * Widened(sum, k), i, at, out + i * out_stride + at);
             }
           }
         }
@@ -110,9 +110,9 @@ struct SignGroup {
     };
     int64_t x = lines.begin;
     for (; x + SimdSigns::kLanes <= lines.end; x += SimdSigns::kLanes) {
-      stream(x, SimdSigns::kLanes);
+      write(x, SimdSigns::kLanes);
     }
-    if (x < lines.end) stream(x, lines.end - x);
+    if (x < lines.end) write(x, lines.end - x);
   }
 
   /// See AdjointRows.

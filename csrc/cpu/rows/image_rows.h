@@ -14,15 +14,22 @@ struct RowsAhead {
   int64_t stride = 0, element_size = 0;  // in bytes; stride: from row to row
 
   RowsAhead() = default;
+  /// Rows from two pointers on, the second of which may be null.
+  template <class S>
+  RowsAhead(const S* the_pred, const S* the_target, int64_t row_size)
+      : pred(reinterpret_cast<const char*>(the_pred)),
+        target(the_target == nullptr ? pred : reinterpret_cast<const char*>(the_target)),
+        stride(row_size * sizeof(S)),
+        element_size(sizeof(S)) {}
   /// Rows row .. row + count - 1 of the tile, or the last `count` rows if the images end before.
   /// The second image may be null.
   template <class S>
   RowsAhead(const Tile& tile, const S* the_pred, const S* the_target, int64_t row, int64_t count)
-      : stride(tile.shape.RowSize() * sizeof(S)), element_size(sizeof(S)) {
+      : RowsAhead(the_pred, the_target, tile.shape.RowSize()) {
     row = math::Max<int64_t>(math::Min(row, tile.shape.height - count), 0);
-    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0));
-    pred = reinterpret_cast<const char*>(the_pred + offset);
-    target = the_target == nullptr ? pred : reinterpret_cast<const char*>(the_target + offset);
+    const int64_t offset = tile.ImageOffset(row, math::Max<int64_t>(tile.origin, 0)) * element_size;
+    pred += offset;
+    target += offset;
   }
 
   /// Prefetches the line of row `row` that holds its element at `position` into the second cache:

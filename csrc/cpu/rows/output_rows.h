@@ -118,7 +118,7 @@ class OutputRows {
 
   /// Whether VisitGroup may write whole groups of rows.
   bool TakesGroup(const Tile& tile, AxisScale<T> scale) const {
-    return !read_soon_ && scale.x == scale.y && IsOfWholeLines(tile, image_);
+    return scale.x == scale.y && IsOfWholeLines(tile, image_);
   }
   /// Calls visitor(pass), where the pass is a GroupAdjoint that writes the group of rows from
   /// `first` on: those in `wanted`, which must be all of them unless signs are kept, and must not
@@ -128,12 +128,16 @@ class OutputRows {
                   AxisScale<T> scale, int64_t first, RowRange wanted, const RowsAhead& ahead,
                   Visitor&& visitor) {
     const auto visit = [&](auto stride, const auto& rows) {
-      const auto visit_sum = [&](auto added) {
-        visitor(GroupAdjoint<S, std::decay_t<decltype(rows)>, decltype(added)>(
-            params, tile, edges, rows, scale.x, first, image_, ahead, added));
+      constexpr int64_t kStride = decltype(stride)::value;
+      const auto visit_writer = [&](auto writer) {
+        visitor(GroupAdjoint<S, std::decay_t<decltype(rows)>, decltype(writer)>(
+            params, tile, edges, rows, scale.x, first, image_, ahead, writer));
       };
-      if (Adds()) return visit_sum(AddedRows<T, decltype(stride)::value>{added_});
-      visit_sum(NothingAdded());
+      if constexpr (std::is_same_v<S, T>) {  // as coarser levels are
+        if (read_soon_) return visit_writer(LevelRows<T, kStride>{Adds() ? added_ : nullptr});
+      }
+      if (Adds()) return visit_writer(StreamedSums<T, kStride>{added_});
+      visit_writer(StreamedRows());
     };
     const auto visit_rows = [&](auto stride) {
       if constexpr (kMayKeepSigns) {
