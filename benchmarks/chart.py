@@ -25,7 +25,7 @@ _OTHERS = (
     "op-xla",
     "kernel",
 )  # Other ways to call gradops: not in the chart.
-_COLOURS = ("#0072b2", "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#b8a800")
+_COLOURS = ("#0072b2", "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#b8a800", "#7f3c8d")
 _DTYPE_COLOURS = {"float32": HIGHLIGHT, "bfloat16": "#0072b2", "float16": "#e69f00"}
 _MARKS = {LOSS_AND_GRADIENT: ("o", "loss and gradient"), FORWARD: ("v", "loss alone")}
 

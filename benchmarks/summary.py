@@ -55,6 +55,7 @@ TABLES = {
         (16, 512, 512, 3),
         {
             ("steps", "op-function"): "**gradops**",
+            ("peers", "halide"): "Halide, scheduled by hand",
             ("steps", "tf-function"): "`tf.image.sobel_edges`, `tf.function`",
             ("steps", "tf-eager"): "the same, eager",
             ("steps", "tf-xla"): "the same, XLA",

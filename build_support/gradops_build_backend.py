@@ -149,6 +149,7 @@ def extras() -> dict[str, list[str]]:
             "torch==2.13.0",
             "kornia==0.9.*",
             "jax==0.10.*",
+            "halide==21.*",
             "opencv-python-headless==5.0.*",
             *["monai>=1.5", "torchmetrics>=1.8"],  # their conventions alone (docs/conventions.md)
         ],

@@ -16,7 +16,7 @@ from benchmarks.tf import every_mode, isolated, peers, sections, terms
 from benchmarks.tf.baselines import BASELINES
 from benchmarks.tf.providers import PROVIDERS
 
-_PEERS = ("torch", "kornia", "jax", "opencv-python-headless")
+_PEERS = ("halide", "torch", "kornia", "jax", "opencv-python-headless")
 _NOTES = """\
 Every figure of a block was timed in the same rounds. ratio: time over that of the row or baseline
 named under "against"; where that is the fused op, it says how many times faster the fused op is.
@@ -25,8 +25,9 @@ traffic, 2 image reads, and 1 write where there is a gradient, without weights a
 tf.function(p - t) allocates its result as every op does: where TensorFlow gives freed memory back
 to the system (oneDNN off), most of its time at large shapes is for touching new memory. kernel:
 without TensorFlow, on threads that it starts at every call, as do the triads and the read floor.
-Peers: slices in torch.compile and jax.jit; kornia's spatial_gradient, whose border is replicate;
-cv2.Sobel of p - t, forward only."""
+Peers: slices in torch.compile and jax.jit; Halide scheduled by hand, two passes that write to a
+buffer of the caller; kornia's spatial_gradient, whose border is replicate; cv2.Sobel of p - t,
+forward only."""
 _MEMORY_NOTES = """\
 Peak memory of one call, in a process of its own. beyond inputs: with the results; the kernel writes
 its gradient to a buffer of the caller. beyond outputs: without them. limit: 256 KiB for each thread

@@ -17,9 +17,17 @@ import numpy as np
 from benchmarks import slices
 from benchmarks.modes import FORWARD, TRAINING_STEP, Builder, Call
 from benchmarks.problems import NAMED, Problem
+from benchmarks.tf import halide_peer
 
 TORCH, KORNIA, JAX, OPENCV = "torch.compile", "kornia", "jax.jit", "opencv"
-_MODULES = {TORCH: ("torch",), KORNIA: ("torch", "kornia"), JAX: ("jax",), OPENCV: ("cv2",)}
+HALIDE = "halide"
+_MODULES = {
+    HALIDE: ("halide",),
+    TORCH: ("torch",),
+    KORNIA: ("torch", "kornia"),
+    JAX: ("jax",),
+    OPENCV: ("cv2",),
+}
 
 
 def available() -> list[str]:
@@ -129,6 +137,7 @@ def _opencv(problem: Problem) -> Call:
 
 # Provider -> mode -> builder.
 PEERS: dict[str, dict[str, Builder]] = {
+    HALIDE: {TRAINING_STEP: halide_peer.training_step},
     TORCH: {TRAINING_STEP: _torch_compile},
     KORNIA: {TRAINING_STEP: _kornia},
     JAX: {TRAINING_STEP: _jax},
