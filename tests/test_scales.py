@@ -241,12 +241,19 @@ def test_value_and_gradient(rng, downsample):
         assert_close(slopes, tape.gradient(value, y_pred))
 
 
-@both_backends
-@pytest.mark.parametrize("weights", [[0, 1.0], [0, 0]])
-def test_a_level_of_weight_0_is_left_out_whatever_it_holds(rng, weights):
-    y_true, y_pred = (np.array(x) for x in images(rng, (2, 12, 14, 3), tf.float64))
-    y_pred[0, 5, 5] = np.nan  # no pixel of the next level
-    options = {"scales": 2, "downsample": "stride", "scale_weights": weights}
+@pairs_of(
+    backend=["fused", "composite"],
+    weights=[(0, 1.0), (0, 0), (0.5, 0, 0, 2.0)],
+    shape=[(2, 17, 19, 3), (1, 20, 150, 30)],
+    downsample=DOWNSAMPLES,
+)
+def test_a_level_of_weight_0_is_left_out_whatever_it_holds(
+    rng, backend, weights, shape, downsample
+):
+    y_true, y_pred = (np.array(x) for x in images(rng, shape, tf.float64))
+    if downsample == "stride":
+        y_pred[0, 5, 5] = np.nan if weights[0] == 0 else 1  # no pixel of the next level
+    options = {"scales": len(weights), "downsample": downsample, "scale_weights": weights}
     found, wanted = found_and_wanted(tf.constant(y_true), tf.constant(y_pred), **options)
     assert np.all(np.isfinite(wanted[0]))
     for ours, theirs in zip(found, wanted, strict=True):

@@ -102,6 +102,9 @@ struct KernelTable {
   /// Writes one row of the next coarser level of a - b, or of a if b is null. a and b point to the
   /// first of the rows that it is made of.
   void (*coarser_row)(const S* a, const S* b, const CoarserShape& shape, T* out);
+  /// Writes the rows of what a plane gets from the gradient of the next coarser level.
+  void (*spread)(const KernelParams& params, const CoarserGradient<T>& coarser, RowRange rows,
+                 S* plane);
   /// Writes rows of gradients [H, W, C, 2] = (dy, dx).
   void (*image_gradients)(const KernelParams& params, const S* image, RowRange rows, S* gradients);
   /// Writes rows of image [H, W, C], the adjoint of upstream [H, W, C, 2].

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "cpu/kernels.h"
+#include "cpu/launch/targets.h"
 #include "math/penalty.h"
 
 // Rows of a level in which no residual counts, element by element: the parts of the pixel term and
@@ -83,7 +83,10 @@ void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
   using T = ComputeType<S>;
   if (plane == nullptr) return;
   const ImageShape& shape = params.shape;
-  if (coarser.plane == nullptr && inputs == nullptr) {
+  if (inputs == nullptr) {
+    if (coarser.plane != nullptr) {
+      return ActiveTarget().Of<S>().spread(params, coarser, rows, plane);
+    }
     const int64_t row_size = shape.RowSize();
     std::memset(static_cast<void*>(plane + rows.begin * row_size), 0,
                 (rows.end - rows.begin) * row_size * sizeof(S));
@@ -97,7 +100,7 @@ void WriteWithoutResiduals(const KernelParams& params, RowRange rows,
                        column / 2 < coarser.width && (!stride || (row % 2 == 0 && column % 2 == 0));
       const int64_t from = (row / 2 * coarser.width + column / 2) * shape.channels;
       T value = has ? (stride ? T(1) : T(0.25)) * coarser.plane[from + x % shape.channels] : T(0);
-      const T weight = inputs == nullptr ? T(0) : PixelWeight(shape, *inputs, row, x);
+      const T weight = PixelWeight(shape, *inputs, row, x);
       if (weight > 0) {
         value += weight *
                  (pixel_scale * math::L1Penalty(0).Slope(PixelDifference(shape, *inputs, row, x)));

@@ -239,4 +239,22 @@ void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row,
   }
 }
 
+/// KernelTable::spread.
+template <class S, class T = ComputeType<S>>
+void SpreadRows(const KernelParams& params, const CoarserGradient<T>& coarser, RowRange rows,
+                S* plane) {
+  ForEachTile<T>(params, [&](const Tile& tile) {
+    T* const spread = RowAllocator<T>(1).Take(1);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      SpreadRow(tile, coarser, row, spread);
+      tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
+        const T* const from = spread + tile.Position(begin);
+        const auto value = [=](int64_t x) GRADOPS_LAMBDA { return Simd<T>::Load(from + x); };
+        const int64_t size = (end - begin) * tile.channels;
+        StoreRun(plane + tile.ImageOffset(row, begin), size, {0, size}, value, value);
+      });
+    }
+  });
+}
+
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -33,6 +33,7 @@ const KernelTable<S>& Kernels() {
                                             CountsUnit<S>,
                                             AddCountedUnit<S>,
                                             CoarserRow<S>,
+                                            SpreadRows<S>,
                                             ImageGradientsUnit<S>,
                                             ImageGradientsAdjointUnit<S>,
                                             MagnitudeUnit<S>,
