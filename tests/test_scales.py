@@ -241,15 +241,13 @@ def test_value_and_gradient(rng, downsample):
         assert_close(slopes, tape.gradient(value, y_pred))
 
 
+@both_backends
 @pairs_of(
-    backend=["fused", "composite"],
     weights=[(0, 1.0), (0, 0), (0.5, 0, 0, 2.0)],
     shape=[(2, 17, 19, 3), (1, 20, 150, 30)],
     downsample=DOWNSAMPLES,
 )
-def test_a_level_of_weight_0_is_left_out_whatever_it_holds(
-    rng, backend, weights, shape, downsample
-):
+def test_a_level_of_weight_0_is_left_out_whatever_it_holds(rng, weights, shape, downsample):
     y_true, y_pred = (np.array(x) for x in images(rng, shape, tf.float64))
     if downsample == "stride":
         y_pred[0, 5, 5] = np.nan if weights[0] == 0 else 1  # no pixel of the next level
