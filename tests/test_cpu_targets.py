@@ -99,6 +99,15 @@ for dtype, response, penalty, _ in itertools.product(
         )
     for name, arrays in results.items():
         hashes[f"{len(hashes)} {name} {dtype} {shape} {case}"] = digest(*arrays)
+for dtype, channels, downsample in itertools.product(
+    ("float16", "float32", "float64"), (1, 2, 3, 4, 5), options["downsample"]
+):
+    shape = (1, 36, 101, channels)
+    y_true, y_pred = (bits(rng.standard_normal(shape), dtype) for _ in range(2))
+    case = {"downsample": downsample, "scale_weights": "1,0.5,0,2", "dtype": dtype}
+    one = np.ones(1, "float64" if dtype == "float64" else "float32")
+    found = kernels.loss_memo(y_true, y_pred, one, **case)
+    hashes[f"{len(hashes)} levels {shape} {case}"] = digest(*found)
 print(json.dumps({"target": kernels.build_info()["cpu_target"], "hashes": hashes}))
 """
 

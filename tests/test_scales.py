@@ -93,16 +93,20 @@ def test_several_units_and_tiles(rng, shape, downsample, response, border):
     downsample=DOWNSAMPLES,
     border=BORDERS,
     stencil=["sobel", "prewitt", "scharr"],
-    masked=[False, True],
+    extra=["", "mask", "NaN"],
 )
-def test_slopes_that_are_signs(rng, shape, downsample, border, stencil, masked):
+def test_slopes_that_are_signs(rng, shape, downsample, border, stencil, extra):
     """Rows of whole lines of memory at every level. Integers, so that no rounding moves a sign."""
-    y_true, y_pred = (tf.constant(rng.integers(0, 6, shape), tf.float32) for _ in range(2))
-    options = {"mask": tf.constant(rng.random((*shape[:3], 1)) > 0.01)} if masked else {}
-    options |= dict(scales=4, downsample=downsample, border=border, stencil=stencil)
-    found, wanted = found_and_wanted(y_true, y_pred, **options)
+    y_true, y_pred = (rng.integers(0, 6, shape).astype(np.float32) for _ in range(2))
+    options = dict(scales=4, downsample=downsample, border=border, stencil=stencil)
+    if extra == "mask":
+        options["mask"] = tf.constant(rng.random((*shape[:3], 1)) > 0.01)
+    if extra == "NaN":
+        y_pred[0, 40, 64] = np.nan  # at every level
+    found, wanted = found_and_wanted(tf.constant(y_true), tf.constant(y_pred), **options)
     for ours, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
+        largest = np.nanmax(np.abs(theirs), initial=0)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * largest)
 
 
 @both_backends
@@ -144,11 +148,12 @@ def test_nan_reaches_the_same_pixels(rng, downsample, pixel, value):
 
 @downsamples
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_the_gradient_is_rounded_once(rng, downsample, dtype):
+@pytest.mark.parametrize("finest", [1.0, 0.0])
+def test_the_gradient_is_rounded_once(rng, downsample, dtype, finest):
     """To the nearest number of the images' type, or the one after it."""
     y_true, y_pred = images(rng, (2, 80, 50, 3), dtype)
     wide = [np.asarray(x, np.float64) for x in (y_true, y_pred)]
-    options = dict(scales=3, downsample=downsample, penalty="l2")
+    options = dict(scales=3, downsample=downsample, penalty="l2", scale_weights=(finest, 1.0, 1.0))
     _, slopes = gradops.value_and_gradient(y_true, y_pred, reduction="sum", **options)
     wanted = reference.multi_scale_gradients(*wide, **options)[1]
     epsilon = {"float16": 2**-11, "bfloat16": 2**-8, "float32": 2**-20}[dtype]

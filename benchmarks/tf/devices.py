@@ -29,10 +29,11 @@ Peers: slices in torch.compile and jax.jit; Halide scheduled by hand, two passes
 buffer of the caller; kornia's spatial_gradient, whose border is replicate; cv2.Sobel of p - t,
 forward only."""
 _MEMORY_NOTES = """\
-Peak memory of one call, in a process of its own. beyond inputs: with the results; the kernel writes
-its gradient to a buffer of the caller. beyond outputs: without them. limit: 256 KiB for each thread
-and 16 bytes for each unit of work. The kernel's threads, the caller among them, are new, so all of
-their buffers count; of TensorFlow's pool those stay from call to call, and do not count again."""
+Peak memory of one call, in a process of its own. beyond inputs: with the results; the kernel and
+Halide write their gradient to a buffer of the caller. beyond outputs: without them. limit: 256 KiB
+for each thread and 16 bytes for each unit of work. The kernel's threads, the caller among them, are
+new, so all of their buffers count; of TensorFlow's pool those stay from call to call, and do not
+count again."""
 
 
 class Cpu(device.Device):

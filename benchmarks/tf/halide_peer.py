@@ -1,8 +1,8 @@
 """The loss in Halide: what its compiler makes of the same formulas, with a schedule by hand.
 
-Rows are one dimension of width * channels elements, so that loops over them are vectors. Both
-outputs go strip by strip, each strip with its rows of p - t and of slopes in the caches. Halide has
-no loop that writes an image and adds up another quantity, so the loss is a pass of its own.
+Rows are one dimension of width * channels elements, so that loops over them are vectors. The
+gradient goes strip by strip, each with its rows of p - t and of slopes in the caches, and the loss
+by a pass of its own: with compute_with, which fuses the two, it took more than twice the time.
 """
 
 from __future__ import annotations
@@ -141,9 +141,8 @@ class _Formulas:
 
 def training_step(problem: Problem) -> Call:
     """The loss and its gradient, which goes to a buffer of the problem."""
-    os.environ.setdefault(
-        "HL_NUM_THREADS", str(problem.threads or len(os.sched_getaffinity(0)))
-    )  # read at the first call
+    threads = problem.threads or len(os.sched_getaffinity(0))
+    os.environ["HL_NUM_THREADS"] = str(threads)  # read at the first call
     import halide as hl
 
     batch, height, width, channels = problem.shape

@@ -54,8 +54,8 @@ class Job:
     def output_bytes(self) -> int:
         """Images that the call allocates for its results, float32."""
         images = 1
-        if self.provider == "kernel":  # Derivatives by both images; or a buffer of the caller.
-            images = 2 if self.mode == SECOND_ORDER else 0
+        if self.provider in ("kernel", peers.HALIDE):  # Those go to a buffer of the caller.
+            images = 2 if self.mode == SECOND_ORDER else 0  # Derivatives by both images.
         return images * 4 * math.prod(self.shape)
 
     @property

@@ -5,8 +5,8 @@
 #include "cpu/launch/targets.h"
 #include "math/penalty.h"
 
-// Rows of a level in which no residual counts, element by element: the parts of the pixel term and
-// of the next level.
+// Rows of a level in which no residual counts: the part of the next level and, element by element,
+// that of the pixel term.
 
 namespace gradops::cpu {
 

@@ -8,14 +8,16 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// How GroupAdjoint writes a register at position x of its i-th row: past the caches;
+// How GroupAdjoint writes a register at position x of its i-th row.
+
+/// Past the caches.
 struct StreamedRows {
   template <class S, class T>
   GRADOPS_FN void Write(Simd<T> value, int64_t, int64_t, S* to) const {
     StreamNarrow(value, to);
   }
 };
-/// so, with rows added, which are kStride apart;
+/// Past the caches, with rows added, which are kStride apart.
 template <class T, int64_t kStride>
 struct StreamedSums {
   const T* added;
@@ -25,9 +27,9 @@ struct StreamedSums {
     StreamNarrow(value + Simd<T>::Load(added + i * kStride + x), to);
   }
 };
-/// or to the caches, for a level that is read soon, with such rows added unless they are null.
+/// To the caches, for a level that is read soon, with such rows added unless they are null.
 template <class T, int64_t kStride>
-struct LevelRows {
+struct CachedRows {
   const T* added;
 
   GRADOPS_FN void Write(Simd<T> value, int64_t i, int64_t x, T* to) const {

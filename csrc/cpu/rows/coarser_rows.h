@@ -33,8 +33,8 @@ GRADOPS_FN void VisitChannels(int64_t channels, Visitor&& visitor) {
 template <class T, int kChannels, bool kTwice>
 struct PixelRegisters {
   static constexpr int kLanes = Simd<T>::kLanes;
-  static constexpr int kPixels = kTwice ? 2 * kChannels : kChannels;
-  static constexpr int kPeriod = kPixels / std::gcd(kPixels, kLanes);
+  static constexpr int kFromPixel = kTwice ? 2 * kChannels : kChannels;  // elements
+  static constexpr int kPeriod = kFromPixel / std::gcd(kFromPixel, kLanes);
   /// Elements of a period, and of what it is made of.
   static constexpr int kSize = kPeriod * kLanes, kSourceSize = kTwice ? kSize / 2 : kSize * 2;
 
@@ -125,7 +125,7 @@ void TakeEverySecond(const T* row, int64_t width, int64_t channels, DownsampleId
 }
 
 /// out = a - b (a if b is null), or the sum of that and the same of the next row if `two_rows`.
-/// Prefetches what the next coarser row will need.
+/// Prefetches what the next coarser row will need, unless the run is shorter than a register.
 template <class S, class T = ComputeType<S>>
 void LoadRows(const S* a, const S* b, int64_t row_size, bool two_rows, T* out, int64_t size) {
   if (size < Simd<T>::kLanes) {
@@ -157,7 +157,7 @@ void LoadRows(const S* a, const S* b, int64_t row_size, bool two_rows, T* out, i
 template <class S>
 void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S>* out) {
   using T = ComputeType<S>;
-  // The most elements of two columns that are loaded at once, and those of a piece of a row, which
+  // The most elements of a pair of columns that `rows` holds, and those of a piece of a row, which
   // are few, so that reads and arithmetic overlap.
   constexpr int64_t kMost = 4096, kPiece = 512;
   const int64_t channels = shape.channels;
@@ -165,6 +165,7 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
   // Goes through the row in pieces of some columns and, if there are very many channels, of some
   // channels of one column.
   alignas(64) T rows[2][kMost + 512 / sizeof(T)];
+  // Whole periods of PixelRegisters, if possible.
   const int64_t columns = math::Max<int64_t>(kPiece / (2 * channels), 1);
   const int64_t at_once = columns < kBlock<T> ? columns : columns / kBlock<T> * kBlock<T>;
   const int64_t most = kMost / 2;
@@ -223,7 +224,7 @@ void SpreadRow(const Tile& tile, const CoarserGradient<T>& coarser, int64_t row,
         for (int k = 0; k < P::kPeriod; ++k) {
           Simd<T> pixels =
               P::At(k, [=](int at) GRADOPS_LAMBDA { return Simd<T>::Load(source + at); });
-          pixels = stride ? Select(P::IsFirst(k), pixels, Simd<T>(0)) : Simd<T>(0.25) * pixels;
+          pixels = stride ? Select(P::IsFirst(k), pixels, Simd<T>(0)) : Simd<T>(factor) * pixels;
           pixels.Store(elements + i + k * P::kLanes);
         }
         source += P::kSourceSize;

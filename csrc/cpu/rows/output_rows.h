@@ -133,8 +133,8 @@ class OutputRows {
         visitor(GroupAdjoint<S, std::decay_t<decltype(rows)>, decltype(writer)>(
             params, tile, edges, rows, scale.x, first, image_, ahead, writer));
       };
-      if constexpr (std::is_same_v<S, T>) {  // as coarser levels are
-        if (read_soon_) return visit_writer(LevelRows<T, kStride>{Adds() ? added_ : nullptr});
+      if constexpr (std::is_same_v<S, T>) {  // only coarser levels are read soon
+        if (read_soon_) return visit_writer(CachedRows<T, kStride>{Adds() ? added_ : nullptr});
       }
       if (Adds()) return visit_writer(StreamedSums<T, kStride>{added_});
       visit_writer(StreamedRows());
