@@ -31,9 +31,9 @@ class _Axis:
 
     def reflect(self) -> Any:
         """The position that a ghost is a copy of."""
-        hl, at, last = self._hl, self.var, self.size
+        hl, at = self._hl, self.var
         ghost = hl.select(at < 0, at + 2 * self.step, at - 2 * self.step)
-        return hl.clamp(hl.select(self.is_inside(at), hl.likely(at), ghost), 0, last - 1)
+        return hl.clamp(hl.select(self.is_inside(at), hl.likely(at), ghost), 0, self.size - 1)
 
     def adjoint(self, f: Callable[[Any], Any], smooths: bool) -> Any:
         """The transpose of a pass along the axis: a ghost's part goes to what it is a copy of."""
