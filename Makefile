@@ -95,7 +95,7 @@ test-oldest: $(VENV)/.built
 	PYTHONPATH=. GRADOPS_CACHE=build/adapters $(OLDEST)/bin/python -m gradops build
 	PYTHONPATH=. GRADOPS_CACHE=build/adapters $(OLDEST)/bin/python -m pytest -n 2 \
 		-m "not extended" --every 3 $(PYTEST_ARGS) tests/test_ops*.py tests/test_losses.py \
-		tests/test_keras.py tests/test_memo.py tests/test_scales.py tests/test_saved.py
+		tests/test_keras.py tests/test_memo.py tests/test_scales.py tests/test_scales_calls.py tests/test_saved.py
 
 # Small faults, one at a time, each of which must fail the suite: tests/mutants/.
 mutants: $(TEST_NEEDS)
