@@ -67,21 +67,23 @@ gpu-check:
 gpu-check-tensorflow:
 	$(call gpu_stages,$(GPU_TF),gpu-tf-build gpu-tf-tests gpu-tf-modes)
 
-# $(call gpu_compile,FOLDER,CMAKE OPTIONS,BUILD OPTIONS): into a copy of the package's Python files.
+# $(call gpu_compile,FOLDER,CMAKE OPTIONS,BUILD OPTIONS,BUILD FOLDER): into a copy of the package's
+# Python files. Variants share a build folder, as they differ in CUDA sources alone: one at a time.
 define gpu_compile
 	$(call copy_package,$1)
 	$(if $(OP_LIBRARY),@cp $(OP_LIBRARY) $1/site/gradops)
-	$(STEP) $1 configure 580 cmake -S $(CURDIR) -B . $(if $(shell command -v ninja),-G Ninja) \
-		-DPython_EXECUTABLE=$(GPU_PYTHON) -DGRADOPS_OUTPUT_DIR=$(abspath $1)/site/gradops \
-		-DGRADOPS_CUDA=ON -DGRADOPS_CUDA_ARCHS='$(or $(ARCHS),native)' $2
-	$(STEP) $1 compile 3600 cmake --build . --parallel $(shell nproc) $3
+	$(STEP) $1 configure 580 cmake -S $(CURDIR) -B $(abspath $(or $4,$1)) \
+		$(if $(shell command -v ninja),-G Ninja) -DPython_EXECUTABLE=$(GPU_PYTHON) \
+		-DGRADOPS_OUTPUT_DIR=$(abspath $1)/site/gradops -DGRADOPS_CUDA=ON \
+		-DGRADOPS_CUDA_ARCHS='$(or $(ARCHS),native)' $2
+	$(STEP) $1 compile 3600 cmake --build $(abspath $(or $4,$1)) --parallel $(shell nproc) $3
 	$(STEP) $1 import 100 $(GPU_PYTHON) -c "import gradops; print(gradops.build_info())"
 endef
 gpu-build: $(CHOSEN:%=gpu-build-%) gpu-build-kernels
 gpu-build-kernels: gpu-needs-build
-	$(call gpu_compile,$(GPU),-DGRADOPS_TF=OFF)
+	$(call gpu_compile,$(GPU),-DGRADOPS_TF=OFF -DGRADOPS_CUDA_DEFINES=)
 $(ALL_VARIANTS:%=gpu-build-%): gpu-build-%: gpu-needs-build
-	$(call gpu_compile,$(GPU)-$*,-DGRADOPS_TF=OFF -DGRADOPS_CUDA_DEFINES='$(VARIANT_$*)')
+	$(call gpu_compile,$(GPU)-$*,-DGRADOPS_TF=OFF -DGRADOPS_CUDA_DEFINES='$(VARIANT_$*)',,$(GPU))
 
 # FULL=1: the long tests too; those of the product are all long.
 gpu-tests: $(filter-out $(if $(FULL),,gpu-tests-cuda_product),$(GPU_TESTS:%=gpu-tests-%))
@@ -138,5 +140,5 @@ GPU_VENV := build/gpu-venv
 gpu-site:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet numpy pybind11 cmake ninja
-	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(MAKE) gpu-build PYTHON=$(GPU_VENV)/bin/python
+	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(MAKE) -j1 gpu-build PYTHON=$(GPU_VENV)/bin/python
 	cd build && tar -cJf gpu-site.tar.xz gpu-check*/site
