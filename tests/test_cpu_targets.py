@@ -46,7 +46,7 @@ for dtype, response, penalty, _ in itertools.product(
     case = {name: str(rng.choice(values)) for name, values in options.items()}
     case |= {"response": response, "penalty": penalty}
     if penalty == "power":
-        case["penalty_parameter"] = rng.choice([1, 1.5, 2, 2.5, 3])
+        case["penalty_parameter"] = rng.choice([1, 1.5, 2, 2.3, 2.5, 3])
     shape = next(shapes)
     compute = "float64" if dtype == "float64" else "float32"
     # The numbers differ in size, so that another order of additions rounds differently.
@@ -108,6 +108,17 @@ for dtype, channels, downsample in itertools.product(
     one = np.ones(1, "float64" if dtype == "float64" else "float32")
     found = kernels.loss_memo(y_true, y_pred, one, **case)
     hashes[f"{len(hashes)} levels {shape} {case}"] = digest(*found)
+for dtype, parameter, penalty in itertools.product(
+    ("float32", "float64"), (1.1, 2.3, 7.3, 33.3, 3e5 + 0.1), ("log", "power")
+):
+    # A residual for each example, also subnormal and infinite ones.
+    residuals = np.append(10.0 ** rng.uniform(-45, 38, 3000), [0, np.inf]).astype(dtype)
+    images = np.zeros((residuals.size, 1, 2, 1), dtype)
+    images[:, 0, 1, 0] = residuals
+    case = {"stencil": "forward", "penalty": penalty, "penalty_parameter": parameter}
+    one = np.ones(residuals.size, dtype)
+    found = kernels.loss_memo(None, images, one, dtype=dtype, **case)
+    hashes[f"{len(hashes)} sizes {dtype} {case}"] = digest(*found)
 print(json.dumps({"target": kernels.build_info()["cpu_target"], "hashes": hashes}))
 """
 

@@ -96,9 +96,9 @@ def power(r, alpha):
 
 
 def power_bound(dtype, alpha):
-    """2^(alpha log2 |r|) has, in float64, alpha times the error of the logarithm's fraction."""
+    """2^(alpha log2 |r|) has alpha times the error of the logarithm's fraction."""
     if dtype == "float32":
-        return 1.6  # a power and a product, each rounded once
+        return max(1.6, 0.25 * alpha)  # of a logarithm of 30 bits; and roundings of two products
     return 2 + 0.65 * alpha
 
 
@@ -131,6 +131,14 @@ def test_slope_and_curvature_of_power_are_as_right_for_residuals_of_any_size(alp
     assert np.all(error <= bound), report(r, slope, wanted)
     error = np.where(usual(dtype, wanted, bent), ulps(curvature, bent), 0)
     assert np.all(error <= bound), report(r, curvature, bent)
+
+
+@each_dtype
+@pytest.mark.parametrize("alpha", [1e5, 1e9])
+def test_huge_powers_are_infinite_or_vanish(alpha, dtype):
+    value, slope, _ = curve(np.array([0, 0.5, 1, 2], dtype), dtype, penalty="power", alpha=alpha)
+    np.testing.assert_array_equal(value, [0, 0, 1, np.inf])
+    np.testing.assert_array_equal(slope, [0, 0, alpha, np.inf])
 
 
 @each_dtype

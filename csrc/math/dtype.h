@@ -1,9 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
-#include "math/macros.h"
+#include "math/int_math.h"
 
 namespace gradops::math {
 
@@ -25,14 +24,6 @@ template <>
 struct ComputeTypeOf<double> {
   using Type = double;
 };
-
-template <class To, class From>
-GRADOPS_FN To BitCast(From from) {
-  static_assert(sizeof(To) == sizeof(From), "BitCast keeps the size");
-  To to;
-  std::memcpy(&to, &from, sizeof(to));
-  return to;
-}
 
 // Widening is exact. Narrowing rounds to nearest, ties to even, and keeps a NaN. Both use integer
 // arithmetic and one exact addition or subtraction, so a flush-to-zero mode changes nothing. On a

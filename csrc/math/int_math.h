@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "math/macros.h"
 
 namespace gradops::math {
@@ -18,6 +20,14 @@ GRADOPS_FN constexpr T Max(T a, T b) {
 template <class T>
 GRADOPS_FN T CeilDiv(T a, T b) {
   return (a + b - 1) / b;
+}
+
+template <class To, class From>
+GRADOPS_FN To BitCast(From from) {
+  static_assert(sizeof(To) == sizeof(From), "BitCast keeps the size");
+  To to;
+  std::memcpy(&to, &from, sizeof(to));
+  return to;
 }
 
 }  // namespace gradops::math

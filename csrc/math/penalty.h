@@ -135,7 +135,11 @@ struct LogPenalty {
 /// rho(r) = |r|^alpha, alpha >= 1. At r = 0 the curvature is its limit if that is finite, else 0.
 struct PowerPenalty {
   double alpha;
-  GRADOPS_FN explicit PowerPenalty(double parameter) : alpha(parameter) {}
+  Exponent slope_exponent, curvature_exponent;
+  GRADOPS_FN explicit PowerPenalty(double parameter)
+      : alpha(parameter),
+        slope_exponent(alpha - 1),
+        curvature_exponent(alpha >= 2 ? alpha - 2 : 0) {}
 
   template <class V>
   GRADOPS_FN V Value(V r) const {
@@ -148,7 +152,7 @@ struct PowerPenalty {
   template <class V>
   GRADOPS_FN V Curvature(V r) const {
     const V magnitude = Abs(r);
-    const V power = alpha >= 2 ? Pow(magnitude, alpha - 2) : Lower(r) / magnitude;
+    const V power = alpha >= 2 ? Pow(magnitude, curvature_exponent) : Lower(r) / magnitude;
     // r + ... keeps a NaN.
     return Select(magnitude > V(0), V(alpha * (alpha - 1)) * power, r * r + V(alpha == 2 ? 2 : 0));
   }
@@ -157,7 +161,7 @@ struct PowerPenalty {
   /// |r|^(alpha - 1).
   template <class V>
   GRADOPS_FN V Lower(V r) const {
-    return Pow(Abs(r), alpha - 1);
+    return Pow(Abs(r), slope_exponent);
   }
 };
 

@@ -2,13 +2,14 @@
 
 #include <math.h>
 
-#include "math/macros.h"
+#include <cstdint>
+
+#include "math/int_math.h"
 
 namespace gradops::math {
 
 // The primitives that penalties and responses are written in, for scalars. SIMD types have
-// functions of the same names (cpu/simd/simd.h, cpu/simd/simd_math.h), found by argument-dependent
-// lookup.
+// functions of the same names (in csrc/cpu/simd), found by argument-dependent lookup.
 
 GRADOPS_FN float Abs(float x) { return __builtin_fabsf(x); }
 GRADOPS_FN double Abs(double x) { return __builtin_fabs(x); }
@@ -54,11 +55,25 @@ GRADOPS_FN float Log1pOfQuotient(float x, double divisor) {
 }
 GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return CalledLog1p(x / divisor); }
 
+/// An exponent >= 0, with what SIMD functions need of it, found once.
+struct Exponent {
+  double value;
+  int halves;        // twice the value if that is an integer up to 16; else -1, or -2 above 1000
+  float head, rest;  // value = head + rest for values up to 1e30; head has 12 bits
+
+  GRADOPS_FN explicit Exponent(double exponent) : value(exponent) {
+    const double bounded = Min(exponent, 1e30), twice = Min(2 * exponent, 17.0);
+    halves = static_cast<int>(twice);
+    if (halves != twice || halves > 16) halves = exponent > 1000 ? -2 : -1;
+    head = BitCast<float>(BitCast<uint32_t>(static_cast<float>(bounded)) & 0xfffff000u);
+    rest = static_cast<float>(bounded - head);
+  }
+};
 /// x^exponent for x >= 0.
-GRADOPS_FN float Pow(float x, double exponent) {
-  return static_cast<float>(CalledPow(x, exponent));
+GRADOPS_FN float Pow(float x, const Exponent& exponent) {
+  return static_cast<float>(CalledPow(x, exponent.value));
 }
-GRADOPS_FN double Pow(double x, double exponent) { return CalledPow(x, exponent); }
+GRADOPS_FN double Pow(double x, const Exponent& exponent) { return CalledPow(x, exponent.value); }
 
 /// -1, 0 or 1; NaN for NaN.
 template <class V>

@@ -21,12 +21,6 @@ GRADOPS_FN void StoreBytes(uint8_t* to, UnalignedBytes bytes) {
   *reinterpret_cast<UnalignedBytes*>(to) = bytes;
 }
 
-/// Replaces bytes that are not 0 by 1.
-inline void MakeOnes(uint8_t* bytes, int64_t size) {
-  for (int64_t x = 0; x < size; x += GRADOPS_VECTOR_BYTES) {
-    StoreBytes(bytes + x, (LoadBytes(bytes + x) != 0) & 1);
-  }
-}
 /// out = a & b & c; no alignment is needed.
 inline void AndBytes(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* out,
                      int64_t size) {

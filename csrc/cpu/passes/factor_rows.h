@@ -10,17 +10,15 @@ template <class T>
 class FactorRows {
  public:
   /// Row buffers that this takes.
-  static constexpr int64_t kRows = ResidualMask<T>::kRows + 1 + 2 * kGroupRows;
+  static constexpr int64_t kRows = ResidualMask<T>::kRows + 2 * kGroupRows;
 
   template <class S>
   FactorRows(const KernelParams& params, const Tile& tile, const LossInputs<S>& inputs,
              RowAllocator<T>* memory)
-      : tile_(tile),
-        weights_(inputs.weights),
+      : weights_(inputs.weights),
         maps_(tile),
         mask_(params, tile, inputs.mask, maps_, memory),
         stride_(memory->Stride()),
-        weight_map_(memory->Take(1)),
         weight_rows_(memory->Take(kGroupRows)),
         by_weight_rows_(memory->Take(kGroupRows)),
         first_{weight_rows_, mask_.Y(), mask_.X(), weights_.data == nullptr ? 0 : stride_,
@@ -68,21 +66,14 @@ class FactorRows {
  private:
   void LoadWeights(int64_t row, int64_t i) {
     if (weights_.data == nullptr) return;
-    T* const out = weight_rows_ + i * first_.weight_stride;
-    if (maps_.Step(weights_) == tile_.channels) {
-      maps_.Load(weights_, row, out + tile_.Position(tile_.origin));
-    } else {
-      maps_.Load(weights_, row, weight_map_);
-      maps_.Repeat(weight_map_, out);
-    }
+    maps_.Load(weights_, row, weight_rows_ + i * first_.weight_stride);
   }
 
-  const Tile& tile_;
   const PixelMap<T> weights_;
   const MapRows<T> maps_;
   ResidualMask<T> mask_;
   const int64_t stride_;  // of the row buffers
-  T *const weight_map_, *const weight_rows_, *const by_weight_rows_;
+  T *const weight_rows_, *const by_weight_rows_;
   const FactorRow<T> first_;
 };
 

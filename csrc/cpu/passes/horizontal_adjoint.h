@@ -109,22 +109,17 @@ GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t step, Ax
       taps.Smooth(GRADOPS_LOAD(b - step), GRADOPS_LOAD(b), GRADOPS_LOAD(b + step)));
 }
 
-/// How the gradient of a loss of several terms is written.
-template <class T>
-struct LevelOutput {
-  const T* added;  // a row buffer to add before rounding, or null
-  bool read_soon;  // whether to keep the result in the caches
-};
-
-/// As below, for a loss of several terms.
+/// Writes scale.x * D_w^T a + scale.y * s_w^T b to the tile's columns of row `row` of the image.
+/// `added`: a row buffer to add before rounding, or null. `read_soon`: whether to keep the result
+/// in the caches.
 template <class S, class T = ComputeType<S>>
 void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
                        const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image,
-                       LevelOutput<T> level) {
+                       const T* added = nullptr, bool read_soon = false) {
   const PositionRange interior = edges.Interior();
   const int64_t step = tile.channels;
-  const auto plus = [=](Simd<T> value, int64_t x) GRADOPS_LAMBDA {
-    return level.added == nullptr ? value : value + Simd<T>::Load(level.added + x);
+  const auto plus_added = [=](Simd<T> value, int64_t x) GRADOPS_LAMBDA {
+    return added == nullptr ? value : value + Simd<T>::Load(added + x);
   };
   math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
     tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
@@ -134,42 +129,18 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
       const auto stencil = [=](int64_t x) GRADOPS_LAMBDA {
         return AdjointAt(taps, from_a + x, from_b + x, step, scale);
       };
-      const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus(stencil(x), from + x); };
+      const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus_added(stencil(x), from + x); };
       const auto edge = [&](int64_t x) {
         const auto near_a = Neighbours<T>::Load(from_a + x, step);
         const auto near_b = Neighbours<T>::Load(from_b + x, step);
-        return plus(edges.At(from + x, near_a, near_b, scale, stencil(x)), from + x);
+        return plus_added(edges.At(from + x, near_a, near_b, scale, stencil(x)), from + x);
       };
       S* const out = image + tile.ImageOffset(row, first);
-      if (level.read_soon) {
+      if (read_soon) {
         StoreRun(out, size, inside, value, edge);
       } else {
         StreamRun(out, size, inside, value, edge);
       }
-    });
-  });
-}
-
-/// Writes scale.x * D_w^T a + scale.y * s_w^T b to the tile's columns of row `row` of the image.
-template <class S, class T = ComputeType<S>>
-void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const AdjointEdges<T>& edges,
-                       const T* a, const T* b, AxisScale<T> scale, int64_t row, S* image) {
-  const PositionRange interior = edges.Interior();
-  const int64_t step = tile.channels;
-  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
-    tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
-      const int64_t from = tile.Position(first);
-      const T *const from_a = a + from, *const from_b = b + from;
-      const auto value = [=](int64_t x) GRADOPS_LAMBDA {
-        return AdjointAt(taps, from_a + x, from_b + x, step, scale);
-      };
-      const auto edge = [&](int64_t x) {
-        const auto near_a = Neighbours<T>::Load(from_a + x, step);
-        const auto near_b = Neighbours<T>::Load(from_b + x, step);
-        return edges.At(from + x, near_a, near_b, scale, value(x));
-      };
-      StreamRun(image + tile.ImageOffset(row, first), (last - first) * step,
-                {interior.begin - from, interior.end - from}, value, edge);
     });
   });
 }

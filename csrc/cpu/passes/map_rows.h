@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "cpu/passes/byte_rows.h"
 #include "cpu/sweeps/tile.h"
 #include "family/inputs.h"
 
@@ -19,7 +20,7 @@ struct MapAhead {
 };
 
 /// Reads a tile's rows of a map of weights or of a mask, which has one value per pixel or one per
-/// channel. The rows that it writes begin with the tile's column `origin`.
+/// channel.
 template <class T>
 class MapRows {
  public:
@@ -33,22 +34,19 @@ class MapRows {
     }
   }
 
-  /// How many values a column has.
+  /// Row `row` of the map in a row buffer, one value per channel; of a mask, 1 for all but 0. May
+  /// write up to 15 values past the end.
   template <class M>
-  int64_t Step(const PixelMap<M>& map) const {
-    return map.per_channel ? tile_.channels : 1;
-  }
-  /// Copies row `row` of the map.
-  template <class M>
-  void Load(const PixelMap<M>& map, int64_t row, void* out) const {
-    const int64_t step = Step(map);
+  void Load(const PixelMap<M>& map, int64_t row, M* out) const {
+    const int64_t channels = tile_.channels;
     tile_.ForEachRun(tile_.origin, tile_.end, [&](int64_t begin, int64_t end) {
-      const int64_t pixel =
-          (tile_.ImageOffset(row, begin) - tile_.channel_begin) / tile_.shape.channels;
-      const M* const in =
-          map.data + (map.per_channel ? pixel * tile_.shape.channels + tile_.channel_begin : pixel);
-      const int64_t bytes = (end - begin) * step * sizeof(M);
-      std::memcpy(static_cast<char*>(out) + (begin - tile_.origin) * step * sizeof(M), in, bytes);
+      const int64_t offset = tile_.ImageOffset(row, begin), columns = end - begin;
+      M* const to = out + tile_.Position(begin);
+      if (map.per_channel) return Copy(map.data + offset, columns * channels, to);
+      const M* const pixels = map.data + (offset - tile_.channel_begin) / tile_.shape.channels;
+      if (channels == 1) return Copy(pixels, columns, to);
+      if (channels == 3) return Repeat<3>(pixels, columns, to);
+      Repeat<0>(pixels, columns, to);
     });
   }
   /// Rows row .. row + count - 1 of a map, or the last `count` rows if it ends before.
@@ -62,41 +60,63 @@ class MapRows {
     return {reinterpret_cast<const char*>(map.data) + (row * shape.width + begin) * pixel,
             shape.width * pixel, (end - begin) * pixel};
   }
-  /// Expands a row with one value per pixel into a row buffer with one value per channel.
-  void Repeat(const T* in, T* out) const {
-    const int64_t count = tile_.end - tile_.origin, channels = tile_.channels;
-    T* const to = out + tile_.Position(tile_.origin);
-    int64_t x = 0;
-    for (; x + kLanes <= count; x += kLanes) {
-      const Simd<T> values = Simd<T>::Load(in + x);
-      for (int64_t k = 0; k < channels; ++k) {
-        Simd<T>(Shuffled(values.v, pixels_[k])).Store(to + x * channels + k * kLanes);
-      }
-    }
-    for (; x < count; ++x) {
-      for (int64_t c = 0; c < channels; ++c) to[x * channels + c] = in[x];
-    }
-  }
-  /// The same for bytes. Reads and writes up to 15 bytes past the end.
-  void Repeat(const uint8_t* in, uint8_t* out) const {
-    const int64_t channels = tile_.channels, size = (tile_.end - tile_.origin) * channels;
-    uint8_t* const to = out + tile_.Position(tile_.origin);
-    for (int64_t x = 0; x < size;) {
-      for (int64_t k = 0; k < channels && x < size; ++k, x += kBytes) {
-        Bytes bytes;
-        std::memcpy(&bytes, in + byte_first_[k], kBytes);
-        bytes = Shuffled(bytes, byte_pixels_[k]);
-        std::memcpy(to + x, &bytes, kBytes);
-      }
-      in += kBytes;
-    }
-  }
 
  private:
   static constexpr int kBytes = 16;
   typedef uint8_t Bytes __attribute__((vector_size(kBytes)));
   using Indices = typename Simd<T>::RegisterMask;
   static constexpr int kLanes = Simd<T>::kLanes;
+
+  /// 1 for all bytes but 0.
+  template <class V>
+  static GRADOPS_FN V Ones(V bytes) {
+    return bytes < 1 ? bytes : V{} + 1;
+  }
+  static void Copy(const T* in, int64_t size, T* out) { std::memcpy(out, in, size * sizeof(T)); }
+  static void Copy(const uint8_t* in, int64_t size, uint8_t* out) {
+    int64_t x = 0;
+    for (; x + GRADOPS_VECTOR_BYTES <= size; x += GRADOPS_VECTOR_BYTES) {
+      StoreBytes(out + x, Ones(LoadBytes(in + x)));
+    }
+    for (; x < size; ++x) out[x] = in[x] != 0;
+  }
+  /// `count` pixels, each as often as there are channels. kChannels is their number, or 0.
+  template <int kChannels>
+  void Repeat(const T* in, int64_t count, T* out) const {
+    const int64_t channels = kChannels == 0 ? tile_.channels : kChannels;
+    int64_t x = 0;
+    for (; x + kLanes <= count; x += kLanes) {
+      const Simd<T> values = Simd<T>::Load(in + x);
+      for (int64_t k = 0; k < channels; ++k) {
+        Simd<T>(Shuffled(values.v, pixels_[k])).Store(out + x * channels + k * kLanes);
+      }
+    }
+    for (; x < count; ++x) {
+      for (int64_t c = 0; c < channels; ++c) out[x * channels + c] = in[x];
+    }
+  }
+  template <int kChannels>
+  void Repeat(const uint8_t* in, int64_t count, uint8_t* out) const {
+    const int64_t channels = kChannels == 0 ? tile_.channels : kChannels;
+    const auto repeat = [=](const uint8_t* pixels, int64_t k, uint8_t* to) GRADOPS_LAMBDA {
+      Bytes bytes;
+      std::memcpy(&bytes, pixels + byte_first_[k], kBytes);
+      bytes = Shuffled(Ones(bytes), byte_pixels_[k]);
+      std::memcpy(to + k * kBytes, &bytes, kBytes);
+    };
+    int64_t x = 0;
+    // A register of a pixel's channels is loaded from the first of them on.
+    for (; x + 2 * kBytes <= count; x += kBytes) {
+      for (int64_t k = 0; k < channels; ++k) repeat(in + x, k, out + x * channels);
+    }
+    uint8_t rest[4 * kBytes] = {};
+    std::memcpy(rest, in + x, count - x);
+    const int64_t left = (count - x) * channels;
+    for (int64_t k = 0; k * kBytes < left; ++k) {
+      const int64_t chunk = k / channels;
+      repeat(rest + chunk * kBytes, k % channels, out + (x + chunk * kBytes) * channels);
+    }
+  }
 
   const Tile& tile_;
   // Which pixel each lane of the k-th register takes; for bytes, counted from byte_first_[k].

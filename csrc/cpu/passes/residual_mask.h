@@ -131,13 +131,8 @@ class ResidualMask {
     const int64_t first = tile_.Position(tile_.origin);
     if (mask_.data == nullptr) {
       std::memset(out + first, 1, size_ - first);
-    } else if (maps_.Step(mask_) == tile_.channels) {
-      maps_.Load(mask_, row, out + first);
-      MakeOnes(out, size_);
     } else {
-      maps_.Load(mask_, row, spare_);
-      MakeOnes(spare_, tile_.end - tile_.origin);
-      maps_.Repeat(spare_, out);
+      maps_.Load(mask_, row, out);
     }
   }
 
@@ -271,7 +266,7 @@ class ResidualMask {
   Ring<uint8_t, 8> valid_, u_, v_;
   int64_t horizontal_[8];  // the rows that are in u_ and v_
   uint8_t *y_rows_, *x_rows_;
-  uint8_t* spare_;  // a row of the mask before it is repeated, or of x before it is joined with y
+  uint8_t* spare_;  // a row of x before it is joined with y
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -1,8 +1,7 @@
 #pragma once
 
 #include "cpu/passes/row_sums.h"
-#include "cpu/simd/simd_convert.h"
-#include "cpu/sweeps/tile.h"
+#include "cpu/rows/image_rows.h"
 #include "math/gradient.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -80,6 +79,7 @@ struct ResidualRow {
   GradientRow<T> pred, target, vector;
   FactorRow<T> factor;
   GradientRow<T> slopes, true_slopes;  // outputs; true_slopes may be null
+  RowsAhead ahead;                     // the first row is prefetched
 };
 
 template <class T>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cpu/passes/residual_row.h"
-#include "cpu/simd/simd_math.h"
+#include "cpu/simd/simd_power.h"
 #include "math/response.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -47,6 +47,7 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
     }
   };
   for (int64_t block = 0; block < row.size; block += kBlock<T>) {
+    row.ahead.Prefetch(0, block);
     const auto visit_register = [&](G& sum, int index)
                                     GRADOPS_LAMBDA { visit(sum, block + index * Simd<T>::kLanes); };
     if constexpr (kOrder == Order::kSecond) {

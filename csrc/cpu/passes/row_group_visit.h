@@ -2,58 +2,13 @@
 
 #include <type_traits>
 
+#include "cpu/passes/gradient_window.h"
 #include "cpu/passes/row_group.h"
-#include "cpu/simd/simd_math.h"
+#include "cpu/simd/simd_power.h"
 #include "cpu/simd/simd_signs.h"
-#include "math/interior_taps.h"
 #include "math/response.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
-
-/// Three values through a function of InteriorTaps that takes functions.
-template <class Taps, class V>
-GRADOPS_FN V SmoothValues(const Taps& taps, V before, V here, V after) {
-  return taps.Smooth([=]() GRADOPS_LAMBDA { return before; }, [=]() GRADOPS_LAMBDA { return here; },
-                     [=]() GRADOPS_LAMBDA { return after; });
-}
-
-/// The gradients of the rows of one source, one register per row, from top to bottom.
-template <class T, class Taps>
-class GradientWindow {
- public:
-  using V = Simd<T>;
-  using G = math::Gradient<V>;
-
-  GRADOPS_FN GradientWindow(Taps taps, V scale, int64_t step, const T* above, int64_t stride)
-      : taps_(taps), scale_(scale), step_(step) {
-    before_ = Horizontal(above);
-    here_ = Horizontal(above + stride);
-  }
-  /// The gradients of the next row; `below` is the image row below it.
-  GRADOPS_FN G Next(const T* below) {
-    const G after = Horizontal(below);
-    const G gradients = {Scaled(after.y - before_.y),
-                         Scaled(SmoothValues(taps_, before_.x, here_.x, after.x))};
-    before_ = here_;
-    here_ = after;
-    return gradients;
-  }
-
- private:
-  /// The horizontal pass of one row: .y is smoothed, .x is the derivative.
-  GRADOPS_FN G Horizontal(const T* row) const {
-    const V left = V::LoadOnce(row - step_), right = V::LoadOnce(row + step_);
-    return {SmoothValues(taps_, left, V::Load(row), right), right - left};
-  }
-  GRADOPS_FN V Scaled(V sum) const {
-    return Taps::kKind == math::TapsKind::kUnit ? sum : scale_ * sum;
-  }
-
-  const Taps taps_;
-  const V scale_;
-  const int64_t step_;
-  G before_, here_;
-};
 
 /// Whether the adjoint of signs adds up 16 of them at most.
 inline bool HasSmallTaps(const math::Stencil& stencil) {
@@ -105,9 +60,13 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     }
     const auto visit = [&](G& sum, int index) GRADOPS_LAMBDA {
       const int64_t x = block + index * V::kLanes;
-      GradientWindow<T, Taps> pred_rows(taps, scale, group.step, group.pred.above + x, kRow);
-      const SourceGroup<T> target = Response::kDifference ? group.pred : group.target;
-      GradientWindow<T, Taps> target_rows(taps, scale, group.step, target.above + x, kRow);
+      const SourceGroup<T> pred = group.pred,
+                           target = Response::kDifference ? group.pred : group.target;
+      const auto window = [&](const T* above) GRADOPS_LAMBDA {
+        return GradientWindow<T, Taps>(taps, scale, group.step, above, above + kRow);
+      };
+      GradientWindow<T, Taps> pred_rows = window(pred.above + x),
+                              target_rows = window(target.above + x);
       G slopes_before, slopes_here, gradient_above, total = {V(0), V(0)}, uncounted = total;
       if constexpr (kAdjoint) {
         slopes_before = group.slopes.Load(x);
@@ -115,7 +74,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
       }
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) {
-        G pred_gradient = pred_rows.Next(group.pred.below + i * kRow + x);
+        G pred_gradient = pred_rows.Next(pred.below + i * kRow + x);
         const G target_gradient =
             Response::kDifference ? pred_gradient : target_rows.Next(target.below + i * kRow + x);
         const FactorRow<T> factor = group.factor.Row(i);

@@ -32,6 +32,13 @@ struct RowsAhead {
     target += offset;
   }
 
+  /// The rows from the i-th on.
+  GRADOPS_FN RowsAhead Row(int64_t i) const {
+    RowsAhead rows = *this;
+    rows.pred += i * stride;
+    rows.target += i * stride;
+    return rows;
+  }
   /// Prefetches the line of row `row` that holds its element at `position` into the second cache:
   /// the first one holds less than is fetched before it is used.
   GRADOPS_FN void Prefetch(int row, int64_t position) const {

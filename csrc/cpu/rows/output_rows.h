@@ -85,10 +85,10 @@ class OutputRows {
     }
   }
 
-  /// The vertical pass of row `row`, the i-th of the group. Needs slopes row - 1 .. row + 1.
-  void FindVertical(const KernelParams& params, const Tile& tile, int64_t row, int64_t i) {
-    VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row,
-                    a_ + i * stride_, b_ + i * stride_);
+  /// The vertical pass of row `row`, as the first of a group. Needs slopes row - 1 .. row + 1.
+  void FindVertical(const KernelParams& params, const Tile& tile, int64_t row) {
+    VerticalAdjoint(params, tile.shape.height, tile.BufferedSize(), slopes_y_, slopes_x_, row, a_,
+                    b_);
   }
   /// Finds what is added to the rows [first, first + count) that are in `wanted`, once the caller
   /// has filled its part.
@@ -106,13 +106,8 @@ class OutputRows {
     const bool adds = Adds();
     for (int64_t row = math::Max(first, wanted.begin); row < end; ++row) {
       const int64_t offset = (row - first) * stride_;
-      const T *const a = a_ + offset, *const b = b_ + offset;
-      if (adds || read_soon_) {
-        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_,
-                          LevelOutput<T>{adds ? added_ + offset : nullptr, read_soon_});
-      } else {
-        HorizontalAdjoint(params, tile, edges, a, b, scale, row, image_);
-      }
+      HorizontalAdjoint(params, tile, edges, a_ + offset, b_ + offset, scale, row, image_,
+                        adds ? added_ + offset : nullptr, read_soon_);
     }
   }
 

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "cpu/passes/horizontal_pass.h"
+#include "cpu/passes/gradient_window.h"
 #include "cpu/passes/residual_row.h"
 #include "cpu/passes/row_group.h"
 #include "cpu/passes/vertical_pass.h"
@@ -142,6 +142,12 @@ class SourceRows {
   void Find(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
             ColumnRange columns, int64_t row, int64_t count, int64_t first, int64_t last, T* u_rows,
             T* v_rows) {
+    if (last - first == count + 2 && count % 2 == 0) {
+      const T* rows[kGroupRows + 2];
+      for (int64_t i = 0; i < count + 2; ++i) rows[i] = rows_[first + i];
+      const auto find = count == 2 ? FindGradientRows<2, T> : FindGradientRows<4, T>;
+      return find(params.stencil, tile, edges, columns, rows, Gradients(0), rows_.stride);
+    }
     const Ring<T, 8> u(u_rows, rows_.stride, row - 1), v(v_rows, rows_.stride, row - 1);
     for (int64_t i = first; i < last; ++i) {
       HorizontalForward(params, tile, edges, rows_[i], columns.begin, columns.end, u[i], v[i]);

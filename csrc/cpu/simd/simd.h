@@ -29,7 +29,7 @@ struct RegisterOf<double> {
 };
 
 /// One register of T, with the primitives of math/scalar.h (Log1pOfQuotient, Pow:
-/// cpu/simd/simd_math.h).
+/// cpu/simd/simd_math.h, simd_power.h).
 template <class T>
 struct Simd {
   using Register = typename RegisterOf<T>::Type;
@@ -106,14 +106,15 @@ struct Simd {
   }
 };
 
-/// The lanes of a and then b that the indices say.
+/// The lanes of a and then b that the indices say, or their remainders.
 template <class Vector, class Index>
 GRADOPS_FN Vector Shuffled(Vector a, Vector b, Index indices) {
 #if defined(__clang__)
   constexpr int kLanes = sizeof(a) / sizeof(a[0]);
   Vector shuffled;
   for (int i = 0; i < kLanes; ++i) {
-    shuffled[i] = indices[i] < kLanes ? a[indices[i]] : b[indices[i] - kLanes];
+    const int from = indices[i] & (2 * kLanes - 1);
+    shuffled[i] = from < kLanes ? a[from] : b[from - kLanes];
   }
   return shuffled;
 #else

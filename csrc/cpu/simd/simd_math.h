@@ -72,12 +72,6 @@ GRADOPS_LONG_FN Doubles Log1pOf(Doubles x, double divisor) {
   return x < __builtin_inf() ? result : x;  // infinite and NaN
 }
 
-/// Twice the exponent if it is one of 0, 1/2, 1, ..., 8, for which Product serves; otherwise -1.
-GRADOPS_FN int HalvesOf(double exponent) {
-  const bool small = exponent >= 0 && exponent <= 8;
-  const int halves = small ? static_cast<int>(2 * exponent) : -1;
-  return halves == 2 * exponent ? halves : -1;
-}
 /// x^(halves / 2).
 GRADOPS_FN Doubles Product(Doubles x, int halves) {
   Doubles product = Doubles{} + 1.0;
@@ -90,8 +84,7 @@ GRADOPS_FN Doubles Product(Doubles x, int halves) {
 }
 
 /// x^exponent for x >= 0, to about 2 + exponent / 2 ulps.
-GRADOPS_LONG_FN Doubles PowOf(Doubles x, double exponent) {
-  const int halves = HalvesOf(exponent);
+GRADOPS_LONG_FN Doubles PowOf(Doubles x, double exponent, int halves) {
   if (halves >= 0) return Product(x, halves);
   const Scaled scaled = Decompose(x);
   const Doubles log2 = 1.44269504088896338700 * LogOf(scaled.mantissa - 1.0, Doubles{}, Doubles{});
@@ -107,8 +100,8 @@ GRADOPS_LONG_FN Doubles PowOf(Doubles x, double exponent) {
 GRADOPS_FN Simd<double> Log1pOfQuotient(Simd<double> x, double divisor) {
   return Simd<double>(Log1pOf(x.v, divisor));
 }
-GRADOPS_FN Simd<double> Pow(Simd<double> x, double exponent) {
-  return Simd<double>(PowOf(x.v, exponent));
+GRADOPS_FN Simd<double> Pow(Simd<double> x, const math::Exponent& exponent) {
+  return Simd<double>(PowOf(x.v, exponent.value, exponent.halves));
 }
 
 // For floats, in double: as exact as a float can show. The polynomials interpolate at Chebyshev
@@ -120,17 +113,6 @@ GRADOPS_FN Doubles Log2OfFloats(Doubles f, Doubles exponent) {
   const Doubles p = (0.9617966923077108 + 0.5770797741324044 * z) +
                     w * (0.4119012760467605 + 0.336587493508488 * z);
   return exponent + s * (2.8853900817779268 + z * p);
-}
-
-/// 2^x with a relative error below 2^-33, for x between -1000 and 1000.
-GRADOPS_FN Doubles Exp2ForFloats(Doubles x) {
-  const Doubles shifted = x + kShift, r = x - (shifted - kShift), w = r * r;
-  const Doubles low = 1.0 + r * 0.6931471805599453;
-  const Doubles middle = 0.24022650922288785 + r * 0.055504108839095886;
-  const Doubles high = (0.009618056678520018 + r * 0.001333350238620664) +
-                       w * (0.00015461444700187057 + r * 1.5297323751537392e-05);
-  const Doubles p = low + w * (middle + w * high);
-  return (Doubles)((Longs)p + ((Longs)shifted << 52));
 }
 
 /// Applies a function of doubles to floats and rounds its result once.
@@ -149,31 +131,9 @@ GRADOPS_LONG_FN Floats Log1pOfProduct(Floats x, double factor) {
   });
   return x < __builtin_inff() ? result : x;  // infinite and NaN
 }
-/// x^exponent for x >= 0.
-GRADOPS_LONG_FN Floats PowOf(Floats x, double exponent) {
-  const int halves = HalvesOf(exponent);
-  if (halves == 1) return Sqrt(Simd<float>(x)).v;
-  if (halves >= 0) {
-    return ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA { return Product(wide, halves); });
-  }
-  const bool may_leave = exponent < -6 || exponent > 6;  // as log2(x) is between -150 and 128
-  const Floats result = ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA {
-    const Scaled scaled = Decompose(wide);
-    Doubles y = exponent * Log2OfFloats(scaled.mantissa - 1.0, scaled.exponent);
-    if (may_leave) {
-      y = y < -1000.0 ? Doubles{} - 1000.0 : y;
-      y = y > 1000.0 ? Doubles{} + 1000.0 : y;
-    }
-    return Exp2ForFloats(y);
-  });
-  return x > 0.0f && x < __builtin_inff() ? result : x;  // 0, infinite and NaN
-}
 
 GRADOPS_FN Simd<float> Log1pOfQuotient(Simd<float> x, double divisor) {
   return Simd<float>(Log1pOfProduct(x.v, 1.0 / divisor));
-}
-GRADOPS_FN Simd<float> Pow(Simd<float> x, double exponent) {
-  return Simd<float>(PowOf(x.v, exponent));
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

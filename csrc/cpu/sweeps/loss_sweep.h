@@ -34,7 +34,7 @@ class LossSweep {
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         find_by_weight_(FindByWeightRow<T>(params, kOrder)),
         visit_group_(FindGroup<T, kOrder>(params, weighting_)),
-        at_once_(visit_group_ != nullptr ? 1 : kGroupRows),
+        at_once_(visit_group_ != nullptr ? 1 : kRowsAtOnce),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         adjoint_edges_(params, tile),
         memory_(LayoutOf<S, kOrder>(params, weighting_).Allocator()),
@@ -77,19 +77,15 @@ class LossSweep {
       by_pred_.BeginRow(row, residual_.size);
       images_.LoadThrough(row + count);
       images_.FindGradients(row, count, Clamped(row - 1), Clamped(row + count + 1));
+      const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + count + 1, count);
       for (int64_t i = 0; i < count; ++i) {
+        residual_.ahead = ahead.Row(i);
         VisitRow(row + i, i, row + i >= rows.begin && row + i < rows.end);
-        FindVertical(row + i - 1, i, rows);
+        WriteRow(row + i - 1, rows);
       }
-      FindAdded(row - 1, count, rows);
-      Emit(row - 1, count, rows);
       row += count;
     }
-    if (!wraps_ && rows.end == height) {
-      FindVertical(height - 1, 0, rows);
-      FindAdded(height - 1, 1, rows);
-      Emit(height - 1, 1, rows);
-    }
+    if (!wraps_ && rows.end == height) WriteRow(height - 1, rows);
     return {sums_.Total(), pixel_sums_.Total()};
   }
 
@@ -98,6 +94,8 @@ class LossSweep {
 
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
+  // Without groups. Fewer rows leave more of the first cache to the adjoint's.
+  static constexpr int64_t kRowsAtOnce = kOrder == Order::kSlope ? 2 : kGroupRows;
   static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
 
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
@@ -206,11 +204,14 @@ class LossSweep {
     return group;
   }
 
-  /// The adjoint's vertical pass of row `row`, the i-th of a group.
-  void FindVertical(int64_t row, int64_t i, RowRange wanted) {
-    if (!kHasOutputs || row < wanted.begin || row >= wanted.end) return;
-    by_pred_.FindVertical(params_, tile_, row, i);
-    if (by_true_.IsWanted()) by_true_.FindVertical(params_, tile_, row, i);
+  /// Outputs of row `row`, if it is wanted, once the residuals below it were visited.
+  void WriteRow(int64_t row, RowRange wanted) {
+    if (row < wanted.begin || row >= wanted.end) return;
+    for (OutputRows<S>* output : {&by_pred_, &by_true_}) {
+      if (kHasOutputs && output->IsWanted()) output->FindVertical(params_, tile_, row);
+    }
+    FindAdded(row, 1, wanted);
+    Emit(row, 1, wanted);
   }
   /// Finds what is added to rows first .. first + count - 1 of the outputs.
   void FindAdded(int64_t first, int64_t count, RowRange wanted) {
