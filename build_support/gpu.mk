@@ -79,7 +79,8 @@ define gpu_compile
 	$(STEP) $1 compile 3600 cmake --build $(abspath $(or $4,$1)) --parallel $(shell nproc) $3
 	$(STEP) $1 import 100 $(GPU_PYTHON) -c "import gradops; print(gradops.build_info())"
 endef
-gpu-build: $(CHOSEN:%=gpu-build-%) gpu-build-kernels
+gpu-build:
+	@$(MAKE) --no-print-directory -j1 $(CHOSEN:%=gpu-build-%) gpu-build-kernels
 gpu-build-kernels: gpu-needs-build
 	$(call gpu_compile,$(GPU),-DGRADOPS_TF=OFF -DGRADOPS_CUDA_DEFINES=)
 $(ALL_VARIANTS:%=gpu-build-%): gpu-build-%: gpu-needs-build
@@ -140,5 +141,5 @@ GPU_VENV := build/gpu-venv
 gpu-site:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet numpy pybind11 cmake ninja
-	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(MAKE) -j1 gpu-build PYTHON=$(GPU_VENV)/bin/python
+	PATH="$(abspath $(GPU_VENV))/bin:$$PATH" $(MAKE) gpu-build PYTHON=$(GPU_VENV)/bin/python
 	cd build && tar -cJf gpu-site.tar.xz gpu-check*/site

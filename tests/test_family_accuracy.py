@@ -84,8 +84,9 @@ def test_log_is_right_to_a_few_ulps_for_residuals_of_any_size(epsilon, dtype):
     assert worst(curvature, expected) <= 4, report(r, curvature, expected)
 
 
-ALPHAS = [1.0, 1.1, 1.5, 2.0, 2.3, 2.5, 3.0, 4.0, 7.5, 10.0, 33.3]
-each_alpha = pytest.mark.parametrize("alpha", mostly_extended(ALPHAS, [1.0, 1.1, 2.0, 2.5, 33.3]))
+ALPHAS = [1.0, 1.1, 1.51, 2.0, 2.1, 2.3, 2.5, 3.0, 3.2, 4.0, 7.5, 10.0, 33.06, 200.3, 999.3]
+QUICK_ALPHAS = [1.0, 1.1, 2.0, 2.1, 2.5, 3.2, 33.06, 999.3]
+each_alpha = pytest.mark.parametrize("alpha", mostly_extended(ALPHAS, QUICK_ALPHAS))
 
 
 def power(r, alpha):

@@ -91,7 +91,7 @@ def test_the_kernels_and_their_variants_are_built(make, tmp_path):
     assert all("-DGRADOPS_CUDA_ARCHS=90-real -DGRADOPS_TF=OFF" in call for call in configured)
     assert sum("-DGRADOPS_CUDA_DEFINES=GRADOPS" in call for call in configured) == 6
     assert {call.split()[4] for call in configured} == {str(tmp_path / "gpu")}  # -S ROOT -B FOLDER
-    assert configured[-1].endswith("-DGRADOPS_CUDA_DEFINES=")
+    assert "-DGRADOPS_CUDA_DEFINES= " in configured[-1]
     defines = set(re.findall(r"[=;](GRADOPS_CUDA_\w+)=", "".join(configured)))
     assert len(defines) == 3 and all(f"#ifndef {name}\n" in TUNING for name in defines)
     assert (tmp_path / "gpu-ring-64/site/gradops/__init__.py").exists()

@@ -58,13 +58,13 @@ GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return CalledLog1p
 /// An exponent >= 0, with what SIMD functions need of it, found once.
 struct Exponent {
   double value;
-  int halves;        // twice the value if that is an integer up to 16; else -1, or -2 above 1000
-  float head, rest;  // value = head + rest for values up to 1e30; head has 12 bits
+  int halves;        // twice the value if that is an integer up to 16; else -1, or -2 above 8
+  float head, rest;  // their sum is the value, to 36 bits, or 1e30; head has 12 bits
 
   GRADOPS_FN explicit Exponent(double exponent) : value(exponent) {
     const double bounded = Min(exponent, 1e30), twice = Min(2 * exponent, 17.0);
     halves = static_cast<int>(twice);
-    if (halves != twice || halves > 16) halves = exponent > 1000 ? -2 : -1;
+    if (halves != twice || halves > 16) halves = exponent > 8 ? -2 : -1;
     head = BitCast<float>(BitCast<uint32_t>(static_cast<float>(bounded)) & 0xfffff000u);
     rest = static_cast<float>(bounded - head);
   }

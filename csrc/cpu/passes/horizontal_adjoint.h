@@ -1,6 +1,7 @@
 #pragma once
 
-#include "cpu/passes/horizontal_pass.h"
+#include "cpu/passes/column_edges.h"
+#include "math/interior_taps.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -41,17 +42,14 @@ template <class T>
 class AdjointEdges {
  public:
   AdjointEdges(const KernelParams& params, const Tile& tile) {
-    const ColumnEdges columns(params, tile, /*adjoint=*/true);
-    interior_ = {tile.Position(columns.InteriorBegin(tile.column_begin, tile.column_end)),
-                 tile.Position(columns.InteriorEnd(tile.column_begin, tile.column_end))};
+    const ColumnEdges edges(params, tile, /*adjoint=*/true);
+    const ColumnRange own = {tile.column_begin, tile.column_end};
+    interior_ = edges.Interior(tile, own);
     sides_[0].first = tile.Position(tile.column_begin);
     sides_[1].first = math::Max(interior_.end - kLine, sides_[0].first + kReach);
-    columns.ForEach(tile.column_begin, tile.column_end,
-                    [&](const math::AxisTaps& taps, int64_t column) {
-                      for (int64_t x = tile.Position(column); x < tile.Position(column + 1); ++x) {
-                        for (Side& side : sides_) side.Set(x - side.first, taps);
-                      }
-                    });
+    edges.ForEach(tile, own, [&](const math::AxisTaps& taps, int64_t x) {
+      for (Side& side : sides_) side.Set(x - side.first, taps);
+    });
   }
 
   /// Positions that the border does not change.

@@ -34,8 +34,8 @@ class MapRows {
     }
   }
 
-  /// Row `row` of the map in a row buffer, one value per channel; of a mask, 1 for all but 0. May
-  /// write up to 15 values past the end.
+  /// Row `row` of the map in a row buffer, one value per channel; of a mask, 1 for all but 0,
+  /// and up to 15 bytes past the end.
   template <class M>
   void Load(const PixelMap<M>& map, int64_t row, M* out) const {
     const int64_t channels = tile_.channels;
@@ -109,7 +109,7 @@ class MapRows {
     for (; x + 2 * kBytes <= count; x += kBytes) {
       for (int64_t k = 0; k < channels; ++k) repeat(in + x, k, out + x * channels);
     }
-    uint8_t rest[4 * kBytes] = {};
+    uint8_t rest[3 * kBytes] = {};
     std::memcpy(rest, in + x, count - x);
     const int64_t left = (count - x) * channels;
     for (int64_t k = 0; k * kBytes < left; ++k) {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "cpu/passes/byte_rows.h"
-#include "cpu/passes/horizontal_pass.h"
+#include "cpu/passes/column_edges.h"
 #include "cpu/passes/map_rows.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -179,7 +179,7 @@ class ResidualMask {
         here = below;
       }
     }
-    ForEachEdge([&](const math::AxisTaps& edge, int64_t position) {
+    edges_.ForEach(tile_, columns_, [&](const math::AxisTaps& edge, int64_t position) {
       uint8_t u[kGroupRows + 2], v[kGroupRows + 2];
       for (int64_t i = 0; i < kGroupRows + 2; ++i) {
         u[i] = All(edge.derivative_counts, edge.derivative_support, valid[i] + position);
@@ -193,13 +193,6 @@ class ResidualMask {
         y_rows[to] = kJoint ? y & x : y;
         if (!kJoint) x_rows[to] = x;
       }
-    });
-  }
-  /// Calls edge(taps, position) for the positions of the columns that the border changes.
-  template <class Edge>
-  void ForEachEdge(Edge&& edge) const {
-    edges_.ForEach(columns_.begin, columns_.end, [&](const math::AxisTaps& taps, int64_t column) {
-      for (int64_t i = tile_.Position(column); i < tile_.Position(column + 1); ++i) edge(taps, i);
     });
   }
   /// 1 if all that is in the support of the pixel `here` along its row is 1, and it counts.
@@ -227,12 +220,10 @@ class ResidualMask {
   }
   /// out = valid in the columns where the derivative along the row cancels.
   void SetCancelled(const uint8_t* valid, uint8_t* out) const {
-    const int64_t begin = math::Max<int64_t>(tile_.origin, 0);
-    const int64_t end = math::Min(tile_.end, tile_.shape.width);
-    edges_.ForEach(begin, end, [&](const math::AxisTaps& edge, int64_t column) {
-      if (!edge.derivative_cancels) return;
-      const int64_t i = tile_.Position(column);
-      std::memcpy(out + i, valid + i, tile_.channels);
+    const ColumnRange columns = {math::Max<int64_t>(tile_.origin, 0),
+                                 math::Min(tile_.end, tile_.shape.width)};
+    edges_.ForEach(tile_, columns, [&](const math::AxisTaps& edge, int64_t i) {
+      if (edge.derivative_cancels) out[i] = valid[i];
     });
   }
   /// VerticalAll along row `row` of the mask, for the supports of U and of V, unless it was done.
@@ -248,7 +239,7 @@ class ResidualMask {
     const math::AxisTaps taps = InteriorSupport();
     all(taps.derivative_support, u);
     all(taps.smoothing_support, v);
-    ForEachEdge([&](const math::AxisTaps& edge, int64_t i) {
+    edges_.ForEach(tile_, columns_, [&](const math::AxisTaps& edge, int64_t i) {
       u[i] = All(edge.derivative_counts, edge.derivative_support, here + i);
       v[i] = All(edge.smoothing_counts, edge.smoothing_support, here + i);
     });

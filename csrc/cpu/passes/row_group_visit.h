@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "cpu/passes/gradient_window.h"
+#include "cpu/passes/gradient_rows.h"
 #include "cpu/passes/row_group.h"
 #include "cpu/simd/simd_power.h"
 #include "cpu/simd/simd_signs.h"

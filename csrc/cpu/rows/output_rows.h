@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cpu/passes/sign_rows.h"
-#include "cpu/passes/vertical_pass.h"
+#include "cpu/passes/vertical_adjoint.h"
 #include "cpu/rows/coarser_rows.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {

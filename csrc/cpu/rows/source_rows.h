@@ -2,10 +2,10 @@
 
 #include <limits>
 
-#include "cpu/passes/gradient_window.h"
+#include "cpu/passes/gradient_rows.h"
 #include "cpu/passes/residual_row.h"
 #include "cpu/passes/row_group.h"
-#include "cpu/passes/vertical_pass.h"
+#include "cpu/passes/vertical_adjoint.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
@@ -138,24 +138,34 @@ class SourceRows {
     return finite;
   }
 
-  /// Finds the gradients of rows row .. row + count - 1 from image rows [first, last).
+  /// Finds the gradients of rows row .. row + count - 1 in `columns`. These rows, the one above and
+  /// the one below must be loaded, as far as they exist.
   void Find(const KernelParams& params, const Tile& tile, const ColumnEdges& edges,
-            ColumnRange columns, int64_t row, int64_t count, int64_t first, int64_t last, T* u_rows,
-            T* v_rows) {
-    if (last - first == count + 2 && count % 2 == 0) {
+            ColumnRange columns, int64_t row, int64_t count) {
+    const int64_t height = tile.shape.height;
+    const bool wraps = math::Wraps(params.stencil, params.border, height);
+    for (int64_t i = 0; i < count;) {
+      const int64_t first = row + i;
+      const int64_t left = wraps ? count - i : math::Min(count - i, height - 1 - first);
       const T* rows[kGroupRows + 2];
-      for (int64_t i = 0; i < count + 2; ++i) rows[i] = rows_[first + i];
-      const auto find = count == 2 ? FindGradientRows<2, T> : FindGradientRows<4, T>;
-      return find(params.stencil, tile, edges, columns, rows, Gradients(0), rows_.stride);
-    }
-    const Ring<T, 8> u(u_rows, rows_.stride, row - 1), v(v_rows, rows_.stride, row - 1);
-    for (int64_t i = first; i < last; ++i) {
-      HorizontalForward(params, tile, edges, rows_[i], columns.begin, columns.end, u[i], v[i]);
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      const GradientRow<T> gradient = Gradients(i);
-      VerticalForward(params, tile.shape.height, tile.BufferedSize(), u, v, row + i, gradient.y,
-                      gradient.x);
+      const auto find = [&](auto size) {
+        for (int64_t k = 0; k < size + 2; ++k) rows[k] = rows_[first - 1 + k];
+        FindGradientRows<size>(params.stencil, tile, edges, columns, rows, Gradients(i),
+                               rows_.stride);
+        i += size;
+      };
+      if (!wraps && math::IsForwardEdge(first, height)) {
+        for (int64_t k = 0; k < 3; ++k) rows[k] = rows_[first - 1 + k];
+        FindEdgeRow(params.stencil, tile, edges, columns, rows,
+                    ForwardTaps(params.stencil, params.border, first, height), Gradients(i));
+        ++i;
+      } else if (left >= 4) {
+        find(std::integral_constant<int, 4>());
+      } else if (left >= 2) {
+        find(std::integral_constant<int, 2>());
+      } else {
+        find(std::integral_constant<int, 1>());
+      }
     }
   }
 

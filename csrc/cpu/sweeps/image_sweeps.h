@@ -4,7 +4,8 @@
 #include "cpu/passes/factor_rows.h"
 #include "cpu/passes/horizontal_adjoint.h"
 #include "cpu/passes/residual_row.h"
-#include "cpu/passes/vertical_pass.h"
+#include "cpu/passes/vertical_adjoint.h"
+#include "cpu/rows/source_rows.h"
 
 // The image ops: an image's gradients, their adjoint and their magnitude, tile by tile and row by
 // row.
@@ -16,7 +17,7 @@ template <class S>
 class GradientRows {
  public:
   using T = ComputeType<S>;
-  static constexpr int64_t kRows = 1 + 2 * 8 + 2 + FactorRows<T>::kRows;
+  static constexpr int64_t kRows = SourceRows<S>::Rows(1) + FactorRows<T>::kRows;
 
   /// `first`: the first row that At is called for. `reach`: columns that are needed on each side of
   /// the tile's. `joint`: whether a gradient counts only if both of its components do, as Mask
@@ -25,36 +26,28 @@ class GradientRows {
                int64_t reach, bool joint, RowAllocator<T>* memory)
       : params_(params),
         tile_(tile),
-        image_(image),
         columns_(ColumnsAround(params, tile, reach)),
         drops_(joint && params.border == BorderId::kValid),
+        wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         edges_(params, tile, /*adjoint=*/false),
-        image_row_(memory->Take(1)),
-        u_(memory, first),
-        v_(memory, first),
+        image_(image, nullptr, 1, memory),
         factors_(params, tile, LossInputs<S>{}, memory),
-        gradient_(memory, 1) {
+        loaded_(wraps_ ? first - 1 : math::Max<int64_t>(first - 1, 0)) {
+    image_.SetFirst(first);
     factors_.Mask().SetFirst(first);
     factors_.Mask().SetColumns(columns_);
-    loaded_ = WrapsDown() ? first - 1 : math::Max<int64_t>(first - 1, 0);
-  }
-
-  bool WrapsDown() const {
-    return math::Wraps(params_.stencil, params_.border, tile_.shape.height);
   }
 
   /// The gradients of row `row`, valid until the next call. Rows must be asked for in order.
   GradientRow<T> At(int64_t row) {
-    const int64_t height = tile_.shape.height, size = tile_.BufferedSize();
-    for (; loaded_ <= (WrapsDown() ? row + 1 : math::Min(row + 1, height - 1)); ++loaded_) {
-      LoadRow<S>(tile_, image_, nullptr, loaded_, image_row_);
-      HorizontalForward(params_, tile_, edges_, image_row_, columns_.begin, columns_.end,
-                        u_[loaded_], v_[loaded_]);
+    const int64_t last = wraps_ ? row + 1 : math::Min(row + 1, tile_.shape.height - 1);
+    for (; loaded_ <= last; ++loaded_) {
+      image_.Load(tile_, loaded_);
       if (drops_) factors_.Mask().Load(loaded_, 1);
     }
-    VerticalForward(params_, height, size, u_, v_, row, gradient_.y, gradient_.x);
+    image_.Find(params_, tile_, edges_, columns_, row, 1);
     if (drops_) factor_ = factors_.Find(row);
-    return gradient_;
+    return image_.Gradients(0);
   }
   /// `value` at position x of the current row, and 0 where the joint gradient does not count.
   GRADOPS_FN Simd<T> Mask(int64_t x, Simd<T> value) const {
@@ -65,14 +58,11 @@ class GradientRows {
  private:
   const KernelParams& params_;
   const Tile& tile_;
-  const S* image_;
   const ColumnRange columns_;
-  const bool drops_;
+  const bool drops_, wraps_;
   const ColumnEdges edges_;
-  T* image_row_;
-  Ring<T, 8> u_, v_;
+  SourceRows<S> image_;
   FactorRows<T> factors_;
-  GradientRow<T> gradient_;
   FactorRow<T> factor_;
   int64_t loaded_;
 };

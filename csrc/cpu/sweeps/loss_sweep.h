@@ -12,8 +12,8 @@
 namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Sweeps one tile from top to bottom: every image row is read once, and everything between the
-/// images and the gradient is kept in row buffers. Rows go through the passes of math/stencil.h one
-/// at a time, four at a time, or as a RowGroup of four through all passes at once.
+/// images and the gradient is kept in row buffers. Rows go through the passes of math/stencil.h a
+/// few at a time, or as a RowGroup of four through all passes at once.
 template <class S, Order kOrder>
 class LossSweep {
  public:
@@ -76,7 +76,7 @@ class LossSweep {
       const int64_t count = math::Min(math::Min(to_group, at_once_), residuals.end - row);
       by_pred_.BeginRow(row, residual_.size);
       images_.LoadThrough(row + count);
-      images_.FindGradients(row, count, Clamped(row - 1), Clamped(row + count + 1));
+      images_.FindGradients(row, count);
       const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + count + 1, count);
       for (int64_t i = 0; i < count; ++i) {
         residual_.ahead = ahead.Row(i);

@@ -7,12 +7,12 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Row buffers of a sweep: U and V, sources, outputs, factors. `at_once`: rows that each pass takes
+/// Row buffers of a sweep: sources, outputs, factors. `at_once`: rows that each pass takes
 /// at once outside of a RowGroup.
 template <class S>
 constexpr int64_t SweepRows(int64_t at_once, int sources, int outputs, bool weighted) {
-  return 2 * (at_once + 2) + sources * SourceRows<S>::Rows(at_once) +
-         outputs * OutputRows<S>::kRows + (weighted ? FactorRows<ComputeType<S>>::kRows : 0);
+  return sources * SourceRows<S>::Rows(at_once) + outputs * OutputRows<S>::kRows +
+         (weighted ? FactorRows<ComputeType<S>>::kRows : 0);
 }
 
 template <class S>
@@ -32,7 +32,7 @@ RowGroupFunction<T> FindGroup(const KernelParams& params, Weighting weighting) {
 }
 
 /// The row buffers of a sweep. With a RowGroup they are wide or medium (see kGroupStride) and rows
-/// outside of it go one at a time; without, they are narrow and rows go four at a time.
+/// outside of it go one at a time; without, they are narrow, and rows go up to four at a time.
 template <class S, Order kOrder>
 RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, Weighting weighting) {
   using T = ComputeType<S>;

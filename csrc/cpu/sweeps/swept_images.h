@@ -24,9 +24,7 @@ class SweptImages {
       : params_(params),
         tile_(tile),
         for_groups_(for_groups),
-        edges_(params, tile, /*adjoint=*/false),
-        u_(memory->Take(at_once + 2)),
-        v_(memory->Take(at_once + 2)) {
+        edges_(params, tile, /*adjoint=*/false) {
     const bool difference = IsOfDifference(params.response);
     pred = {inputs.y_pred, difference ? inputs.y_true : nullptr, at_once, memory};
     if (!difference) target = {inputs.y_true, nullptr, at_once, memory};
@@ -107,10 +105,10 @@ class SweptImages {
     return pred.template Inside<kFetched>(tile_, unfinished_, ahead);
   }
 
-  /// The gradients of rows row .. row + count - 1 of every image, from image rows [first, last).
-  void FindGradients(int64_t row, int64_t count, int64_t first, int64_t last) {
+  /// The gradients of rows row .. row + count - 1 of every image.
+  void FindGradients(int64_t row, int64_t count) {
     for (int s = 0; s < given_count_; ++s) {
-      given_[s]->Find(params_, tile_, edges_, columns_, row, count, first, last, u_, v_);
+      given_[s]->Find(params_, tile_, edges_, columns_, row, count);
     }
   }
 
@@ -147,7 +145,6 @@ class SweptImages {
   const ColumnEdges edges_;
   FactorRows<T>* factors_ = nullptr;
   ColumnRange columns_ = {0, 0};
-  T *u_, *v_;
   bool finite_[8] = {};  // whether the ghost columns of each row in the rings are finite
   SourceRows<S>* given_[3];
   int given_count_ = 0;

@@ -26,32 +26,6 @@ struct ThreeRows {
   }
 };
 
-/// Row `row` of gx = scale * s_h U and gy = scale * D_h V, for the first `size` positions.
-template <class T, class Rows>
-void VerticalForward(const KernelParams& params, int64_t height, int64_t size, const Rows& u_rows,
-                     const Rows& v_rows, int64_t row, T* gy, T* gx) {
-  const Simd<T> scale(params.stencil.scale);
-  const ThreeRows<T> u(u_rows, row), v(v_rows, row);
-  if (math::IsForwardEdge(row, height) && !math::Wraps(params.stencil, params.border, height)) {
-    const math::AxisTaps taps = ForwardTaps(params.stencil, params.border, row, height);
-    ForEachRegister<T>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
-      (scale * u.Weighted(taps.smoothing, x)).Store(gx + x);
-      (scale * v.Weighted(taps.derivative, x)).Store(gy + x);
-    });
-    return;
-  }
-  math::VisitTaps<Simd<T>>(params.stencil, [&](auto taps) GRADOPS_LAMBDA {
-    ForEachRegister<T>(0, size, [=](int64_t x) GRADOPS_LAMBDA {
-      const Simd<T> smoothed = taps.Smooth(GRADOPS_LOAD(u.rows[0] + x), GRADOPS_LOAD(u.rows[1] + x),
-                                           GRADOPS_LOAD(u.rows[2] + x));
-      const Simd<T> derivative = taps.Derivative(
-          GRADOPS_LOAD(v.rows[0] + x), GRADOPS_LOAD(v.rows[1] + x), GRADOPS_LOAD(v.rows[2] + x));
-      (scale * smoothed).Store(gx + x);
-      (scale * derivative).Store(gy + x);
-    });
-  });
-}
-
 /// Row `row` of A = s_h^T slope_x and B = D_h^T slope_y, for the first `size` positions.
 template <class T, class Rows>
 void VerticalAdjoint(const KernelParams& params, int64_t height, int64_t size, const Rows& slope_y,
