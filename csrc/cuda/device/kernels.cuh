@@ -65,8 +65,11 @@ __global__ void __launch_bounds__(kMaxThreads, Thread::kBlocks)
 template <class Args, class Function>
 __global__ void __launch_bounds__(kPixelThreads)
     PixelKernel(const __grid_constant__ Args args, Function function) {
-  const ImagePixel pixel = ImagePixel::OfThread(args.grid, blockIdx.x, threadIdx.x);
-  if (pixel.IsIn(args.grid)) function(args, pixel);
+  const int blocks = args.grid.BlocksPerRow();
+  for (int block = blockIdx.y; block < blocks; block += gridDim.y) {
+    const ImagePixel pixel = ImagePixel::OfThread(args.grid, blockIdx.x, block, threadIdx.x);
+    if (pixel.IsIn(args.grid)) function(args, pixel);
+  }
 }
 
 /// One block per example: adds up the sums of the blocks that swept it.

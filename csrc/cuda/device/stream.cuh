@@ -80,7 +80,9 @@ class Device {
   }
   template <class Function, class Args>
   void Pixels(const Args& args) {
-    Launch(PixelKernel<Args, Function>, args.grid.Blocks(), kPixelThreads, 0, args, Function());
+    const auto blocks_per_row = static_cast<unsigned>(math::Min(args.grid.BlocksPerRow(), 65535));
+    LaunchRows(PixelKernel<Args, Function>, args.grid.Rows(), blocks_per_row, kPixelThreads, 0,
+               args, Function());
   }
   template <class S>
   void Triad(const S* a, const S* b, S* out, int64_t size) {
@@ -97,15 +99,22 @@ class Device {
   template <class... Parameters, class... Arguments>
   void Launch(void (*kernel)(Parameters...), int64_t blocks, int threads, size_t shared,
               const Arguments&... arguments) {
-    if (!error_.empty() || blocks == 0) return;
-    if (blocks > INT32_MAX) return Fail("the images are too large for one launch");
+    LaunchRows(kernel, blocks, 1, threads, shared, arguments...);
+  }
+  /// A grid of two dimensions, of which the first is the larger.
+  template <class... Parameters, class... Arguments>
+  void LaunchRows(void (*kernel)(Parameters...), int64_t rows, unsigned blocks_per_row, int threads,
+                  size_t shared, const Arguments&... arguments) {
+    if (!error_.empty() || rows == 0) return;
+    if (rows > INT32_MAX) return Fail("the images are too large for one launch");
     if (shared > 48 * 1024) {
       const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                      cudaFuncAttributeMaxDynamicSharedMemorySize,
                                                      static_cast<int>(shared));
       if (error != cudaSuccess) return Fail(CudaMessage(error));
     }
-    kernel<<<static_cast<unsigned>(blocks), threads, shared, stream_>>>(arguments...);
+    const dim3 grid(static_cast<unsigned>(rows), blocks_per_row);
+    kernel<<<grid, threads, shared, stream_>>>(arguments...);
     const cudaError_t error = cudaGetLastError();
     if (error != cudaSuccess) Fail(CudaMessage(error));
   }

@@ -127,10 +127,12 @@ class Device {
   template <class Function, class Args>
   void Pixels(const Args& args) {
     if (!error_.empty()) return;
-    for (int64_t block = 0; block < args.grid.Blocks(); ++block) {
-      for (int thread = 0; thread < kPixelThreads; ++thread) {
-        const ImagePixel pixel = ImagePixel::OfThread(args.grid, block, thread);
-        if (pixel.IsIn(args.grid)) Function()(args, pixel);
+    for (int row = 0; row < args.grid.Rows(); ++row) {
+      for (int block = 0; block < args.grid.BlocksPerRow(); ++block) {
+        for (int thread = 0; thread < kPixelThreads; ++thread) {
+          const ImagePixel pixel = ImagePixel::OfThread(args.grid, row, block, thread);
+          if (pixel.IsIn(args.grid)) Function()(args, pixel);
+        }
       }
     }
   }

@@ -13,14 +13,15 @@ namespace gradops::cuda {
 
 inline constexpr int kPixelThreads = 256;
 
-/// Images, or a map, with a thread for each element: a block for every kPixelThreads of a row.
+/// Images, or a map, with a thread for each element: blocks for every row and for every
+/// kPixelThreads of it.
 struct PixelGrid {
   int64_t planes;  // of all examples
   int height, width, channels;
 
   GRADOPS_FN int RowSize() const { return width * channels; }
   GRADOPS_FN int BlocksPerRow() const { return math::CeilDiv(RowSize(), kPixelThreads); }
-  GRADOPS_FN int64_t Blocks() const { return planes * height * BlocksPerRow(); }
+  GRADOPS_FN int64_t Rows() const { return planes * height; }
 };
 
 /// A stencil and its border on images.
@@ -66,30 +67,43 @@ struct ImagePixel {
   int64_t plane;  // of all examples
   int row, pixel, channel;
 
-  /// That of a thread, or one beyond the end of its row.
-  GRADOPS_FN static ImagePixel OfThread(const PixelGrid& grid, int64_t block, int thread) {
-    const int64_t row_of_all = block / grid.BlocksPerRow();
-    const int position = static_cast<int>(block % grid.BlocksPerRow()) * kPixelThreads + thread;
+  /// That of a thread in a block of row `row_of_all`, or one beyond the end of the row.
+  GRADOPS_FN static ImagePixel OfThread(const PixelGrid& grid, int row_of_all, int block,
+                                        int thread) {
+    const int plane = row_of_all / grid.height, position = block * kPixelThreads + thread;
     const int pixel = position / grid.channels;
-    return {row_of_all / grid.height, static_cast<int>(row_of_all % grid.height), pixel,
-            position - pixel * grid.channels};
+    return {plane, row_of_all - plane * grid.height, pixel, position - pixel * grid.channels};
   }
   GRADOPS_FN bool IsIn(const PixelGrid& grid) const { return pixel < grid.width; }
   /// Where it is in memory.
   GRADOPS_FN int64_t Index(const PixelGrid& grid) const {
     return ((plane * grid.height + row) * grid.width + pixel) * grid.channels + channel;
   }
-  /// Where the neighbour `down` rows and `along` columns away is, or -1 if there is none.
-  template <class T>
-  GRADOPS_FN int64_t Neighbour(const ImageStencil<T>& stencil, int down, int along) const {
-    const int height = stencil.grid.height, width = stencil.grid.width;
-    int y = row + down, x = pixel + along;
-    if (stencil.wraps_down) y += y < 0 ? height : (y >= height ? -height : 0);
-    if (stencil.wraps_along) x += x < 0 ? width : (x >= width ? -width : 0);
-    if (y < 0 || y >= height || x < 0 || x >= width) return -1;
-    return ImagePixel{plane, y, x, channel}.Index(stencil.grid);
-  }
 };
+
+/// Reads the pixels around one, values[down + 1][along + 1] = read(index), or 0 where there is
+/// none.
+template <class T, class Read, class V>
+GRADOPS_FN void ReadNeighbours(const ImageStencil<T>& stencil, const ImagePixel& pixel, Read&& read,
+                               V values[3][3]) {
+  const PixelGrid& grid = stencil.grid;
+  const auto neighbour = [](int position, int size, bool wraps) {
+    if (!wraps) return position;
+    return position + (position < 0 ? size : (position >= size ? -size : 0));
+  };
+  const int64_t here = pixel.Index(grid);
+  GRADOPS_UNROLL
+  for (int k = 0; k < 3; ++k) {
+    const int row = neighbour(pixel.row + k - 1, grid.height, stencil.wraps_down);
+    const int64_t at_row = here + int64_t{row - pixel.row} * grid.RowSize();
+    GRADOPS_UNROLL
+    for (int j = 0; j < 3; ++j) {
+      const int column = neighbour(pixel.pixel + j - 1, grid.width, stencil.wraps_along);
+      const bool exists = row >= 0 && row < grid.height && column >= 0 && column < grid.width;
+      values[k][j] = exists ? read(at_row + (column - pixel.pixel) * grid.channels) : V{};
+    }
+  }
+}
 
 /// The gradient at a pixel of images of which read(index) reads an element.
 template <class T, class Read>
@@ -97,15 +111,11 @@ GRADOPS_FN math::Gradient<T> GradientAt(const ImageStencil<T>& stencil, const Im
                                         Read&& read) {
   const Taps<T>& down = stencil.taps.down.forward[stencil.RowEdge(pixel.row)];
   const Taps<T>& along = stencil.taps.along.forward[stencil.ColumnEdge(pixel.pixel)];
-  T derivative[3], smoothed[3];
+  T values[3][3], derivative[3], smoothed[3];
+  ReadNeighbours(stencil, pixel, read, values);
   GRADOPS_UNROLL
   for (int k = 0; k < 3; ++k) {
-    T row[3];
-    GRADOPS_UNROLL
-    for (int j = 0; j < 3; ++j) {
-      const int64_t at = pixel.Neighbour(stencil, k - 1, j - 1);
-      row[j] = at < 0 ? T(0) : read(at);
-    }
+    const T* const row = values[k];
     derivative[k] = Apply(along.derivative, row[0], row[1], row[2]);
     smoothed[k] = Apply(along.smoothing, row[0], row[1], row[2]);
   }
@@ -146,18 +156,17 @@ struct AdjointFunction {
     using T = ComputeType<S>;
     const Taps<T>& down = args.taps.down.adjoint[args.RowEdge(pixel.row)];
     const Taps<T>& along = args.taps.along.adjoint[args.ColumnEdge(pixel.pixel)];
+    const ImageStencil<T>& stencil = args;
+    math::Gradient<T> in[3][3];
+    const auto read = [&](int64_t at) {
+      return math::Gradient<T>{math::Widen(args.in[2 * at]), math::Widen(args.in[2 * at + 1])};
+    };
+    ReadNeighbours(stencil, pixel, read, in);
     T y[3], x[3];
     GRADOPS_UNROLL
     for (int j = 0; j < 3; ++j) {
-      T column_y[3], column_x[3];
-      GRADOPS_UNROLL
-      for (int k = 0; k < 3; ++k) {
-        const int64_t at = pixel.Neighbour(args, k - 1, j - 1);
-        column_y[k] = at < 0 ? T(0) : math::Widen(args.in[2 * at]);
-        column_x[k] = at < 0 ? T(0) : math::Widen(args.in[2 * at + 1]);
-      }
-      y[j] = Apply(down.derivative, column_y[0], column_y[1], column_y[2]);
-      x[j] = Apply(down.smoothing, column_x[0], column_x[1], column_x[2]);
+      y[j] = Apply(down.derivative, in[0][j].y, in[1][j].y, in[2][j].y);
+      x[j] = Apply(down.smoothing, in[0][j].x, in[1][j].x, in[2][j].x);
     }
     const T sum =
         Apply(along.smoothing, y[0], y[1], y[2]) + Apply(along.derivative, x[0], x[1], x[2]);

@@ -67,14 +67,10 @@ struct Maps {
   ImageShape shape;
   int64_t example, plane;
 
-  /// The index into a map, from a row, a position in it and the pixel of that position.
-  GRADOPS_FN int64_t At(bool per_channel, int64_t row, int64_t position, int64_t pixel) const {
-    if (per_channel) return (plane * shape.height + row) * shape.RowSize() + position;
-    return (example * shape.height + row) * shape.width + pixel;
-  }
-  GRADOPS_FN T Weight(int64_t row, int64_t position, int64_t pixel) const {
-    if (inputs.weights.data == nullptr) return T(1);
-    return inputs.weights.data[At(inputs.weights.per_channel, row, position, pixel)];
+  GRADOPS_FN T Weight(int row, int pixel, int channel) const {
+    const PixelMap<T>& weights = inputs.weights;
+    if (weights.data == nullptr) return T(1);
+    return RowOf(weights, row)[InRow(weights.per_channel, pixel, channel)];
   }
   /// The same mask with weights of 1.
   GRADOPS_FN Maps WithoutWeights() const {
@@ -82,46 +78,64 @@ struct Maps {
     maps.inputs.weights = {};
     return maps;
   }
-  GRADOPS_FN bool IsValid(int64_t row, int64_t position, int64_t pixel) const {
-    return inputs.mask.data == nullptr ||
-           inputs.mask.data[At(inputs.mask.per_channel, row, position, pixel)];
-  }
-  /// Whether a support, a product of rows around `row` and columns around `pixel`, is valid. Rows
-  /// and columns beyond the ends of the image wrap around.
-  GRADOPS_FN bool IsValid(const bool rows[3], const bool columns[3], int64_t row, int64_t pixel,
-                          int64_t channel) const {
-    if (inputs.mask.data == nullptr) return true;
-    for (int i = 0; i < 3; ++i) {
-      for (int j = 0; j < 3; ++j) {
-        if (!rows[i] || !columns[j]) continue;
-        const int64_t y = Wrapped(row + i - 1, shape.height),
-                      x = Wrapped(pixel + j - 1, shape.width);
-        if (!IsValid(y, x * shape.channels + channel, x)) return false;
-      }
-    }
-    return true;
+  GRADOPS_FN bool IsValid(int row, int pixel, int channel) const {
+    return InvalidIn(kCentre, row, pixel, channel) == 0;
   }
   /// Sets `y` and `x` to whether the two residuals at a pixel count or, both, to whether the joint
   /// one does. A residual of weight 0 does not.
   template <class TapsDown, class TapsAlong>
-  GRADOPS_FN void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint,
-                             int64_t row, int64_t pixel, int64_t channel, bool* y, bool* x) const {
-    const int64_t position = pixel * shape.channels + channel;
-    const bool is_weighted = Weight(row, position, pixel) != T(0);
-    const auto counts = [&](bool is_inside, bool cancels, const bool rows[3],
-                            const bool columns[3]) {
-      if (!is_inside || !is_weighted) return false;
-      return cancels ? IsValid(row, position, pixel) : IsValid(rows, columns, row, pixel, channel);
-    };
-    *y = counts(down.derivative_counts && along.smoothing_counts, down.derivative_cancels,
-                down.derivative_support, along.smoothing_support);
-    *x = counts(down.smoothing_counts && along.derivative_counts, along.derivative_cancels,
-                down.smoothing_support, along.derivative_support);
+  GRADOPS_FN void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint, int row,
+                             int pixel, int channel, bool* y, bool* x) const {
+    const bool is_weighted = Weight(row, pixel, channel) != T(0);
+    const int y_support = down.derivative_cancels
+                              ? kCentre
+                              : Support(down.derivative_support, along.smoothing_support);
+    const int x_support = along.derivative_cancels
+                              ? kCentre
+                              : Support(down.smoothing_support, along.derivative_support);
+    *y = is_weighted && down.derivative_counts && along.smoothing_counts;
+    *x = is_weighted && down.smoothing_counts && along.derivative_counts;
+    const int invalid = InvalidIn((*y ? y_support : 0) | (*x ? x_support : 0), row, pixel, channel);
+    *y = *y && (invalid & y_support) == 0;
+    *x = *x && (invalid & x_support) == 0;
     if (is_joint) *x = *y = *x && *y;
   }
 
  private:
-  GRADOPS_FN static int64_t Wrapped(int64_t position, int64_t size) {
+  // A support is a set of the nine pixels around one: bit 3 * i + j is row i of three, column j.
+  static constexpr int kCentre = 1 << 4;
+  GRADOPS_FN static int Support(int rows, int columns) {
+    return (rows & 1 ? columns : 0) | (rows & 2 ? columns << 3 : 0) | (rows & 4 ? columns << 6 : 0);
+  }
+  /// The pixels of a support that the mask drops. Others are not read. Rows and columns beyond the
+  /// ends of the image wrap around.
+  GRADOPS_FN int InvalidIn(int support, int row, int pixel, int channel) const {
+    const PixelMap<uint8_t>& mask = inputs.mask;
+    if (mask.data == nullptr) return 0;
+    int invalid = 0;
+    GRADOPS_UNROLL
+    for (int i = 0; i < 3; ++i) {
+      const uint8_t* const line = RowOf(mask, Wrapped(row + i - 1, static_cast<int>(shape.height)));
+      GRADOPS_UNROLL
+      for (int j = 0; j < 3; ++j) {
+        const int bit = 1 << (3 * i + j);
+        const int column = Wrapped(pixel + j - 1, static_cast<int>(shape.width));
+        if ((support & bit) != 0 && line[InRow(mask.per_channel, column, channel)] == 0) {
+          invalid |= bit;
+        }
+      }
+    }
+    return invalid;
+  }
+  template <class M>
+  GRADOPS_FN const M* RowOf(const PixelMap<M>& map, int row) const {
+    if (map.per_channel) return map.data + (plane * shape.height + row) * shape.RowSize();
+    return map.data + (example * shape.height + row) * shape.width;
+  }
+  GRADOPS_FN int InRow(bool per_channel, int pixel, int channel) const {
+    return per_channel ? pixel * static_cast<int>(shape.channels) + channel : pixel;
+  }
+  GRADOPS_FN static int Wrapped(int position, int size) {
     if (position < 0) return position + size;
     return position >= size ? position - size : position;
   }

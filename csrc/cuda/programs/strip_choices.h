@@ -148,7 +148,7 @@ class StripChoices {
         if (is_joint) x = y = x && y;
       } else if (place_.InBounds(v)) {
         const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
-        const int64_t channel = place_.Position(v) - pixel * args_.layout.shape.channels;
+        const int channel = ChannelOf(v);
         MapsHere().FindCounts(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint,
                               row, pixel, channel, &y, &x);
         weight = WeightAt(row, v);
@@ -175,11 +175,14 @@ class StripChoices {
   GRADOPS_FN Maps<S> MapsHere() const {
     return {args_.inputs, args_.layout.shape, block_.example, block_.plane};
   }
+  GRADOPS_FN int ChannelOf(int v) const {
+    return place_.Position(v) - place_.Pixel(v) * static_cast<int>(args_.layout.shape.channels);
+  }
   GRADOPS_FN T WeightAt(int row, int v) const {
     if (args_.pixel_weights != nullptr) {
       return math::Widen(RowOf(args_.pixel_weights + plane_begin_, row)[place_.Position(v)]);
     }
-    return MapsHere().Weight(row, place_.Position(v), place_.Pixel(v));
+    return MapsHere().Weight(row, place_.Pixel(v), ChannelOf(v));
   }
 
  protected:

@@ -71,32 +71,40 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
   const double times = static_cast<double>(shape.planes * shape.channels / (planes * channels));
   constexpr auto kMaxWeight = static_cast<double>(WeightRange<ComputeType<S>>::kMax);
   AxisSums sums = {0, 0};
-  const int64_t count = planes * shape.height * shape.width * channels;
-  for (int64_t i = block * kSumThreads + thread; i < count; i += kCountBlocks * kSumThreads) {
-    const int64_t channel = i % channels, pixel = i / channels % shape.width;
-    const int64_t row = i / (channels * shape.width) % shape.height;
-    const int64_t plane = i / (channels * shape.width * shape.height);
+  // Threads stand side by side in a row or, if it is short, in several.
+  const int width = static_cast<int>(shape.width), row_size = width * static_cast<int>(channels);
+  const int threads = math::Min(row_size, kSumThreads), rows_at_once = kSumThreads / threads;
+  const int row_of_block = thread / threads;
+  if (row_of_block >= rows_at_once) return sums;
+  const int64_t rows = planes * shape.height;
+  for (int64_t row_of_all = block * rows_at_once + row_of_block; row_of_all < rows;
+       row_of_all += kCountBlocks * rows_at_once) {
+    const int64_t plane = row_of_all / shape.height;
+    const int row = static_cast<int>(row_of_all - plane * shape.height);
     const Maps<S> maps{args.inputs, shape, example, example * shape.planes + plane};
     const Maps<S> kept = maps.WithoutWeights();
-    const int64_t position = pixel * shape.channels + channel;
-    double weight = static_cast<double>(maps.Weight(row, position, pixel));
-    if (!(weight >= 0 && weight <= kMaxWeight)) {
-      weight = 0.0 / 0.0;
-      sums.y = weight;
-    } else if (!args.sums_weights) {
-      weight = 1;
+    const int down = wraps_down ? kInside : EdgeOf(row, static_cast<int>(shape.height));
+    for (int position = thread % threads; position < row_size; position += threads) {
+      const int pixel = position / static_cast<int>(channels);
+      const int channel = position - pixel * static_cast<int>(channels);
+      double weight = static_cast<double>(maps.Weight(row, pixel, channel));
+      if (!(weight >= 0 && weight <= kMaxWeight)) {
+        weight = 0.0 / 0.0;
+        sums.y = weight;
+      } else if (!args.sums_weights) {
+        weight = 1;
+      }
+      if (args.counted == Counted::kPixels) {
+        sums.y += maps.IsValid(row, pixel, channel) ? weight : 0;
+        continue;
+      }
+      const int along = wraps_along ? kInside : EdgeOf(pixel, width);
+      bool y, x;
+      kept.FindCounts(args.taps.down.forward[down], args.taps.along.forward[along],
+                      args.residuals == 1, row, pixel, channel, &y, &x);
+      sums.y += y ? weight : 0;
+      sums.x += x && args.residuals == 2 ? weight : 0;
     }
-    if (args.counted == Counted::kPixels) {
-      sums.y += maps.IsValid(row, position, pixel) ? weight : 0;
-      continue;
-    }
-    const int down = wraps_down ? kInside : EdgeOf(row, shape.height);
-    const int along = wraps_along ? kInside : EdgeOf(pixel, shape.width);
-    bool y, x;
-    kept.FindCounts(args.taps.down.forward[down], args.taps.along.forward[along],
-                    args.residuals == 1, row, pixel, channel, &y, &x);
-    sums.y += y ? weight : 0;
-    sums.x += x && args.residuals == 2 ? weight : 0;
   }
   return {times * sums.y, times * sums.x};
 }

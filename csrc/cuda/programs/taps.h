@@ -11,19 +11,21 @@ template <class T>
 struct Taps {
   T derivative[3], smoothing[3];
   bool derivative_counts, smoothing_counts, derivative_cancels;
-  bool derivative_support[3], smoothing_support[3];
+  int derivative_support, smoothing_support;  // bit k: whether neighbour k is in the support
 
   Taps() = default;
   GRADOPS_FN explicit Taps(const math::AxisTaps& taps)
       : derivative_counts(taps.derivative_counts),
         smoothing_counts(taps.smoothing_counts),
-        derivative_cancels(taps.derivative_cancels) {
+        derivative_cancels(taps.derivative_cancels),
+        derivative_support(0),
+        smoothing_support(0) {
     GRADOPS_UNROLL
     for (int k = 0; k < 3; ++k) {
       derivative[k] = static_cast<T>(taps.derivative[k]);
       smoothing[k] = static_cast<T>(taps.smoothing[k]);
-      derivative_support[k] = taps.derivative_support[k];
-      smoothing_support[k] = taps.smoothing_support[k];
+      derivative_support |= int{taps.derivative_support[k]} << k;
+      smoothing_support |= int{taps.smoothing_support[k]} << k;
     }
   }
 };

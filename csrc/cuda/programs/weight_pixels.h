@@ -189,8 +189,7 @@ struct ByWeightsFunction {
     if (args.counted == Counted::kResiduals) {
       *number += int{*y} + int{*x};
     } else {
-      const int64_t position = int64_t{pixel.pixel} * stencil.grid.channels + pixel.channel;
-      *number += int{maps.IsValid(pixel.row, position, pixel.pixel)};
+      *number += int{maps.IsValid(pixel.row, pixel.pixel, pixel.channel)};
     }
   }
   /// What the residuals at a pixel add to the loss; of a joint residual, in .y.
