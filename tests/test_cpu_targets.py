@@ -109,7 +109,7 @@ for dtype, channels, downsample in itertools.product(
     found = kernels.loss_memo(y_true, y_pred, one, **case)
     hashes[f"{len(hashes)} levels {shape} {case}"] = digest(*found)
 for dtype, parameter, penalty in itertools.product(
-    ("float32", "float64"), (1.1, 2.3, 7.3, 33.3, 3e5 + 0.1), ("log", "power")
+    ("float32", "float64"), (1.1, 2.3, 7.3, 33.3, 1e30), ("log", "power")
 ):
     # A residual for each example, also subnormal and infinite ones.
     residuals = np.append(10.0 ** rng.uniform(-45, 38, 3000), [0, np.inf]).astype(dtype)
