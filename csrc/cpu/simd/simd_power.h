@@ -24,8 +24,8 @@ struct FloatTable {
   }
 };
 
-// Of the centres 1 + i / 16, i = 0 .. 15: the inverse, and log2, in 12 bits and the rest. Of
-// 2^(i / 16), the nearest float, and the rest.
+// The centres are 1 + i / 16 for i = 0 .. 15. These tables have their inverses and their log2, in
+// 12 bits and the rest; and 2^(i / 16), as the nearest float and the rest.
 inline constexpr FloatTable kInverse = {{1, 1 / 1.0625f, 1 / 1.125f, 1 / 1.1875f, 1 / 1.25f,
                                          1 / 1.3125f, 1 / 1.375f, 1 / 1.4375f, 1 / 1.5f,
                                          1 / 1.5625f, 1 / 1.625f, 1 / 1.6875f, 1 / 1.75f,

@@ -34,7 +34,7 @@ class LossSweep {
         visit_row_(FindResidualRow<T>(params, kOrder, weighted_)),
         find_by_weight_(FindByWeightRow<T>(params, kOrder)),
         visit_group_(FindGroup<T, kOrder>(params, weighting_)),
-        at_once_(visit_group_ != nullptr ? 1 : kRowsAtOnce),
+        at_once_(visit_group_ != nullptr ? 1 : kRowsAtOnce<kOrder>),
         wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         adjoint_edges_(params, tile),
         memory_(LayoutOf<S, kOrder>(params, weighting_).Allocator()),
@@ -94,8 +94,6 @@ class LossSweep {
 
  private:
   static constexpr bool kHasOutputs = kOrder != Order::kValue;
-  // Without groups. Fewer rows leave more of the first cache to the adjoint's.
-  static constexpr int64_t kRowsAtOnce = kOrder == Order::kSlope ? 2 : kGroupRows;
   static constexpr int kFetched = kHasOutputs ? 0 : 2;  // rows that are prefetched by loading
 
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.

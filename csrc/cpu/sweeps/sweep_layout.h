@@ -7,8 +7,13 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Row buffers of a sweep: sources, outputs, factors. `at_once`: rows that each pass takes
-/// at once outside of a RowGroup.
+/// The rows that each pass takes at once in a sweep without RowGroups. With fewer, more of the
+/// first cache is left to the adjoint's.
+template <Order kOrder>
+inline constexpr int64_t kRowsAtOnce = kOrder == Order::kSlope ? 2 : kGroupRows;
+
+/// Row buffers of a sweep: sources, outputs, factors. `at_once`: rows that each pass takes at once
+/// outside of a RowGroup.
 template <class S>
 constexpr int64_t SweepRows(int64_t at_once, int sources, int outputs, bool weighted) {
   return sources * SourceRows<S>::Rows(at_once) + outputs * OutputRows<S>::kRows +
@@ -38,7 +43,7 @@ RowLayout<ComputeType<S>> LayoutOf(const KernelParams& params, Weighting weighti
   using T = ComputeType<S>;
   constexpr bool kIsSecond = kOrder == Order::kSecond;
   constexpr RowLayout<T> kNarrow = {
-      kRowBytes, SweepRows<S>(kGroupRows, kIsSecond ? 3 : 2, kIsSecond ? 2 : 1, true)};
+      kRowBytes, SweepRows<S>(kRowsAtOnce<kOrder>, kIsSecond ? 3 : 2, kIsSecond ? 2 : 1, true)};
   constexpr RowLayout<T> kMedium = {kMediumRowBytes, SweepRows<S>(1, 2, 1, true)};
   constexpr RowLayout<T> kWide = {kWideRowBytes, SweepRows<S>(1, 1, 1, false)};
   constexpr size_t kLimit = 256 * 1024;  // bytes per thread

@@ -101,7 +101,7 @@ class Device {
               const Arguments&... arguments) {
     LaunchRows(kernel, blocks, 1, threads, shared, arguments...);
   }
-  /// A grid of two dimensions, of which the first is the larger.
+  /// A grid of rows, which may be 2^31 - 1, and blocks_per_row, which may be 65535.
   template <class... Parameters, class... Arguments>
   void LaunchRows(void (*kernel)(Parameters...), int64_t rows, unsigned blocks_per_row, int threads,
                   size_t shared, const Arguments&... arguments) {
