@@ -70,14 +70,17 @@ def mostly_extended(values, quick):
 
 
 @each_dtype
-@pytest.mark.parametrize("epsilon", mostly_extended([0.5, 1.0, 1e-3, 0.3, 100.0], [0.5, 1e-3, 100]))
+@pytest.mark.parametrize("epsilon", mostly_extended([0.5, 1, 1e-3, 1.9999, 1e-30], [0.5, 1.9999, 1e-30]))
 def test_log_is_right_to_a_few_ulps_for_residuals_of_any_size(epsilon, dtype):
-    r = residuals(dtype, 34 if dtype == "float32" else 300)
+    r = residuals(dtype, 34 if dtype == "float32" else 270)
+    epsilon = float(np.dtype(dtype).type(epsilon))
     value, slope, curvature = curve(r, dtype, penalty="log", epsilon=epsilon)
-    size, e = np.abs(r).astype(LONG), LONG(np.dtype(dtype).type(epsilon))
-    bounds = {"float32": 0.51 if epsilon in (0.5, 1) else 1.6, "float64": 2}
+    size, e = np.abs(r).astype(LONG), LONG(epsilon)
+    bound = 2
+    if dtype == "float32":  # found in floats: three roundings more if epsilon is no power of two
+        bound = 1 if epsilon in (0.5, 1) else 2.5
     expected = np.log1p(size / e)
-    assert worst(value, expected) <= bounds[dtype], report(r, value, expected)
+    assert worst(value, expected) <= bound, report(r, value, expected)
     expected = np.sign(r) / (e + size)
     assert worst(slope, expected) <= 2, report(r, slope, expected)
     expected = -1 / (e + size) ** 2

@@ -113,7 +113,7 @@ struct TruncatedPenalty {
 
 /// rho(r) = log(1 + |r| / epsilon). Slope and curvature are 0 at r = 0.
 struct LogPenalty {
-  double epsilon;
+  LogDivisor epsilon;
   GRADOPS_FN explicit LogPenalty(double parameter)
       : epsilon(parameter > 1e-30 ? parameter : 1e-30) {}
 
@@ -123,7 +123,7 @@ struct LogPenalty {
   }
   template <class V>
   GRADOPS_FN V Slope(V r) const {
-    return Sign(r) / (V(epsilon) + Abs(r));
+    return Sign(r) / (V(epsilon.value) + Abs(r));
   }
   template <class V>
   GRADOPS_FN V Curvature(V r) const {

@@ -49,11 +49,24 @@ GRADOPS_FN double CalledLog1p(double x) { return ::log1p(x); }
 GRADOPS_FN double CalledPow(double x, double y) { return ::pow(x, y); }
 #endif
 
+/// A divisor > 0, with what SIMD functions need of it, found once.
+struct LogDivisor {
+  double value;
+  float unit, factor;  // about value / 8, a power of two; and unit / value
+
+  GRADOPS_FN explicit LogDivisor(double divisor) : value(divisor) {
+    const double power = BitCast<double>(BitCast<uint64_t>(divisor) & 0xfff0000000000000u);
+    unit = static_cast<float>(Min(power, 0x1p123) / 8);
+    factor = static_cast<float>(unit / divisor);
+  }
+};
 /// log(1 + x / divisor) for x >= 0.
-GRADOPS_FN float Log1pOfQuotient(float x, double divisor) {
-  return static_cast<float>(CalledLog1p(x / divisor));
+GRADOPS_FN float Log1pOfQuotient(float x, const LogDivisor& divisor) {
+  return static_cast<float>(CalledLog1p(x / divisor.value));
 }
-GRADOPS_FN double Log1pOfQuotient(double x, double divisor) { return CalledLog1p(x / divisor); }
+GRADOPS_FN double Log1pOfQuotient(double x, const LogDivisor& divisor) {
+  return CalledLog1p(x / divisor.value);
+}
 
 /// An exponent >= 0, with what SIMD functions need of it, found once.
 struct Exponent {

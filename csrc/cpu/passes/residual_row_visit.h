@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cpu/passes/residual_row.h"
-#include "cpu/simd/simd_power.h"
+#include "cpu/simd/simd_float_math.h"
 #include "math/response.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {

@@ -4,7 +4,7 @@
 
 #include "cpu/passes/gradient_rows.h"
 #include "cpu/passes/row_group.h"
-#include "cpu/simd/simd_power.h"
+#include "cpu/simd/simd_float_math.h"
 #include "cpu/simd/simd_signs.h"
 #include "math/response.h"
 

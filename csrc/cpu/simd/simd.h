@@ -29,7 +29,7 @@ struct RegisterOf<double> {
 };
 
 /// One register of T, with the primitives of math/scalar.h (Log1pOfQuotient, Pow:
-/// cpu/simd/simd_math.h, simd_power.h).
+/// cpu/simd/simd_math.h, simd_float_math.h).
 template <class T>
 struct Simd {
   using Register = typename RegisterOf<T>::Type;

@@ -97,43 +97,11 @@ GRADOPS_LONG_FN Doubles PowOf(Doubles x, double exponent, int halves) {
   return x >= 0x1p-1022 && x < __builtin_inf() ? result : at_ends;
 }
 
-GRADOPS_FN Simd<double> Log1pOfQuotient(Simd<double> x, double divisor) {
-  return Simd<double>(Log1pOf(x.v, divisor));
+GRADOPS_FN Simd<double> Log1pOfQuotient(Simd<double> x, const math::LogDivisor& divisor) {
+  return Simd<double>(Log1pOf(x.v, divisor.value));
 }
 GRADOPS_FN Simd<double> Pow(Simd<double> x, const math::Exponent& exponent) {
   return Simd<double>(PowOf(x.v, exponent.value, exponent.halves));
-}
-
-// For floats, in double: as exact as a float can show. The polynomials interpolate at Chebyshev
-// nodes.
-
-/// log2(1 + f) + exponent for 1 + f in [sqrt(1/2), sqrt(2)), with a relative error below 2^-35.
-GRADOPS_FN Doubles Log2OfFloats(Doubles f, Doubles exponent) {
-  const Doubles s = f / (2.0 + f), z = s * s, w = z * z;
-  const Doubles p = (0.9617966923077108 + 0.5770797741324044 * z) +
-                    w * (0.4119012760467605 + 0.336587493508488 * z);
-  return exponent + s * (2.8853900817779268 + z * p);
-}
-
-/// Applies a function of doubles to floats and rounds its result once.
-template <class F>
-GRADOPS_FN Floats ThroughDouble(Floats x, F&& f) {
-  return Joined(f(LowHalf(x)), f(HighHalf(x)));
-}
-/// log(1 + x * factor) for x * factor >= 0.
-GRADOPS_LONG_FN Floats Log1pOfProduct(Floats x, double factor) {
-  const Floats result = ThroughDouble(x, [=](Doubles wide) GRADOPS_LAMBDA {
-    const Doubles product = wide * factor;
-    const Scaled scaled = Decompose(1.0 + product);
-    // Where the sum needs no scaling, f is taken from before the sum was rounded.
-    const Doubles f = scaled.exponent == 0.0 ? product : scaled.mantissa - 1.0;
-    return 0.6931471805599453 * Log2OfFloats(f, scaled.exponent);
-  });
-  return x < __builtin_inff() ? result : x;  // infinite and NaN
-}
-
-GRADOPS_FN Simd<float> Log1pOfQuotient(Simd<float> x, double divisor) {
-  return Simd<float>(Log1pOfProduct(x.v, 1.0 / divisor));
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET
