@@ -1,4 +1,4 @@
-"""What nvcc makes of the sweeps that most people run: float32, sobel, component.
+"""What nvcc makes of the sweeps that most people run, float32, sobel, component; and of image ops.
 
 No registers that spill, no stack (but for a little on Blackwell), and 16-byte accesses to global
 memory, on every architecture.
@@ -35,6 +35,16 @@ SOURCE += "".join(
     for order in ORDERS
     for kind in KINDS
 )
+IMAGE_OPS = ["ImageGradientsOp", "ImageGradientsAdjointOp", "GradientMagnitudeOp"]
+SOURCE += """
+template <class Op>
+void LaunchImages(const ImageArgs<float>& args) {
+  ImageKernel<Op><<<1, 1>>>(args, ImageThreads<float>(args));
+}
+"""
+SOURCE += "".join(
+    f"template void LaunchImages<{op}>(const ImageArgs<float>&);\n" for op in IMAGE_OPS
+)
 SOURCE += "}  // namespace gradops::cuda\n"
 WANTED = [75, 80, 86, 89, 90, 100, 120]
 EVERY_DAY = [75, 90]
@@ -67,9 +77,11 @@ def compiled(tmp_path, architectures):
 
 def check_resources(tmp_path, architectures):
     target, reports = compiled(tmp_path, architectures)
-    sweeps = {key: text for key, text in reports.items() if "SweepKernel" in key[1]}
-    assert len(sweeps) == len(ORDERS) * len(KINDS) * len(architectures)
-    for (architecture, name), text in sweeps.items():
+    kernels = {
+        key: text for key, text in reports.items() if re.search("SweepKernel|ImageKernel", key[1])
+    }
+    assert len(kernels) == (len(ORDERS) * len(KINDS) + len(IMAGE_OPS)) * len(architectures)
+    for (architecture, name), text in kernels.items():
         used = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill st\D*(\d+) bytes spill", text)
         # On Blackwell some values wait in local memory, a few for every three rows.
         allowed = 0 if architecture < 100 else 64
@@ -114,3 +126,7 @@ def test_every_architecture_has_them_in_registers_and_16_byte_accesses(tmp_path)
             is_slope = "OrderE1" in text.split("\n")[0]
             assert stores >= (2 if is_slope else 1), (architecture, stores)
             print(f"sm_{architecture}: {loads} loads, {stores} stores of 16 bytes")
+        images = [text for text in functions if "ImageKernel" in text.split("\n")[0]]
+        assert len(images) == len(IMAGE_OPS)
+        for text in images:
+            assert re.search(r"\bLDG\.E\.128\b", text) and re.search(r"\bSTG\.E\.128\b", text)

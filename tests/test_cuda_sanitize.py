@@ -74,10 +74,11 @@ def test_counts(rng, response):
     assert_same_bits(found, CPU["float32"].loss_counts(None, images, **options))
 
 
+@pytest.mark.parametrize("width", [40, 350])  # in packs away from the border, and not
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("border", BORDERS)
-def test_image_functions(rng, border, dtype):
-    shape, how = (1, 9, 350, 3), {"border": border}
+def test_image_functions(rng, border, dtype, width):
+    shape, how = (1, 9, width, 3), {"border": border}
     x, pixels = (encode(draw(rng, shape, dtype), dtype) for _ in range(2))
     pairs = encode(draw(rng, (*shape, 2), dtype), dtype)
     for name, images in (

@@ -70,7 +70,9 @@ def mostly_extended(values, quick):
 
 
 @each_dtype
-@pytest.mark.parametrize("epsilon", mostly_extended([0.5, 1, 1e-3, 1.9999, 1e-30], [0.5, 1.9999, 1e-30]))
+@pytest.mark.parametrize(
+    "epsilon", mostly_extended([0.5, 1, 1e-3, 1.9999, 1e-30], [0.5, 1.9999, 1e-30])
+)
 def test_log_is_right_to_a_few_ulps_for_residuals_of_any_size(epsilon, dtype):
     r = residuals(dtype, 34 if dtype == "float32" else 270)
     epsilon = float(np.dtype(dtype).type(epsilon))

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime.h>
 
-#include "cuda/programs/image_pixels.h"
+#include "cuda/programs/image_packs.h"
 #include "cuda/programs/memo.h"
 #include "cuda/programs/plans.h"
 
@@ -59,6 +59,12 @@ __global__ void __launch_bounds__(kMaxThreads, Thread::kBlocks)
   parts[threadIdx.x] = thread.Sums();
   TreeSum(parts, blockDim.x);
   if (threadIdx.x == 0) args.sums[blockIdx.x] = parts[0];
+}
+
+template <class Op, class S>
+__global__ void __launch_bounds__(kImageThreads)
+    ImageKernel(const __grid_constant__ ImageArgs<S> args, const ImageThreads<S> threads) {
+  RunImageThread<Op>(args, threads, blockIdx.x, threadIdx.x);
 }
 
 /// A thread for each element of args.grid.

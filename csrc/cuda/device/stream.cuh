@@ -78,6 +78,11 @@ class Device {
            args.layout.BlocksPerExample(), args.denominators, args.denominator, AxesOf(args.params),
            losses);
   }
+  template <class Op, class S>
+  void Images(const ImageArgs<S>& args) {
+    const ImageThreads<S> threads(args);
+    Launch(ImageKernel<Op, S>, threads.Blocks(), kImageThreads, 0, args, threads);
+  }
   template <class Function, class Args>
   void Pixels(const Args& args) {
     const auto blocks_per_row = static_cast<unsigned>(math::Min(args.grid.BlocksPerRow(), 65535));

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/programs/image_packs.h"
 #include "cuda/programs/memo.h"
 #include "cuda/programs/plans.h"
 #include "op/op.h"
@@ -122,6 +123,16 @@ class Device {
       const AxisSums* const sums = args.sums + example * blocks;
       WriteLoss(TreeOf([&](int thread) { return PartOfSums(sums, blocks, thread); }),
                 args.Denominator(example), axes, losses + example * axes);
+    }
+  }
+  template <class Op, class S>
+  void Images(const ImageArgs<S>& args) {
+    if (!error_.empty()) return;
+    const ImageThreads<S> threads(args);
+    for (int64_t block = 0; block < threads.Blocks(); ++block) {
+      for (int thread = 0; thread < kImageThreads; ++thread) {
+        RunImageThread<Op>(args, threads, block, thread);
+      }
     }
   }
   template <class Function, class Args>

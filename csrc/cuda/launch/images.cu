@@ -2,32 +2,33 @@
 
 namespace gradops::cuda {
 
-template <class Function, class S>
-std::string LaunchPixels(const OpCall& call, const S* in, S* out, const Queue& queue) {
+template <class Op, class S>
+std::string LaunchImages(const OpCall& call, const S* in, S* out, const Queue& queue) {
   const KernelParams params = call.Params();
   if (IsEmpty(params.shape)) return "";
+  const std::string error = CheckRows(params.shape);
+  if (!error.empty()) return error;
   Device device(queue);
-  device.Fail(CheckRows(params.shape));
-  device.template Pixels<Function>(MakeImageArgs(params, in, out));
+  device.template Images<Op>(MakeImageArgs(params, in, out));
   return device.Error();
 }
 
 template <class S>
 std::string ImageGradientsOf(const OpCall& call, const Queue& queue) {
-  return LaunchPixels<GradientFunction>(call, call.Input<S>("images"), call.Output<S>("gradients"),
+  return LaunchImages<ImageGradientsOp>(call, call.Input<S>("images"), call.Output<S>("gradients"),
                                         queue);
 }
 
 template <class S>
 std::string ImageGradientsAdjointOf(const OpCall& call, const Queue& queue) {
-  return LaunchPixels<AdjointFunction>(call, call.Input<S>("upstream"), call.Output<S>("images"),
-                                       queue);
+  return LaunchImages<ImageGradientsAdjointOp>(call, call.Input<S>("upstream"),
+                                               call.Output<S>("images"), queue);
 }
 
 template <class S>
 std::string GradientMagnitudeOf(const OpCall& call, const Queue& queue) {
-  return LaunchPixels<MagnitudeFunction>(call, call.Input<S>("images"),
-                                         call.Output<S>("magnitudes"), queue);
+  return LaunchImages<GradientMagnitudeOp>(call, call.Input<S>("images"),
+                                           call.Output<S>("magnitudes"), queue);
 }
 
 template <class S>

@@ -6,8 +6,9 @@
 #include "math/int_math.h"
 #include "math/response.h"
 
-// The image ops: a thread for each element of the images gathers its neighbours. Most of them are
-// in the caches, because neighbouring threads read them too. weight_pixels.h does the same.
+// The image ops, element by element: a thread gathers its neighbours. Most of them are in the
+// caches, because neighbouring threads read them too. weight_pixels.h does the same; away from the
+// border image_packs.h is faster.
 
 namespace gradops::cuda {
 
@@ -49,18 +50,24 @@ ImageStencil<T> MakeImageStencil(const KernelParams& params) {
           static_cast<T>(params.stencil.scale)};
 }
 
+/// The part of each plane that is found in packs, away from the border.
+struct InsidePacks {
+  int row_begin = 0, row_end = 0;
+  int begin = 0, end = 0;  // positions in a row, where packs begin
+
+  GRADOPS_FN int Rows() const { return row_end - row_begin; }
+  GRADOPS_FN int Positions() const { return end - begin; }
+};
+
 /// The arguments of an image op. Plain data, passed by value.
 template <class S>
 struct ImageArgs : ImageStencil<ComputeType<S>> {
   double response_epsilon;
   const S* in;
   S* out;
+  bool is_smoothed_central;  // the stencil
+  InsidePacks inside;
 };
-
-template <class S>
-ImageArgs<S> MakeImageArgs(const KernelParams& params, const S* in, S* out) {
-  return {MakeImageStencil<ComputeType<S>>(params), params.response_epsilon, in, out};
-}
 
 /// An element of images or of a map.
 struct ImagePixel {
@@ -70,9 +77,12 @@ struct ImagePixel {
   /// That of a thread in a block of row `row_of_all`, or one beyond the end of the row.
   GRADOPS_FN static ImagePixel OfThread(const PixelGrid& grid, int row_of_all, int block,
                                         int thread) {
-    const int plane = row_of_all / grid.height, position = block * kPixelThreads + thread;
+    const int plane = row_of_all / grid.height;
+    return At(grid, plane, row_of_all - plane * grid.height, block * kPixelThreads + thread);
+  }
+  GRADOPS_FN static ImagePixel At(const PixelGrid& grid, int64_t plane, int row, int position) {
     const int pixel = position / grid.channels;
-    return {plane, row_of_all - plane * grid.height, pixel, position - pixel * grid.channels};
+    return {plane, row, pixel, position - pixel * grid.channels};
   }
   GRADOPS_FN bool IsIn(const PixelGrid& grid) const { return pixel < grid.width; }
   /// Where it is in memory.

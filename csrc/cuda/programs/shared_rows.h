@@ -128,8 +128,9 @@ class SharedAt {
 template <int kN, int kShift, bool kNear>
 struct Shift {
   int far;
-  template <class T>
-  GRADOPS_FN void Read(SharedAt<T> at, const Pack<T, kN>& own, T before[kN], T after[kN]) const {
+  /// at: where the pack itself is, a SharedAt or the like.
+  template <class At, class T>
+  GRADOPS_FN void Read(At at, const Pack<T, kN>& own, T before[kN], T after[kN]) const {
     const Pack<T, kN> left = (at - far).template Load<kN>(), right = (at + far).template Load<kN>();
     Pack<T, kN> inner_left = own, inner_right = own;
     if constexpr (kShift != 0 && !kNear) {
@@ -146,18 +147,24 @@ struct Shift {
   }
 };
 
-/// Calls visitor(Shift) for the step. All threads take the same branch.
-template <int kN, int kShift = 0, class Visitor>
+/// How far the packs are.
+template <int kN>
+GRADOPS_FN int FarOf(int step) {
+  return (step + kN - 1) / kN * kN;
+}
+
+/// Calls visitor(Shift) for the step. All threads take the same branch. kAny: false if each
+/// neighbour is known to be in the pack itself, the next one or a whole number of packs away.
+template <int kN, bool kAny = true, int kShift = 0, class Visitor>
 GRADOPS_FN void VisitShift(int step, Visitor&& visitor) {
-  const int far = (step + kN - 1) / kN * kN;
+  const int far = FarOf<kN>(step);
   if constexpr (kShift + 1 < kN) {
-    if (far - step != kShift) return VisitShift<kN, kShift + 1>(step, visitor);
+    if (far - step != kShift) return VisitShift<kN, kAny, kShift + 1>(step, visitor);
   }
-  if (far == kN) {
-    visitor(Shift<kN, kShift, true>{far});
-  } else {
-    visitor(Shift<kN, kShift, false>{far});
+  if constexpr (kAny || kShift == 0) {
+    if (far != kN) return visitor(Shift<kN, kShift, false>{far});
   }
+  visitor(Shift<kN, kShift, true>{far});
 }
 
 }  // namespace gradops::cuda
