@@ -115,10 +115,13 @@ __global__ void __launch_bounds__(kSumThreads) AddCountsKernel(const Sums* sums,
   if (threadIdx.x == 0) counts[blockIdx.x] = parts[0];
 }
 
-/// One thread, for what takes a few operations per example.
+inline constexpr int kTaskThreads = 64;
+
+/// A thread for each `count` examples.
 template <class Task>
-__global__ void TaskKernel(const __grid_constant__ Task task) {
-  task();
+__global__ void TaskKernel(const __grid_constant__ Task task, int64_t count) {
+  const int64_t begin = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * count;
+  if (begin < task.Batch()) task(begin, count);
 }
 
 template <class T>

@@ -59,8 +59,13 @@ class Device {
     return counts;
   }
   template <class Task>
-  void RunOnce(const Task& task) {
-    Launch(TaskKernel<Task>, 1, 1, 0, task);
+  void Run(const Task& task) {
+    if (task.IsOfAll()) {
+      Launch(TaskKernel<Task>, 1, 1, 0, task, task.Batch());
+    } else {
+      Launch(TaskKernel<Task>, math::CeilDiv<int64_t>(task.Batch(), kTaskThreads), kTaskThreads, 0,
+             task, int64_t{1});
+    }
   }
   template <class T>
   void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {

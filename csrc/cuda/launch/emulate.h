@@ -97,8 +97,9 @@ class Device {
     return counts;
   }
   template <class Task>
-  void RunOnce(const Task& task) {
-    task();
+  void Run(const Task& task) {
+    if (task.IsOfAll()) return task(0, task.Batch());
+    for (int64_t example = 0; example < task.Batch(); ++example) task(example, 1);
   }
   template <class T>
   void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {

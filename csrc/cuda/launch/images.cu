@@ -37,9 +37,11 @@ std::string GradientMagnitudeGradOf(const OpCall& call, const Queue& queue) {
   if (IsEmpty(params.shape)) return "";
   Device device(queue);
   device.Fail(CheckRows(params.shape));
-  device.template Sweep<MagnitudeThread<S>>(
+  const StripArgs<S> args =
       MakeMagnitudeArgs(params, call.Input<S>("images"), call.Input<S>("upstream"),
-                        call.Output<S>("gradient"), device.Processors()));
+                        call.Output<S>("gradient"), device.Processors());
+  VisitMagnitudeThread(
+      args, [&](auto tag) { device.template Sweep<typename decltype(tag)::Type>(args); });
   return device.Error();
 }
 

@@ -24,7 +24,7 @@ const double* LaunchDenominators(const KernelParams& params, const LossInputs<S>
       MakeCountArgs(params, inputs, CountedFor(params.normalizer), SumsWeights(params.normalizer));
   const AxisSums* const counts = device->Count(args);
   double* const denominators = device->template Take<double>(params.shape.batch);
-  device->RunOnce(FindDenominators{params, counts, denominators});
+  device->Run(FindDenominators{params, counts, denominators});
   return denominators;
 }
 
@@ -40,8 +40,8 @@ void LaunchByWeights(const StripArgs<S>& args, const ComputeType<S>* losses, Dev
   double* factors = nullptr;
   if (DividesByWeights(normalizer)) {
     factors = device->template Take<double>(batch);
-    device->RunOnce(FindCountFactors<ComputeType<S>>{batch, normalizer, losses, args.denominators,
-                                                     args.upstream, factors});
+    device->Run(FindCountFactors<ComputeType<S>>{batch, normalizer, losses, args.denominators,
+                                                 args.upstream, factors});
   }
   LaunchByWeights(MakeWeightArgs(args, factors), args.params.response, device);
 }

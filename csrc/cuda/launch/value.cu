@@ -31,7 +31,7 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
     if (args.weights_memo != nullptr) {
       args.expected = call.PerLoss<T>("expected");
       MemoUse* const uses = device->template Take<MemoUse>(batch);
-      device->RunOnce(DecideOnWeightsMemo<T>{batch, AxesOf(args.params),
+      device->Run(DecideOnWeightsMemo<T>{batch, AxesOf(args.params),
                                              normalizer == NormalizerId::kBatch, args.expected,
                                              args.upstream, uses});
       args.memo_uses = uses;

@@ -16,14 +16,18 @@ struct DecideOnWeightsMemo {
   PerExample<T> expected, upstream;
   MemoUse* uses;
 
-  GRADOPS_FN void operator()() const {
+  GRADOPS_FN int64_t Batch() const { return batch; }
+  bool IsOfAll() const { return shares_memos; }
+  GRADOPS_FN void operator()(int64_t begin, int64_t count) const {
     bool are_copied = true;
-    for (int64_t example = 0; example < batch; ++example) {
+    for (int64_t example = begin; example < begin + count; ++example) {
       uses[example] = HowToUseMemo<T>(axes, example, expected, upstream);
       are_copied = are_copied && uses[example] == MemoUse::kCopy;
     }
     if (!shares_memos || are_copied) return;
-    for (int64_t example = 0; example < batch; ++example) uses[example] = MemoUse::kRecompute;
+    for (int64_t example = begin; example < begin + count; ++example) {
+      uses[example] = MemoUse::kRecompute;
+    }
   }
 };
 

@@ -44,7 +44,7 @@ bool VisitStatic(const StripArgs<S>& args, Visitor&& visitor) {
   using math::TapsKind;
   const math::Stencil& stencil = args.params.stencil;
   const StripLayout& layout = args.layout;
-  if (!args.is_aligned || !args.HasTarget() || !stencil.IsSmoothedCentral() ||
+  if (args.HasMaps() || !args.is_aligned || !args.HasTarget() || !stencil.IsSmoothedCentral() ||
       layout.row_size > kMaxStaticElements)
     return false;
   const auto with_shift = [&](auto shift) {
@@ -71,7 +71,7 @@ bool VisitStatic(const StripArgs<S>& args, Visitor&& visitor) {
 /// Calls visitor(TypeTag<StripThread<...>>) with the program for a sweep of this order.
 template <class S, Order kOrder, class Visitor>
 void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
-  const bool is_plain = !args.HasMaps() && args.is_contiguous && IsLight(args.params.penalty);
+  const bool is_plain = args.is_contiguous && IsLight(args.params.penalty);
   VisitResponse(args.params.response, [&](auto tag) {
     using R = typename decltype(tag)::Type;
     if constexpr (kOrder != Order::kSecond && R::kHasFastPaths) {
@@ -88,10 +88,16 @@ void VisitStripThread(const StripArgs<S>& args, Visitor&& visitor) {
   });
 }
 
-/// The program and the arguments of the sweep that finds gradient = upstream * d magnitude / d
-/// images.
-template <class S>
-using MagnitudeThread = StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerElement>;
+/// The program, of which it calls visitor(TypeTag<StripThread<...>>), and the arguments of the
+/// sweep that finds gradient = upstream * d magnitude / d images.
+template <class S, class Visitor>
+void VisitMagnitudeThread(const StripArgs<S>& args, Visitor&& visitor) {
+  if (args.is_contiguous) {
+    visitor(TypeTag<StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerRow>>());
+  } else {
+    visitor(TypeTag<StripThread<S, MagnitudeAlone, Order::kSlope, ChosenPerElement>>());
+  }
+}
 template <class S>
 StripArgs<S> MakeMagnitudeArgs(const KernelParams& params, const S* images, const S* upstream,
                                S* gradient, int processors) {

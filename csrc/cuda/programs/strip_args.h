@@ -40,7 +40,7 @@ struct StripArgs {
   }
   GRADOPS_FN bool HasTarget() const { return inputs.y_true != nullptr; }
   /// Whether residuals have weights or a mask.
-  bool HasMaps() const {
+  GRADOPS_FN bool HasMaps() const {
     return pixel_weights != nullptr || inputs.weights.data != nullptr ||
            inputs.mask.data != nullptr;
   }
@@ -86,7 +86,14 @@ struct Maps {
   template <class TapsDown, class TapsAlong>
   GRADOPS_FN void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint, int row,
                              int pixel, int channel, bool* y, bool* x) const {
-    const bool is_weighted = Weight(row, pixel, channel) != T(0);
+    FindCounts(
+        down, along, is_joint, Weight(row, pixel, channel) != T(0),
+        [&](int support) { return InvalidIn(support, row, pixel, channel); }, y, x);
+  }
+  /// The same where invalid(support) gives the pixels of a support that the mask drops.
+  template <class TapsDown, class TapsAlong, class Invalid>
+  GRADOPS_FN static void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint,
+                                    bool is_weighted, Invalid&& invalid_in, bool* y, bool* x) {
     const int y_support = down.derivative_cancels
                               ? kCentre
                               : Support(down.derivative_support, along.smoothing_support);
@@ -95,10 +102,24 @@ struct Maps {
                               : Support(down.smoothing_support, along.derivative_support);
     *y = is_weighted && down.derivative_counts && along.smoothing_counts;
     *x = is_weighted && down.smoothing_counts && along.derivative_counts;
-    const int invalid = InvalidIn((*y ? y_support : 0) | (*x ? x_support : 0), row, pixel, channel);
+    const int invalid = invalid_in((*y ? y_support : 0) | (*x ? x_support : 0));
     *y = *y && (invalid & y_support) == 0;
     *x = *x && (invalid & x_support) == 0;
     if (is_joint) *x = *y = *x && *y;
+  }
+  /// The pixels of a row at a pixel and on either side of it that the mask drops: bit j for that at
+  /// pixel + j - 1. Columns beyond the ends of the row wrap around.
+  GRADOPS_FN int InvalidAround(int row, int pixel, int position) const {
+    const PixelMap<uint8_t>& mask = inputs.mask;
+    const uint8_t* const line = RowOf(mask, row) + (mask.per_channel ? position : pixel);
+    const int step = mask.per_channel ? static_cast<int>(shape.channels) : 1;
+    int invalid = 0;
+    GRADOPS_UNROLL
+    for (int j = 0; j < 3; ++j) {
+      const int column = Wrapped(pixel + j - 1, static_cast<int>(shape.width));
+      invalid |= int{line[(column - pixel) * step] == 0} << j;
+    }
+    return invalid;
   }
 
  private:

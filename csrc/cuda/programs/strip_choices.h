@@ -14,15 +14,15 @@ struct ChosenPerElement {
   static constexpr bool kPlain = false, kStatic = false;
   static constexpr int kMaxFar = 0;
 };
-/// Once per row, in branches that all threads share. kPlain: there are no maps, the penalty is
-/// light, and elements are contiguous.
+/// Once per row, in branches that all threads share. kPlain: the penalty is light, and elements are
+/// contiguous.
 struct ChosenPerRow {
   static constexpr bool kPlain = true, kStatic = false;
   static constexpr int kMaxFar = 0;
 };
-/// At compile time, except for the penalty and the taps at the border. Such a program is plain and
-/// its rows are aligned. Neighbours are read by Shift<kN, kShift, true>, and taps are InteriorTaps
-/// of the kind kTaps.
+/// At compile time, except for the penalty and the taps at the border. Such a program is plain, its
+/// rows are aligned, and there are no maps. Neighbours are read by Shift<kN, kShift, true>, and
+/// taps are InteriorTaps of the kind kTaps.
 template <int kTheShift, math::TapsKind kTheTaps>
 struct ChosenStatically {
   static constexpr bool kPlain = true, kStatic = true;
@@ -47,7 +47,12 @@ class StripChoices {
         block_(args.layout.Block(block_index)),
         plane_begin_(block_.plane * args.layout.shape.PlaneSize()),
         place_(args.layout, args.taps.along, block_, thread),
-        is_own_(place_.IsOwn(0)) {}
+        is_own_(place_.IsOwn(0)) {
+    if (!When::kPlain || !kMayHaveMaps || !args.HasMaps()) return;
+    first_pixel_ = place_.Pixel(0);
+    GRADOPS_UNROLL
+    for (int v = 0; v < kN; ++v) pixel_steps_ |= (place_.Pixel(v) - first_pixel_) << 4 * v;
+  }
 
   /// Where the thread's elements begin in row 0 of an image: `first` of the functions below.
   GRADOPS_FN int64_t First() const {
@@ -126,34 +131,44 @@ class StripChoices {
       visitor(AnyPenalty{params.penalty, params.penalty_parameter});
     }
   }
-  /// Whether border valid may drop residuals of the row.
-  GRADOPS_FN bool DropsAny(bool is_inside) const {
+  /// Whether border valid or maps may change what residuals of the row count.
+  GRADOPS_FN bool MayWeigh(bool is_inside) const {
+    if (kMayHaveMaps && args_.HasMaps()) return true;
     return args_.params.border == BorderId::kValid && (!is_inside || place_.IsAtEdge());
+  }
+  /// Takes the mask of row i, if that `exists`: VisitCounts needs that of rows i - 1 .. i + 1.
+  GRADOPS_FN void TakeMask(int i, bool exists) {
+    if (!When::kPlain || !kMayHaveMaps || args_.inputs.mask.data == nullptr) return;
+    invalid_[0] = invalid_[1];
+    invalid_[1] = invalid_[2];
+    invalid_[2] = 0;
+    if (!exists) return;
+    GRADOPS_UNROLL
+    for (int v = 0; v < kN; ++v) {
+      if (!place_.InBounds(v)) continue;
+      invalid_[2] |= MapsHere().InvalidAround(args_.layout.Row(i), PixelOf(v), place_.Position(v))
+                     << 3 * v;
+    }
   }
   /// Calls visitor(v, y, x, weight) for every element of row i: whether each of its two residuals
   /// counts, and their weight.
   template <class Visitor>
   GRADOPS_FN void VisitCounts(int i, bool is_inside, bool is_joint, Visitor&& visitor) const {
     const Taps<T>& down = args_.taps.down.forward[is_inside ? kInside : RowEdge(i)];
+    if (kMayHaveMaps && (!When::kPlain || args_.HasMaps())) {
+      GRADOPS_UNROLL
+      for (int v = 0; v < kN; ++v) VisitMapped(v, i, down, is_joint, visitor);
+      return;
+    }
     int smoothing = place_.SmoothingCounts(), derivative = place_.DerivativeCounts();
     GRADOPS_OPAQUE(smoothing);
     GRADOPS_OPAQUE(derivative);
     GRADOPS_UNROLL
     for (int v = 0; v < kN; ++v) {
-      bool y = true, x = true;
-      T weight = 1;
-      if constexpr (When::kPlain) {
-        y = down.derivative_counts && (smoothing >> v & 1);
-        x = down.smoothing_counts && (derivative >> v & 1);
-        if (is_joint) x = y = x && y;
-      } else if (place_.InBounds(v)) {
-        const int pixel = place_.Pixel(v), row = args_.layout.Row(i);
-        const int channel = ChannelOf(v);
-        MapsHere().FindCounts(down, args_.taps.along.forward[EdgeAt(place_.Edges(), v)], is_joint,
-                              row, pixel, channel, &y, &x);
-        weight = WeightAt(row, v);
-      }
-      visitor(v, y, x, weight);
+      bool y = down.derivative_counts && (smoothing >> v & 1);
+      bool x = down.smoothing_counts && (derivative >> v & 1);
+      if (is_joint) x = y = x && y;
+      visitor(v, y, x, T(1));
     }
   }
 
@@ -172,17 +187,45 @@ class StripChoices {
       VisitTapsInside(args_.params.stencil, axis, visitor);
     }
   }
+  /// VisitCounts for element v of a sweep with maps, or of one that decides for every element.
+  template <class Visitor>
+  GRADOPS_FN void VisitMapped(int v, int i, const Taps<T>& down, bool is_joint,
+                              Visitor&& visitor) const {
+    bool y = true, x = true;
+    T weight = 1;
+    if (place_.InBounds(v)) {
+      const int row = args_.layout.Row(i), channel = ChannelOf(v);
+      const Maps<S> maps = MapsHere();
+      const Taps<T>& along = args_.taps.along.forward[EdgeAt(place_.Edges(), v)];
+      weight = WeightAt(maps, row, v, channel);
+      if constexpr (When::kPlain) {
+        const bool is_weighted = args_.inputs.weights.data == nullptr || weight != T(0);
+        const int invalid = (invalid_[0] >> 3 * v & 7) | (invalid_[1] >> 3 * v & 7) << 3 |
+                            (invalid_[2] >> 3 * v & 7) << 6;
+        maps.FindCounts(
+            down, along, is_joint, is_weighted, [&](int support) { return invalid & support; }, &y,
+            &x);
+      } else {
+        maps.FindCounts(down, along, is_joint, row, PixelOf(v), channel, &y, &x);
+      }
+    }
+    visitor(v, y, x, weight);
+  }
   GRADOPS_FN Maps<S> MapsHere() const {
     return {args_.inputs, args_.layout.shape, block_.example, block_.plane};
   }
-  GRADOPS_FN int ChannelOf(int v) const {
-    return place_.Position(v) - place_.Pixel(v) * static_cast<int>(args_.layout.shape.channels);
+  GRADOPS_FN int PixelOf(int v) const {
+    if constexpr (!When::kPlain) return place_.Pixel(v);
+    return first_pixel_ + (pixel_steps_ >> 4 * v & 15);
   }
-  GRADOPS_FN T WeightAt(int row, int v) const {
+  GRADOPS_FN int ChannelOf(int v) const {
+    return place_.Position(v) - PixelOf(v) * static_cast<int>(args_.layout.shape.channels);
+  }
+  GRADOPS_FN T WeightAt(const Maps<S>& maps, int row, int v, int channel) const {
     if (args_.pixel_weights != nullptr) {
       return math::Widen(RowOf(args_.pixel_weights + plane_begin_, row)[place_.Position(v)]);
     }
-    return MapsHere().Weight(row, place_.Pixel(v), ChannelOf(v));
+    return maps.Weight(row, PixelOf(v), channel);
   }
 
  protected:
@@ -192,7 +235,12 @@ class StripChoices {
   const StripPlace<S, When::kPlain> place_;
 
  private:
+  static constexpr bool kMayHaveMaps = !When::kStatic;
+
   const bool is_own_;
+  // If there are maps: the pixel of the first element, and how far the others' are from it, four
+  // bits each; and of the last three rows what is InvalidAround each element, three bits each.
+  int first_pixel_ = 0, pixel_steps_ = 0, invalid_[3] = {0};
 };
 
 }  // namespace gradops::cuda

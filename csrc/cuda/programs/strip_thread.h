@@ -81,6 +81,7 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
   /// U and V of row r; zeros where there is no such row.
   template <bool kSteady>
   GRADOPS_FN void HorizontalPass(int r) {
+    this->TakeMask(r, kSteady || rows_.HasImage(r));
     if (!kSteady && !rows_.HasImage(r)) {
       GRADOPS_UNROLL
       for (int s = 0; s < kSources; ++s) {
@@ -133,7 +134,7 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
         G terms[kN];
         Compare(rho, g, terms, out);
         const bool adds = kSteady || rows_.IsOwn(i);
-        if (!When::kPlain || this->DropsAny(is_inside)) {
+        if (!When::kPlain || this->MayWeigh(is_inside)) {
           Weigh(i, is_inside, terms, out);
           if (adds) AddTerms(terms);
         } else if (adds) {

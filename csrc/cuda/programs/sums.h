@@ -109,13 +109,23 @@ GRADOPS_FN AxisSums PartOfCounts(const CountArgs<S>& args, int64_t example, int6
   return {times * sums.y, times * sums.x};
 }
 
-/// From the counts of each example, what its sum is divided by. A task of one thread.
+// Tasks take a few operations for each example: by a thread of its own or, if examples depend on
+// each other, by one thread for all.
+
+/// From the counts of each example, what its sum is divided by.
 struct FindDenominators {
   KernelParams params;
   const AxisSums* counts;
   double* denominators;
 
-  GRADOPS_FN void operator()() const { WriteDenominators(params, counts, denominators); }
+  GRADOPS_FN int64_t Batch() const { return params.shape.batch; }
+  bool IsOfAll() const { return params.normalizer == NormalizerId::kBatch; }
+  /// Examples begin .. begin + count - 1.
+  GRADOPS_FN void operator()(int64_t begin, int64_t count) const {
+    KernelParams some = params;
+    some.shape.batch = count;
+    WriteDenominators(some, counts + begin, denominators + begin);
+  }
 };
 
 }  // namespace gradops::cuda

@@ -122,11 +122,14 @@ struct FindCountFactors {
   PerExample<T> upstream;
   double* factors;
 
-  GRADOPS_FN void operator()() const {
-    const auto loss_of = [this](int64_t example) {
-      return static_cast<double>(upstream.At(example, 0)) * static_cast<double>(losses[example]);
+  GRADOPS_FN int64_t Batch() const { return batch; }
+  bool IsOfAll() const { return normalizer == NormalizerId::kBatch; }
+  GRADOPS_FN void operator()(int64_t begin, int64_t count) const {
+    const auto loss_of = [this, begin](int64_t i) {
+      return static_cast<double>(upstream.At(begin + i, 0)) *
+             static_cast<double>(losses[begin + i]);
     };
-    WriteCountFactors(normalizer, batch, loss_of, denominators, factors);
+    WriteCountFactors(normalizer, count, loss_of, denominators + begin, factors + begin);
   }
 };
 
