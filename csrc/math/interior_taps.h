@@ -74,6 +74,21 @@ struct InteriorTaps {
       return center * here();
     }
   }
+
+  // The same of values that were read already.
+  GRADOPS_FN V Derivative(V b, V h, V a) const {
+    return Derivative([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
+                      [=]() GRADOPS_LAMBDA { return a; });
+  }
+  GRADOPS_FN V DerivativeAdjoint(V b, V h, V a) const {
+    return DerivativeAdjoint([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
+                             [=]() GRADOPS_LAMBDA { return a; });
+  }
+  GRADOPS_FN V Smooth(V b, V h, V a) const {
+    return Smooth([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
+                  [=]() GRADOPS_LAMBDA { return a; });
+  }
+  GRADOPS_FN V SmoothAdjoint(V b, V h, V a) const { return Smooth(b, h, a); }
 };
 
 /// Calls visitor(InteriorTaps) for the stencil, but never with kUnit, which pays in the fastest

@@ -9,25 +9,12 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-/// Three values through a function of InteriorTaps that takes functions.
-template <class Taps, class V>
-GRADOPS_FN V SmoothValues(const Taps& taps, V before, V here, V after) {
-  return taps.Smooth([=]() GRADOPS_LAMBDA { return before; }, [=]() GRADOPS_LAMBDA { return here; },
-                     [=]() GRADOPS_LAMBDA { return after; });
-}
-template <class Taps, class V>
-GRADOPS_FN V DerivativeOfValues(const Taps& taps, V before, V here, V after) {
-  return taps.Derivative([=]() GRADOPS_LAMBDA { return before; },
-                         [=]() GRADOPS_LAMBDA { return here; },
-                         [=]() GRADOPS_LAMBDA { return after; });
-}
-
 /// The pass along a row at one register: .y is smoothed, .x is the derivative.
 template <class Taps, class T>
 GRADOPS_FN math::Gradient<Simd<T>> HorizontalPass(const Taps& taps, const T* row, int64_t step) {
   using V = Simd<T>;
   const V left = V::LoadOnce(row - step), here = V::Load(row), right = V::LoadOnce(row + step);
-  return {SmoothValues(taps, left, here, right), DerivativeOfValues(taps, left, here, right)};
+  return {taps.Smooth(left, here, right), taps.Derivative(left, here, right)};
 }
 
 /// The gradients of the rows of one source, one register per row, from top to bottom.
@@ -46,8 +33,8 @@ class GradientWindow {
   /// The gradients of the next row; `below` is the image row below it.
   GRADOPS_FN G Next(const T* below) {
     const G after = HorizontalPass(taps_, below, step_);
-    const G gradients = {Scaled(DerivativeOfValues(taps_, before_.y, here_.y, after.y)),
-                         Scaled(SmoothValues(taps_, before_.x, here_.x, after.x))};
+    const G gradients = {Scaled(taps_.Derivative(before_.y, here_.y, after.y)),
+                         Scaled(taps_.Smooth(before_.x, here_.x, after.x))};
     before_ = here_;
     here_ = after;
     return gradients;
@@ -94,8 +81,8 @@ void FindGradientRows(const math::Stencil& stencil, const Tile& tile, const Colu
     math::VisitTaps<T>(stencil, [&](auto down) {
       for (int i = 0; i < kRows; ++i) {
         const GradientRow<T> row = gradients.Row(i, stride);
-        row.y[x] = scale * DerivativeOfValues(down, v[i], v[i + 1], v[i + 2]);
-        row.x[x] = scale * SmoothValues(down, u[i], u[i + 1], u[i + 2]);
+        row.y[x] = scale * down.Derivative(v[i], v[i + 1], v[i + 2]);
+        row.x[x] = scale * down.Smooth(u[i], u[i + 1], u[i + 2]);
       }
     });
   });

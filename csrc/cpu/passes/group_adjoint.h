@@ -153,7 +153,9 @@ class GroupAdjoint {
   Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
     const Neighbours<T> a = rows_.A(i, x, step_), b = rows_.B(i, x, step_);
     const AxisScale<T> scales = {scale_, scale_};
-    return edges_.At(x, a, b, scales, scales.Combine(a.Derivative(taps), b.Smoothed(taps)));
+    return edges_.At(x, a, b, scales,
+                     scales.Combine(taps.DerivativeAdjoint(a.before, a.here, a.after),
+                                    taps.Smooth(b.before, b.here, b.after)));
   }
   template <class Visitor>
   GRADOPS_FN void WithTaps(Visitor&& visitor) const {

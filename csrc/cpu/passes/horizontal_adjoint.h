@@ -25,15 +25,6 @@ struct Neighbours {
   static GRADOPS_FN Neighbours Load(const T* row, int64_t step) {
     return {Simd<T>::Load(row - step), Simd<T>::Load(row), Simd<T>::Load(row + step)};
   }
-  template <class Taps>
-  GRADOPS_FN Simd<T> Derivative(const Taps& taps) const {
-    return taps.DerivativeAdjoint([=]() { return before; }, [=]() { return here; },
-                                  [=]() { return after; });
-  }
-  template <class Taps>
-  GRADOPS_FN Simd<T> Smoothed(const Taps& taps) const {
-    return taps.Smooth([=]() { return before; }, [=]() { return here; }, [=]() { return after; });
-  }
 };
 
 /// The horizontal pass of the adjoint in the columns that the border changes, one register at a

@@ -104,8 +104,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         }
         if constexpr (kAdjoint) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
-          SmoothValues(taps, slopes_before.x, slopes_here.x, slopes.x)
-              .Store(group.a + i * kRow + x);
+          taps.Smooth(slopes_before.x, slopes_here.x, slopes.x).Store(group.a + i * kRow + x);
           (slopes_before.y - slopes.y).Store(group.b + i * kRow + x);
           slopes_before = slopes_here;
           slopes_here = slopes;

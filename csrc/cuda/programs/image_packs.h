@@ -170,8 +170,8 @@ GRADOPS_FN void FindPack(const ImageArgs<S>& args, const ImageThreads<S>& thread
   };
   const Taps<ComputeType<S>>& inside_taps = args.taps.along.forward[kInside];
   if (args.is_smoothed_central) {
-    find(TapsInside<ComputeType<S>, math::TapsKind::kSmoothing>{
-        {inside_taps.smoothing[0], inside_taps.smoothing[1]}});
+    find(math::InteriorTaps<ComputeType<S>, math::TapsKind::kSmoothing>{inside_taps.smoothing[0],
+                                                                        inside_taps.smoothing[1]});
   } else {
     find(AtEdge(args.taps.along, kInside));
   }

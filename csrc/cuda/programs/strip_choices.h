@@ -182,7 +182,7 @@ class StripChoices {
   GRADOPS_FN void VisitInside(const EdgeTaps<T>& axis, Visitor&& visitor) const {
     if constexpr (When::kStatic) {
       const T* const smoothing = axis.forward[kInside].smoothing;
-      visitor(TapsInside<T, When::kTaps>{{smoothing[0], smoothing[1]}});
+      visitor(math::InteriorTaps<T, When::kTaps>{smoothing[0], smoothing[1]});
     } else if constexpr (When::kPlain) {
       VisitTapsInside(args_.params.stencil, axis, visitor);
     }

@@ -85,9 +85,7 @@ GRADOPS_FN T Apply(const T weights[3], T before, T here, T after) {
   return sum;
 }
 
-// The taps at a position have the same functions near the border (TapsAtEdge) and away from it
-// (TapsInside).
-
+/// The taps at a position near the border, with the functions of math::InteriorTaps.
 template <class T>
 struct TapsAtEdge {
   const Taps<T>&forward, &adjoint;
@@ -101,37 +99,23 @@ GRADOPS_FN TapsAtEdge<T> AtEdge(const EdgeTaps<T>& taps, int edge) {
   return {taps.forward[edge], taps.adjoint[edge]};
 }
 
-template <class T, math::TapsKind kKind>
-struct TapsInside {
-  math::InteriorTaps<T, kKind> taps;
-  GRADOPS_FN T Derivative(T b, T h, T a) const {
-    return taps.Derivative([=] { return b; }, [=] { return h; }, [=] { return a; });
-  }
-  GRADOPS_FN T Smooth(T b, T h, T a) const {
-    return taps.Smooth([=] { return b; }, [=] { return h; }, [=] { return a; });
-  }
-  GRADOPS_FN T DerivativeAdjoint(T b, T h, T a) const {
-    return taps.DerivativeAdjoint([=] { return b; }, [=] { return h; }, [=] { return a; });
-  }
-  GRADOPS_FN T SmoothAdjoint(T b, T h, T a) const { return Smooth(b, h, a); }
-};
-/// Calls visitor with the taps away from the border: TapsInside of the most common kinds, else the
-/// weights, which are slower but take no more code. All threads take the same branch.
+/// Calls visitor with the taps away from the border: InteriorTaps of the most common kinds, else
+/// the weights, which are slower but take no more code. All threads take the same branch.
 template <class T, class Visitor>
 GRADOPS_FN void VisitTapsInside(const math::Stencil& stencil, const EdgeTaps<T>& axis,
                                 Visitor&& visitor) {
   using math::TapsKind;
   const T* const s = axis.forward[kInside].smoothing;
   if (stencil.derivative[0] == 0) {
-    visitor(TapsInside<T, TapsKind::kForward>{{s[0], s[1]}});
+    visitor(math::InteriorTaps<T, TapsKind::kForward>{s[0], s[1]});
   } else if (!stencil.IsCentral()) {
     visitor(AtEdge(axis, kInside));
   } else if (!stencil.Smooths()) {
-    visitor(TapsInside<T, TapsKind::kCentral>{{s[0], s[1]}});
+    visitor(math::InteriorTaps<T, TapsKind::kCentral>{s[0], s[1]});
   } else if (s[0] == T(1)) {
-    visitor(TapsInside<T, TapsKind::kUnit>{{s[0], s[1]}});
+    visitor(math::InteriorTaps<T, TapsKind::kUnit>{s[0], s[1]});
   } else {
-    visitor(TapsInside<T, TapsKind::kSmoothing>{{s[0], s[1]}});
+    visitor(math::InteriorTaps<T, TapsKind::kSmoothing>{s[0], s[1]});
   }
 }
 
