@@ -112,6 +112,21 @@ def test_weights_of_zero_hide_nan(response):
         np.testing.assert_array_equal(hidden, clean)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "log"])
+@pytest.mark.parametrize("stencil", ["sobel", "central"])
+def test_where_the_denominator_is_0_the_gradient_is_too(stencil, penalty):
+    """All weight lies on one pixel, which is dropped; its residual does not need it, and counts."""
+    for bad in (1.0, np.nan, np.inf):
+        y_pred = np.zeros((1, 5, 6, 1), "float32")
+        weights, mask = np.zeros_like(y_pred), np.ones(y_pred.shape, bool)
+        y_pred[0, 2, 3], weights[0, 2, 2], mask[0, 2, 2] = bad, 1, False
+        options = {"weights": weights, "mask": mask, "normalizer": "pixels"}
+        loss, gradient = CUDA["float32"].loss_memo(
+            None, y_pred, np.ones(1, "float32"), stencil=stencil, penalty=penalty, **options
+        )
+        assert loss == 0 and np.all(gradient == 0), bad
+
+
 @pytest.mark.parametrize("bad", [-1.0, np.nan])
 def test_bad_weights_make_the_loss_nan(rng, bad):
     """A device tells nobody of an error; the other example keeps its numbers."""

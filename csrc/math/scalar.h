@@ -52,7 +52,7 @@ GRADOPS_FN double CalledPow(double x, double y) { return ::pow(x, y); }
 /// A divisor > 0, with what SIMD functions need of it, found once.
 struct LogDivisor {
   double value;
-  float unit, factor;  // about value / 8, a power of two; and unit / value
+  float unit, factor;  // about value / 8, a power of two up to 2^120; and unit / value
 
   GRADOPS_FN explicit LogDivisor(double divisor) : value(divisor) {
     const double power = BitCast<double>(BitCast<uint64_t>(divisor) & 0xfff0000000000000u);

@@ -46,7 +46,7 @@ inline constexpr FloatTable kLogRest = {
 #endif
 
 /// log(1 + x / divisor) for x >= 0, where unit and factor are the divisor's. An x below 2^-122 may
-/// count as 0.
+/// lose its digits.
 GRADOPS_LOG_FN Floats Log1pOf(Floats x, Floats unit, Floats factor) {
   typedef Simd<float>::RegisterMask Integers;
   // All in units of the divisor's unit: 1 + x / divisor = centre * (1 + r) with 0 <= r < 1/16,

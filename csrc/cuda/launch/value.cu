@@ -32,8 +32,8 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
       args.expected = call.PerLoss<T>("expected");
       MemoUse* const uses = device->template Take<MemoUse>(batch);
       device->Run(DecideOnWeightsMemo<T>{batch, AxesOf(args.params),
-                                             normalizer == NormalizerId::kBatch, args.expected,
-                                             args.upstream, uses});
+                                         normalizer == NormalizerId::kBatch, args.expected,
+                                         args.upstream, uses});
       args.memo_uses = uses;
     }
     T* const losses = DividesByWeights(normalizer) ? device->template Take<T>(batch) : nullptr;
@@ -47,6 +47,8 @@ std::string LossCountsOf(const OpCall& call, const Queue& queue) {
   const KernelParams params = call.Params();
   const int residuals = ResidualsOf(params.response);
   T* const counts = call.Output<T>("counts");
+  const std::string error = CheckRows(params.shape);
+  if (!error.empty()) return error;
   Device device(queue);
   if (IsEmpty(params.shape)) {
     device.Zero(counts, params.shape.batch * residuals);

@@ -4,8 +4,8 @@
 #include "cuda/programs/image_pixels.h"
 
 // The image ops with a thread for kPackRows rows of a pack of elements, away from the border: rows
-// are read in packs, and the pass along each is found once. What is left at the border has a thread
-// for each element (image_pixels.h).
+// are read in packs, and the pass along each is found once. What is left at the border, or all of
+// images that FindInsidePacks finds no packs in, has a thread for each element (image_pixels.h).
 
 namespace gradops::cuda {
 
@@ -87,7 +87,7 @@ struct ImageGradientsAdjointOp {
   }
 };
 
-/// a / b for a >= 0, by 32 bits where they do.
+/// a / b for a >= 0, in 32 bits where a fits.
 GRADOPS_FN int64_t Quotient(int64_t a, int b) {
   return a >> 32 == 0 ? static_cast<uint32_t>(a) / static_cast<uint32_t>(b) : a / b;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cuda/programs/penalties.h"
 #include "cuda/programs/shared_rows.h"
 #include "cuda/programs/taps.h"
 #include "math/dtype.h"
@@ -14,8 +15,8 @@ namespace gradops::cuda {
 
 inline constexpr int kPixelThreads = 256;
 
-/// Images, or a map, with a thread for each element: blocks for every row and for every
-/// kPixelThreads of it.
+/// The sizes of images or of a map. Where each element has a thread: blocks for every row and for
+/// every kPixelThreads of it.
 struct PixelGrid {
   int64_t planes;  // of all examples
   int height, width, channels;
@@ -213,5 +214,7 @@ struct MagnitudeAlone : math::MagnitudeResponse {
     return Unit(p);
   }
 };
+template <>
+inline constexpr bool kTakesPenalty<MagnitudeAlone> = false;
 
 }  // namespace gradops::cuda

@@ -6,8 +6,7 @@
 
 namespace gradops::cuda {
 
-/// Decides for each example how a memo of the derivatives by the weights is used. A task of one
-/// thread.
+/// Decides for each example how a memo of the derivatives by the weights is used.
 template <class T>
 struct DecideOnWeightsMemo {
   int64_t batch;

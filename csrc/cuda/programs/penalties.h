@@ -37,6 +37,10 @@ struct AnyPenalty {
 #undef GRADOPS_CASE
 };
 
+/// Whether a response has a penalty. (One without gets any, so that its program is compiled once.)
+template <class Response>
+inline constexpr bool kTakesPenalty = true;
+
 /// Whether a penalty takes few operations and registers. Those that call functions of the
 /// double-precision library do not.
 GRADOPS_FN constexpr bool IsLight(PenaltyId id) {

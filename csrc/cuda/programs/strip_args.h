@@ -90,7 +90,7 @@ struct Maps {
         down, along, is_joint, Weight(row, pixel, channel) != T(0),
         [&](int support) { return InvalidIn(support, row, pixel, channel); }, y, x);
   }
-  /// The same where invalid(support) gives the pixels of a support that the mask drops.
+  /// The same where invalid_in(support) gives the pixels of a support that the mask drops.
   template <class TapsDown, class TapsAlong, class Invalid>
   GRADOPS_FN static void FindCounts(const TapsDown& down, const TapsAlong& along, bool is_joint,
                                     bool is_weighted, Invalid&& invalid_in, bool* y, bool* x) {

@@ -51,8 +51,8 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
       };
       nothing_ = denominator == 0;
       factor_ = {factor(0), factor(last)};
-      // The slopes of a plain sweep are then all 0, and must not meet an infinite factor.
-      if (When::kPlain && nothing_) factor_ = {T(0), T(0)};
+      // Without maps the slopes are then all 0, and must not meet an infinite factor.
+      if (When::kStatic && nothing_) factor_ = {T(0), T(0)};
     }
     this->AskForFirstRows();
   }
@@ -130,7 +130,7 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
           }
         }
       });
-      this->VisitPenalty([&](const auto& rho) {
+      const auto compare = [&](const auto& rho) {
         G terms[kN];
         Compare(rho, g, terms, out);
         const bool adds = kSteady || rows_.IsOwn(i);
@@ -140,7 +140,12 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
         } else if (adds) {
           AddTerms(terms);
         }
-      });
+      };
+      if constexpr (kTakesPenalty<Response>) {
+        this->VisitPenalty(compare);
+      } else {
+        compare(math::L1Penalty(0));
+      }
     }
     if constexpr (kOutputs > 0) {
       GRADOPS_UNROLL
@@ -230,7 +235,7 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
           const T down = taps.SmoothAdjoint(before_y[v], y.elements[v], after_y[v]);
           const T along = taps.DerivativeAdjoint(before_x[v], x.elements[v], after_x[v]);
           const T sum = math::MultiplyAdd(factor_.y, down, factor_.x * along);
-          math::Narrow(!When::kPlain && nothing_ ? T(0) : sum, &gradient.elements[v]);
+          math::Narrow(!When::kStatic && nothing_ ? T(0) : sum, &gradient.elements[v]);
         });
         this->Store(gradient, image, i);
       }

@@ -112,7 +112,7 @@ WeightArgs<ComputeType<S>> MakeWeightArgs(const StripArgs<S>& sweep, const doubl
   return args;
 }
 
-/// Finds c_b of each example. A task of one thread.
+/// Finds c_b of each example.
 template <class T>
 struct FindCountFactors {
   int64_t batch;
