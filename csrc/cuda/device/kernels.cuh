@@ -6,8 +6,8 @@
 #include "cuda/programs/memo.h"
 #include "cuda/programs/plans.h"
 
-// The programs of strip_thread.h, image_packs.h, image_pixels.h, sums.h and memo.h as kernels. emulate.h runs the same
-// programs on the host.
+// The programs of strip_thread.h, image_packs.h, image_pixels.h, sums.h and memo.h as kernels.
+// emulate.h runs the same programs on the host.
 
 namespace gradops::cuda {
 
