@@ -87,9 +87,36 @@ struct ImageGradientsAdjointOp {
   }
 };
 
-/// a / b for a >= 0, in 32 bits where a fits.
-GRADOPS_FN int64_t Quotient(int64_t a, int b) {
-  return a >> 32 == 0 ? static_cast<uint32_t>(a) / static_cast<uint32_t>(b) : a / b;
+/// a / b for a >= 0 and b > 0, in 32 bits where both fit.
+GRADOPS_FN int64_t Quotient(int64_t a, int64_t b) {
+  return (a | b) >> 32 == 0 ? static_cast<uint32_t>(a) / static_cast<uint32_t>(b) : a / b;
+}
+
+/// The part of each plane that is found in packs, away from the border.
+struct InsidePacks {
+  int row_begin = 0, row_end = 0;
+  int begin = 0, end = 0;  // positions in a row, where packs begin
+
+  GRADOPS_FN int Rows() const { return row_end - row_begin; }
+  GRADOPS_FN int Positions() const { return end - begin; }
+};
+
+/// The packs of a plane, if rows begin at packs and neighbours are as VisitShift needs them.
+template <class S>
+InsidePacks FindInsidePacks(const PixelGrid& grid, const S* in, const S* out) {
+  constexpr int kN = kVec<S>;
+  if (grid.height < 5 || grid.width < 5) return {};
+  const int channels = grid.channels, far = FarOf<kN>(channels), row_size = grid.RowSize();
+  const uintptr_t bits = reinterpret_cast<uintptr_t>(in) | reinterpret_cast<uintptr_t>(out);
+  if (row_size % kN != 0 || bits % (kN * sizeof(S)) != 0) return {};
+  if (far != channels && far != kN) return {};
+  InsidePacks inside;
+  inside.row_begin = 2;  // the border changes two rows and columns of the adjoint
+  inside.row_end = grid.height - 2;
+  inside.begin = math::Max(FarOf<kN>(2 * channels), far);
+  inside.end = math::Min((row_size - 2 * channels) / kN * kN, row_size - far);
+  if (inside.Positions() <= 0) return {};
+  return inside;
 }
 
 /// How the threads of an image op are counted: those of packs first, up to a whole block, and then
@@ -100,8 +127,8 @@ struct ImageThreads {
   int packs_per_row, bands;  // of a plane; a band has kPackRows rows
   int64_t packs, elements;
 
-  GRADOPS_FN explicit ImageThreads(const ImageArgs<S>& args)
-      : inside(args.inside),
+  explicit ImageThreads(const ImageArgs<S>& args)
+      : inside(FindInsidePacks(args.grid, args.in, args.out)),
         packs_per_row(inside.Positions() / kVec<S>),
         bands(math::CeilDiv(inside.Rows(), kPackRows)) {
     const PixelGrid& grid = args.grid;
@@ -115,7 +142,7 @@ struct ImageThreads {
   /// Element `index` of those outside of the packs: whole rows at the border, then ends of rows.
   GRADOPS_FN ImagePixel Outside(const PixelGrid& grid, int64_t index) const {
     const int64_t whole = WholeRows(grid) * grid.RowSize(), size = OutsideSize(grid);
-    const int64_t plane = size >> 31 == 0 ? Quotient(index, static_cast<int>(size)) : index / size;
+    const int64_t plane = Quotient(index, size);
     const int64_t rest = index - plane * size;
     const bool is_whole = rest < whole;
     const int count = is_whole ? grid.RowSize() : Ends(grid);
@@ -169,6 +196,7 @@ GRADOPS_FN void FindPack(const ImageArgs<S>& args, const ImageThreads<S>& thread
     });
   };
   const Taps<ComputeType<S>>& inside_taps = args.taps.along.forward[kInside];
+  // Of VisitTapsInside only the most common kind, as there is code for each Shift.
   if (args.is_smoothed_central) {
     find(math::InteriorTaps<ComputeType<S>, math::TapsKind::kSmoothing>{inside_taps.smoothing[0],
                                                                         inside_taps.smoothing[1]});
@@ -192,33 +220,10 @@ GRADOPS_FN void RunImageThread(const ImageArgs<S>& args, const ImageThreads<S>& 
   }
 }
 
-/// The packs of a plane, if rows begin at packs and neighbours are as VisitShift needs them.
-template <class S>
-InsidePacks FindInsidePacks(const PixelGrid& grid, const S* in, const S* out) {
-  constexpr int kN = kVec<S>;
-  if (grid.height < 5 || grid.width < 5) return {};
-  const int channels = grid.channels, far = FarOf<kN>(channels), row_size = grid.RowSize();
-  const uintptr_t bits = reinterpret_cast<uintptr_t>(in) | reinterpret_cast<uintptr_t>(out);
-  if (row_size % kN != 0 || bits % (kN * sizeof(S)) != 0) return {};
-  if (far != channels && far != kN) return {};
-  InsidePacks inside;
-  inside.row_begin = 2;  // the border changes two rows and columns of the adjoint
-  inside.row_end = grid.height - 2;
-  inside.begin = math::Max(FarOf<kN>(2 * channels), far);
-  inside.end = math::Min((row_size - 2 * channels) / kN * kN, row_size - far);
-  if (inside.Positions() <= 0) return {};
-  return inside;
-}
-
 template <class S>
 ImageArgs<S> MakeImageArgs(const KernelParams& params, const S* in, S* out) {
   const ImageStencil<ComputeType<S>> stencil = MakeImageStencil<ComputeType<S>>(params);
-  return {stencil,
-          params.response_epsilon,
-          in,
-          out,
-          params.stencil.IsSmoothedCentral(),
-          FindInsidePacks(stencil.grid, in, out)};
+  return {stencil, params.response_epsilon, in, out, params.stencil.IsSmoothedCentral()};
 }
 
 }  // namespace gradops::cuda

@@ -51,15 +51,6 @@ ImageStencil<T> MakeImageStencil(const KernelParams& params) {
           static_cast<T>(params.stencil.scale)};
 }
 
-/// The part of each plane that is found in packs, away from the border.
-struct InsidePacks {
-  int row_begin = 0, row_end = 0;
-  int begin = 0, end = 0;  // positions in a row, where packs begin
-
-  GRADOPS_FN int Rows() const { return row_end - row_begin; }
-  GRADOPS_FN int Positions() const { return end - begin; }
-};
-
 /// The arguments of an image op. Plain data, passed by value.
 template <class S>
 struct ImageArgs : ImageStencil<ComputeType<S>> {
@@ -67,7 +58,6 @@ struct ImageArgs : ImageStencil<ComputeType<S>> {
   const S* in;
   S* out;
   bool is_smoothed_central;  // the stencil
-  InsidePacks inside;
 };
 
 /// An element of images or of a map.
