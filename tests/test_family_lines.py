@@ -1,5 +1,5 @@
-"""Gradients are written by whole lines of memory where rows are made of them, one stretch after the
-other, and otherwise row by row: the bits are the same."""
+"""Gradients are written by whole lines of memory: as they are found, where rows are made of lines,
+else by way of a buffer; and with many channels row by row. The bits are the same."""
 
 import numpy as np
 import pytest
@@ -24,8 +24,12 @@ LINE = 64  # bytes
 # Rows of whole lines: narrow, wider than a stretch by little and by much, of three tiles, of many
 # channels. 11 to 70 rows: groups of four with rows before and after, also over two units.
 SHAPES = [(2, 11, 256, 3), (1, 14, 1056, 1), (1, 70, 352, 4), (1, 13, 1600, 2), (1, 12, 96, 16)]
+# Rows that begin in the midst of lines, each in another place: wide, of two tiles, narrower than a
+# stretch, than three lines and than one.
+UNEVEN = [(1, 70, 517, 2), (1, 13, 1585, 1), (2, 11, 37, 3), (1, 12, 33, 1), (1, 14, 5, 2)]
+ROW_BY_ROW = 32  # channels, of which a tile has a part
 CASES = {
-    "shape": SHAPES,
+    "shape": SHAPES + UNEVEN,
     "stencil": STENCILS,
     "penalty": PENALTIES,
     "border": BORDERS,
@@ -37,7 +41,7 @@ CASES = {
 ALSO = [
     {"shape": shape, "stencil": "sobel", "penalty": "l1", "border": border}
     | {"response": "component", "extra": extra}
-    for shape in SHAPES
+    for shape in SHAPES + UNEVEN
     for border in BORDERS
     for extra in ("infinite", "axes")
 ]
@@ -46,7 +50,7 @@ ALSO = [
 ALSO += [
     {"shape": shape, "stencil": stencil, "penalty": "l1", "border": border}
     | {"response": "component", "extra": extra}
-    for shape in SHAPES
+    for shape in SHAPES + UNEVEN
     for border in BORDERS
     for stencil in ("sobel", "prewitt")
     for extra in ("", "unit", "nan 1", "nan 8", "nan 67", "mask", "mask nan", "mask of channels")
@@ -115,6 +119,27 @@ def test_the_gradient_has_the_same_bits_on_lines_of_memory_and_off(dtype):
         if case["extra"] == "mask nan":
             for values in (loss, decode(gradient, dtype)):
                 assert np.all(np.isfinite(values)), options
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_of_rows_have_the_bits_of_single_rows(dtype):
+    """One or two channels give the gradients of the same among many, which are so many times as
+    much of a loss that is a mean."""
+    module = MODULES[dtype]
+    cases = covering({**CASES, "shape": [s for s in SHAPES + UNEVEN if ROW_BY_ROW % s[3] == 0]})
+    for case in [*cases, *(c for c in ALSO if c["shape"] in UNEVEN and c["shape"][3] <= 2)]:
+        if case["extra"] in ("pixels", "mask of channels"):
+            continue
+        y_true, y_pred, upstream, options = prepared(case, dtype)
+        copies = ROW_BY_ROW // y_pred.shape[3]
+        many = [np.tile(images, (1, 1, 1, copies)) for images in (y_true, y_pred)]
+        is_mean = options.get("normalizer") != "none"
+        of_many = upstream * upstream.dtype.type(copies if is_mean else 1)
+        row_by_row = module.loss_memo(*many, of_many, **options)[1][..., : y_pred.shape[3]]
+        for offset in (0, 1, 15):
+            memo = shifted(y_pred, offset)
+            module.loss_memo(y_true, y_pred, upstream, memo=memo, **options)
+            assert_same_bits(with_one_nan(memo, dtype), with_one_nan(row_by_row, dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -54,11 +54,14 @@ def test_outputs_that_share_memory_are_an_error():
 
 
 @pytest.mark.parametrize("byte", [2, 0x7F, 0x80, 0xFF])
-def test_every_byte_of_a_mask_but_0_is_true(byte):
-    mask = np.arange(IMAGES[..., :1].size).reshape(2, 4, 5, 1) % 7 > 0
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("width", [5, 21, 64, 87])  # rows of a part of a register, of one, of more
+def test_every_byte_of_a_mask_but_0_is_true(width, channels, byte):
+    images = np.arange(9.0 * width * channels).reshape(1, 9, width, channels) ** 2
+    mask = np.arange(9 * width).reshape(1, 9, width, 1) % 7 > 0
     bytes_ = mask.view("uint8") * np.uint8(byte)
-    found = _kernels.loss(None, IMAGES, mask=bytes_.view(bool))
-    np.testing.assert_array_equal(found, _kernels.loss(None, IMAGES, mask=mask))
+    found = _kernels.loss(None, images, mask=bytes_.view(bool))
+    np.testing.assert_array_equal(found, _kernels.loss(None, images, mask=mask))
 
 
 @pytest.mark.parametrize(

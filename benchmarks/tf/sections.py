@@ -33,6 +33,14 @@ _MODES = (FORWARD, LOSS_AND_GRADIENT, TRAINING_STEP)
 _SLOW_PROVIDERS = ("tf-eager", "tf-xla")
 _SMALL_SHAPE = (1, 64, 64, 3)
 _KERNEL_FLOOR, _KERNEL_AIM = 1.4, 1.15
+# Borders are most of the smaller ones, so there only the figures are of interest.
+_SIZES = (
+    ((16, 500, 500, 3), (2.0,)),
+    ((16, 513, 513, 3), (2.0,)),
+    ((64, 96, 96, 3), ()),
+    ((256, 28, 28, 1), ()),
+)
+_QUICK_SIZES = (((1, 15, 17, 3), (2.0,)),)
 _STEP_FLOOR, _STEP_AIM = 1.6, 1.25
 _UPSTREAM_FLOOR, _MAPS_FLOOR = 1.8, 1.6
 _NARROW_STEP_FLOOR, _NARROW_FORWARD_FLOOR, _FLOAT64_FLOOR = 0.95, 0.75, 2.2
@@ -52,15 +60,25 @@ def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
             yield settings.problem(shape, dtype, penalty), is_default
 
 
+def _against_memory(problem: Problem, *floors: float) -> list[Timed]:
+    """The kernel with and without gradient; the floor and, with gradient, the aim of both."""
+    return [
+        Timed("kernel", LOSS_AND_GRADIENT, problem, [Target(TRIADS, *floors)]),
+        Timed("kernel", FORWARD, problem, [Target([READ_FLOOR], *floors[:1])]),
+    ]
+
+
 def kernels(settings: Settings) -> Iterator[list[Row]]:
     """The kernel without TensorFlow against what memory allows."""
     for problem, judged in _problems(settings):
         floors = (_KERNEL_FLOOR, _KERNEL_AIM) if judged else ()
-        group = [
-            Timed("kernel", LOSS_AND_GRADIENT, problem, [Target(TRIADS, *floors)]),
-            Timed("kernel", FORWARD, problem, [Target([READ_FLOOR], *floors[:1])]),
-        ]
-        yield measure("kernels", group, settings)
+        yield measure("kernels", _against_memory(problem, *floors), settings)
+
+
+def sizes(settings: Settings) -> Iterator[list[Row]]:
+    """The same where rows are no whole lines of memory, and at small images."""
+    for shape, floors in _QUICK_SIZES if settings.quick else _SIZES:
+        yield measure("sizes", _against_memory(settings.problem(shape), *floors), settings)
 
 
 def steps(settings: Settings) -> Iterator[list[Row]]:
@@ -179,6 +197,7 @@ def chart(settings: Settings) -> Iterator[list[Row]]:
 SECTIONS: dict[str, Section] = {
     "memory": memory,
     "kernels": kernels,
+    "sizes": sizes,
     "steps": steps,
     "upstream": upstream,
     "dtypes": dtypes,

@@ -1,52 +1,13 @@
 #pragma once
 
 #include "cpu/passes/horizontal_adjoint.h"
+#include "cpu/passes/line_writers.h"
 #include "cpu/passes/row_group.h"
 
 // The horizontal pass of the adjoint for the rows of a RowGroup, in which most of a gradient is
-// written: it takes whole lines of memory and one scale for both axes.
+// written: it takes all channels and one scale for both axes.
 
 namespace gradops::cpu::GRADOPS_TARGET {
-
-// How GroupAdjoint writes a register at position x of its i-th row.
-
-/// Past the caches.
-struct StreamedRows {
-  template <class S, class T>
-  GRADOPS_FN void Write(Simd<T> value, int64_t, int64_t, S* to) const {
-    StreamNarrow(value, to);
-  }
-};
-/// Past the caches, with rows added, which are kStride apart.
-template <class T, int64_t kStride>
-struct StreamedSums {
-  const T* added;
-
-  template <class S>
-  GRADOPS_FN void Write(Simd<T> value, int64_t i, int64_t x, S* to) const {
-    StreamNarrow(value + Simd<T>::Load(added + i * kStride + x), to);
-  }
-};
-/// To the caches, for a level that is read soon, with such rows added unless they are null.
-template <class T, int64_t kStride>
-struct CachedRows {
-  const T* added;
-
-  GRADOPS_FN void Write(Simd<T> value, int64_t i, int64_t x, T* to) const {
-    if (added != nullptr) value = value + Simd<T>::Load(added + i * kStride + x);
-    value.Store(to);
-  }
-};
-
-/// Whether the tile's columns are whole lines of memory in every row.
-template <class S>
-bool IsOfWholeLines(const Tile& tile, const S* image) {
-  const PositionRange own = tile.OwnPositions();
-  const S* const begin = image + tile.ImageOffset(0, tile.column_begin);
-  return tile.IsOneRun() && tile.shape.RowSize() * sizeof(S) % 64 == 0 &&
-         (own.end - own.begin) * sizeof(S) % 64 == 0 &&
-         reinterpret_cast<uintptr_t>(begin) % 64 == 0;
-}
 
 /// Rows of a group after the vertical pass of the adjoint, kStride apart: what GroupAdjoint reads.
 template <class T, int64_t kStride>
@@ -91,8 +52,17 @@ struct AdjointRows {
   }
 };
 
+/// Rows::WriteLines to BufferedRows, for images of all types that are computed in T.
+template <class T, class Rows, class Taps, int64_t kStride>
+[[gnu::noinline]] void WriteToBuffer(const Rows& rows, const Taps& taps, T scale, int64_t step,
+                                     PositionRange lines, const RowsAhead& ahead,
+                                     BufferedRows<T, kStride> writer) {
+  T* const no_image = nullptr;
+  rows.WriteLines(taps, scale, step, lines, no_image, 0, ahead, writer);
+}
+
 /// HorizontalAdjoint for `rows`, which has rows row .. row + kGroupRows - 1 and says which of them
-/// are written, of whole lines, both halves of which have one scale, and a stencil that smooths.
+/// are written, of all channels, both halves of which have one scale, and a stencil that smooths.
 template <class S, class Rows, class Writer>
 class GroupAdjoint {
  public:
@@ -118,17 +88,28 @@ class GroupAdjoint {
     left_ =
         math::Min(own_.end, own_.begin + math::CeilDiv(interior.begin - own_.begin, kLine) * kLine);
     right_ = left_ + math::Max<int64_t>(interior.end - left_, 0) / kLine * kLine;
+    last_ = left_;
   }
 
   /// Writes the lines that begin in `part`, but for those that the border changes.
   GRADOPS_FN void Run(PositionRange part) const {
     const PositionRange lines = {LineAt(part.begin), LineAt(part.end)};
     if (lines.begin >= lines.end) return;
+    if constexpr (kIsBuffered<Writer>) {
+      for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
+        writer_.Empty(i, Emptied(i), MemoryLineAt(i, lines.begin), out_ + i * out_stride_);
+      }
+      last_ = lines.begin;
+    }
     WithTaps([&](auto taps) GRADOPS_LAMBDA {
-      rows_.WriteLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, writer_);
+      if constexpr (kIsBuffered<Writer>) {
+        WriteToBuffer(rows_, taps, scale_, step_, lines, ahead_, writer_);
+      } else {
+        rows_.WriteLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, writer_);
+      }
     });
   }
-  /// Writes the lines that the border changes.
+  /// Writes what Run has not: the lines that the border changes, and what a buffer still has.
   void WriteEdges() const {
     WithTaps([&](auto taps) {
       for (PositionRange lines : {PositionRange{own_.begin, left_}, {right_, own_.end}}) {
@@ -139,6 +120,13 @@ class GroupAdjoint {
         }
       }
     });
+    if constexpr (kIsBuffered<Writer>) {
+      for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
+        S* const out = out_ + i * out_stride_;
+        writer_.Empty(i, own_.begin, math::Min(FirstMemoryLine(i), own_.end), out);
+        writer_.Empty(i, Emptied(i), own_.end, out);
+      }
+    }
   }
 
  private:
@@ -149,8 +137,19 @@ class GroupAdjoint {
     position = math::Min(math::Max(position, left_), right_);
     return left_ + (position - left_) / kLine * kLine;
   }
+  /// The first position of the line of memory that holds the i-th row's element at `position`.
+  GRADOPS_FN int64_t MemoryLineAt(int64_t i, int64_t position) const {
+    const auto address = reinterpret_cast<uintptr_t>(out_ + i * out_stride_ + position);
+    return position - static_cast<int64_t>(address % 64 / sizeof(S));
+  }
+  /// Run empties the buffer of the i-th row from FirstMemoryLine(i) on, a stretch after it was
+  /// filled, and has done so up to Emptied(i).
+  GRADOPS_FN int64_t FirstMemoryLine(int64_t i) const { return MemoryLineAt(i, left_ + kLine - 1); }
+  GRADOPS_FN int64_t Emptied(int64_t i) const {
+    return math::Max(FirstMemoryLine(i), MemoryLineAt(i, last_));
+  }
   template <class Taps>
-  Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
+  GRADOPS_FN Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
     const Neighbours<T> a = rows_.A(i, x, step_), b = rows_.B(i, x, step_);
     const AxisScale<T> scales = {scale_, scale_};
     return edges_.At(x, a, b, scales,
@@ -177,6 +176,7 @@ class GroupAdjoint {
   const PositionRange own_;
   S* const out_;
   int64_t left_, right_;  // the lines between are interior
+  mutable int64_t last_;  // where the lines begin that Run has written last
 };
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -125,11 +125,7 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
         return plus_added(edges.At(from + x, near_a, near_b, scale, stencil(x)), from + x);
       };
       S* const out = image + tile.ImageOffset(row, first);
-      if (read_soon) {
-        StoreRun(out, size, inside, value, edge);
-      } else {
-        StreamRun(out, size, inside, value, edge);
-      }
+      WriteRun(out, size, inside, value, edge, read_soon);
     });
   });
 }

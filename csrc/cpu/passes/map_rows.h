@@ -25,12 +25,19 @@ template <class T>
 class MapRows {
  public:
   explicit MapRows(const Tile& tile) : tile_(tile) {
+    int64_t pixel = 0, channel = 0;  // counted, as divisions would take longer than a small row
+    const auto next_pixel = [&] {
+      const int64_t here = pixel;
+      if (++channel == tile.channels) ++pixel, channel = 0;
+      return here;
+    };
     for (int64_t k = 0; k < tile.channels; ++k) {
-      for (int i = 0; i < kLanes; ++i) pixels_[k][i] = (k * kLanes + i) / tile.channels;
-      byte_first_[k] = k * kBytes / tile.channels;
-      for (int i = 0; i < kBytes; ++i) {
-        byte_pixels_[k][i] = (k * kBytes + i) / tile.channels - byte_first_[k];
-      }
+      for (int i = 0; i < kLanes; ++i) pixels_[k][i] = next_pixel();
+    }
+    pixel = 0;
+    for (int64_t k = 0; k < tile.channels; ++k) {
+      byte_first_[k] = pixel;
+      for (int i = 0; i < kBytes; ++i) byte_pixels_[k][i] = next_pixel() - byte_first_[k];
     }
   }
 
@@ -78,6 +85,15 @@ class MapRows {
     for (; x + GRADOPS_VECTOR_BYTES <= size; x += GRADOPS_VECTOR_BYTES) {
       StoreBytes(out + x, Ones(LoadBytes(in + x)));
     }
+    const auto copy = [=](int64_t at, int64_t count) GRADOPS_LAMBDA {
+      Bytes bytes = {};
+      std::memcpy(&bytes, in + at, count);
+      bytes = Ones(bytes);
+      std::memcpy(out + at, &bytes, count);
+    };
+    for (; x + kBytes <= size; x += kBytes) copy(x, kBytes);
+    if (x == size) return;
+    if (size >= kBytes) return copy(size - kBytes, kBytes);
     for (; x < size; ++x) out[x] = in[x] != 0;
   }
   /// `count` pixels, each as often as there are channels. kChannels is their number, or 0.

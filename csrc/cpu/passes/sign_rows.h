@@ -2,7 +2,6 @@
 
 #include "cpu/passes/group_adjoint.h"
 #include "cpu/passes/row_group.h"
-#include "cpu/simd/simd_signs.h"
 
 // The adjoint where every slope is -1, 0 or 1 and the stencil's weights are small integers: then
 // all that it adds up are integers below 128, so bytes give the bits that floats would.
@@ -51,24 +50,22 @@ class SignRows {
 };
 
 /// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows from r - 1 +
-/// begin to r + 2 of a gradient of type S.
-template <class S>
+/// begin to r + 2 of a gradient.
 struct SignGroup {
   static constexpr bool kHasSmallTaps = true;
-  const ScaledIntegers<S>* scaled;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
   int64_t begin;
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
-  template <class Taps, class Writer>
+  template <class Taps, class S, class Writer>
   GRADOPS_FN void WriteLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
                              Writer writer) const {
     constexpr int kRegisters = SimdSigns::kLanes / Simd<float>::kLanes;
     constexpr int64_t kLine = 64 / sizeof(S);
     [[maybe_unused]] constexpr bool kLooksUp =
-        ScaledIntegers<S>::kAreUsed && std::is_same_v<Writer, StreamedRows>;
+        ScaledIntegers<S>::kAreUsed && std::is_same_v<Writer, StreamedRows<S>>;
     const SignGroup group = *this;
     const RowsAhead ahead = the_ahead;
     const Simd<float> scale(the_scale);
@@ -92,7 +89,7 @@ struct SignGroup {
         const SimdSigns sum = Smooth(x_above, x_here, x_below, twice) + (y_above - y_below);
         if (i >= group.begin) {
           if constexpr (kLooksUp) {
-            group.scaled->Stream(sum, count, out + i * out_stride + x);
+            writer.scaled->Stream(sum, count, out + i * out_stride + x);
           } else {
 #pragma GCC unroll 4
             for (int k = 0; k < kRegisters; ++k) {

@@ -252,7 +252,7 @@ void SpreadRows(const KernelParams& params, const CoarserGradient<T>& coarser, R
         const T* const from = spread + tile.Position(begin);
         const auto value = [=](int64_t x) GRADOPS_LAMBDA { return Simd<T>::Load(from + x); };
         const int64_t size = (end - begin) * tile.channels;
-        StoreRun(plane + tile.ImageOffset(row, begin), size, {0, size}, value, value);
+        WriteRun(plane + tile.ImageOffset(row, begin), size, value, /*read_soon=*/true);
       });
     }
   });

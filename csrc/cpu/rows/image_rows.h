@@ -93,50 +93,45 @@ void LoadRow(const Tile& tile, const S* a, const S* b, int64_t row, T* out) {
 }
 
 /// Writes `size` elements to image memory, where value(x) gives the register of elements x, x + 1,
-/// ... in the interior, and edge(x) elsewhere. Both may be called for elements past the end. Whole
-/// lines of 64 bytes go past the caches, so the unit of work must end with StreamFence().
-template <bool kStreams = true, class S, class Value, class Edge>
-GRADOPS_FN void StreamRun(S* out, int64_t size, PositionRange interior, Value&& value,
-                          Edge&& edge) {
+/// ... in the interior, and edge(x) elsewhere. Both may be called for elements past the end. Unless
+/// they are read soon, whole lines of 64 bytes go past the caches, so the unit of work must end
+/// with StreamFence().
+template <class S, class Value, class Edge>
+GRADOPS_FN void WriteRun(S* out, int64_t size, PositionRange interior, Value&& value, Edge&& edge,
+                         bool read_soon) {
   constexpr int64_t kLine = 64 / sizeof(S), kLanes = Simd<ComputeType<S>>::kLanes;
   const auto store_part = [&](int64_t x, int64_t count) {
     S line[kLine];
     for (int64_t i = 0; i < count; i += kLanes) StoreNarrow(edge(x + i), line + i);
     __builtin_memcpy(out + x, line, count * sizeof(S));
   };
-  const auto store = [](Simd<ComputeType<S>> a, S* to) GRADOPS_LAMBDA {
-    if constexpr (kStreams) {
-      StreamNarrow(a, to);
-    } else {
+  const auto store = [=](Simd<ComputeType<S>> a, S* to) GRADOPS_LAMBDA {
+    if (read_soon) {
       StoreNarrow(a, to);
+    } else {
+      StreamNarrow(a, to);
     }
   };
-  const auto stream_edge = [&](int64_t x) {
+  const auto store_edge = [&](int64_t x) {
     for (int64_t i = 0; i < kLine; i += kLanes) store(edge(x + i), out + x + i);
   };
   const int64_t misaligned = reinterpret_cast<uintptr_t>(out) % 64 / sizeof(S);
   int64_t x = math::Min<int64_t>(misaligned == 0 ? 0 : kLine - misaligned, size);
   if (x > 0) store_part(0, x);
-  for (; x < interior.begin && x + kLine <= size; x += kLine) stream_edge(x);
+  for (; x < interior.begin && x + kLine <= size; x += kLine) store_edge(x);
   const int64_t inside_end = math::Min(interior.end, size);
   for (; x + kLine <= inside_end; x += kLine) {
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kLine; i += kLanes) store(value(x + i), out + x + i);
   }
-  for (; x + kLine <= size; x += kLine) stream_edge(x);
+  for (; x + kLine <= size; x += kLine) store_edge(x);
   if (x < size) store_part(x, size - x);
-}
-
-/// The same through the caches.
-template <class S, class Value, class Edge>
-GRADOPS_FN void StoreRun(S* out, int64_t size, PositionRange interior, Value&& value, Edge&& edge) {
-  StreamRun<false>(out, size, interior, value, edge);
 }
 
 /// The same without edges.
 template <class S, class Value>
-GRADOPS_FN void StreamRun(S* out, int64_t size, Value&& value) {
-  StreamRun(out, size, {0, size}, value, value);
+GRADOPS_FN void WriteRun(S* out, int64_t size, Value&& value, bool read_soon) {
+  WriteRun(out, size, {0, size}, value, value, read_soon);
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -54,11 +54,7 @@ void PutRun(const WeightsOutput<T>& output, int64_t offset, int64_t size, Value&
       return part;
     });
   };
-  if (output.read_soon) {
-    StoreRun(out, size, {0, size}, inside, edge);
-  } else {
-    StreamRun(out, size, {0, size}, inside, edge);
-  }
+  WriteRun(out, size, {0, size}, inside, edge, output.read_soon);
 }
 
 /// Writes rows of a map: one value per channel or, per pixel, the sum over its channels.

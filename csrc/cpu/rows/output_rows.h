@@ -113,7 +113,7 @@ class OutputRows {
 
   /// Whether VisitGroup may write whole groups of rows.
   bool TakesGroup(const Tile& tile, AxisScale<T> scale) const {
-    return scale.x == scale.y && IsOfWholeLines(tile, image_);
+    return scale.x == scale.y && tile.channels == tile.shape.channels;
   }
   /// Calls visitor(pass), where the pass is a GroupAdjoint that writes the group of rows from
   /// `first` on: those in `wanted`, which must be all of them unless signs are kept, and must not
@@ -128,19 +128,21 @@ class OutputRows {
         visitor(GroupAdjoint<S, std::decay_t<decltype(rows)>, decltype(writer)>(
             params, tile, edges, rows, scale.x, first, image_, ahead, writer));
       };
+      if (!IsOfWholeLines(tile, image_)) {
+        return visit_writer(BufferedRows<T, kStride>{added_, Adds(), read_soon_});
+      }
       if constexpr (std::is_same_v<S, T>) {  // only coarser levels are read soon
         if (read_soon_) return visit_writer(CachedRows<T, kStride>{Adds() ? added_ : nullptr});
       }
       if (Adds()) return visit_writer(StreamedSums<T, kStride>{added_});
-      visit_writer(StreamedRows());
+      visit_writer(StreamedRows<S>{&scaled_});
     };
     const auto visit_rows = [&](auto stride) {
       if constexpr (kMayKeepSigns) {
         if (keeps_signs_) {
           const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
           const bool is_twice = params.stencil.smoothing[1] == 2;
-          return visit(stride, SignGroup<S>{&scaled_, signs_[first - 1], signs_[first + 1],
-                                            is_twice, begin});
+          return visit(stride, SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin});
         }
       }
       visit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});

@@ -92,8 +92,9 @@ void ImageGradientsUnit(const KernelParams& params, const S* image, RowRange row
       const GradientRow<T> g = source.At(row);
       tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
         const T *const y = g.y + tile.Position(begin), *const x = g.x + tile.Position(begin);
-        StreamRun(gradients + 2 * tile.ImageOffset(row, begin), 2 * (end - begin) * tile.channels,
-                  [=](int64_t at) GRADOPS_LAMBDA { return Interleaved(y, x, at); });
+        WriteRun(
+            gradients + 2 * tile.ImageOffset(row, begin), 2 * (end - begin) * tile.channels,
+            [=](int64_t at) GRADOPS_LAMBDA { return Interleaved(y, x, at); }, /*read_soon=*/false);
       });
     }
   });
@@ -155,10 +156,11 @@ void MagnitudeUnit(const KernelParams& params, const S* image, RowRange rows, S*
       const GradientRow<T> g = source.At(row);
       tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t begin, int64_t end) {
         const int64_t from = tile.Position(begin);
-        StreamRun(magnitudes + tile.ImageOffset(row, begin), (end - begin) * tile.channels,
-                  [&](int64_t x) GRADOPS_LAMBDA {
-                    return source.Mask(from + x, response.Magnitude(g.Load(from + x)));
-                  });
+        const auto value = [&](int64_t x) GRADOPS_LAMBDA {
+          return source.Mask(from + x, response.Magnitude(g.Load(from + x)));
+        };
+        WriteRun(magnitudes + tile.ImageOffset(row, begin), (end - begin) * tile.channels, value,
+                 /*read_soon=*/false);
       });
     }
   });

@@ -136,7 +136,7 @@ class LossSweep {
   /// Rows row .. row + 3, and the outputs of rows row - 1 .. row + 2, through a RowGroup. Returns
   /// false if that is not possible.
   bool VisitGroup(int64_t row, RowRange wanted) {
-    if (visit_group_ == nullptr) return false;
+    if (kOrder == Order::kSecond || visit_group_ == nullptr) return false;
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     // The pixel term needs rows before they are visited.
     const bool may_load_along = images_.MayLoadAlong() && params_.levels.pixel_weight == 0;
