@@ -52,17 +52,10 @@ struct AdjointRows {
   }
 };
 
-/// Rows::WriteLines to BufferedRows, for images of all types that are computed in T.
-template <class T, class Rows, class Taps, int64_t kStride>
-[[gnu::noinline]] void WriteToBuffer(const Rows& rows, const Taps& taps, T scale, int64_t step,
-                                     PositionRange lines, const RowsAhead& ahead,
-                                     BufferedRows<T, kStride> writer) {
-  T* const no_image = nullptr;
-  rows.WriteLines(taps, scale, step, lines, no_image, 0, ahead, writer);
-}
-
 /// HorizontalAdjoint for `rows`, which has rows row .. row + kGroupRows - 1 and says which of them
-/// are written, of all channels, both halves of which have one scale, and a stencil that smooths.
+/// are written. The tile must have all channels, both axes one scale, and the stencil must smooth.
+/// Lines are 64 bytes from the tile's first column on; only without BufferedRows are they lines of
+/// memory.
 template <class S, class Rows, class Writer>
 class GroupAdjoint {
  public:
@@ -97,16 +90,12 @@ class GroupAdjoint {
     if (lines.begin >= lines.end) return;
     if constexpr (kIsBuffered<Writer>) {
       for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
-        writer_.Empty(i, Emptied(i), MemoryLineAt(i, lines.begin), out_ + i * out_stride_);
+        writer_.EmptyLines(i, Emptied(i), MemoryLineAt(i, lines.begin), out_ + i * out_stride_);
       }
       last_ = lines.begin;
     }
     WithTaps([&](auto taps) GRADOPS_LAMBDA {
-      if constexpr (kIsBuffered<Writer>) {
-        WriteToBuffer(rows_, taps, scale_, step_, lines, ahead_, writer_);
-      } else {
-        rows_.WriteLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, writer_);
-      }
+      rows_.WriteLines(taps, scale_, step_, lines, out_, out_stride_, ahead_, writer_);
     });
   }
   /// Writes what Run has not: the lines that the border changes, and what a buffer still has.
@@ -123,8 +112,8 @@ class GroupAdjoint {
     if constexpr (kIsBuffered<Writer>) {
       for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
         S* const out = out_ + i * out_stride_;
-        writer_.Empty(i, own_.begin, math::Min(FirstMemoryLine(i), own_.end), out);
-        writer_.Empty(i, Emptied(i), own_.end, out);
+        writer_.EmptyAll(i, own_.begin, math::Min(FirstMemoryLine(i), own_.end), out);
+        writer_.EmptyAll(i, Emptied(i), own_.end, out);
       }
     }
   }
@@ -142,14 +131,14 @@ class GroupAdjoint {
     const auto address = reinterpret_cast<uintptr_t>(out_ + i * out_stride_ + position);
     return position - static_cast<int64_t>(address % 64 / sizeof(S));
   }
-  /// Run empties the buffer of the i-th row from FirstMemoryLine(i) on, a stretch after it was
-  /// filled, and has done so up to Emptied(i).
+  /// Where Run begins to empty the buffer of the i-th row, a stretch after it was filled.
   GRADOPS_FN int64_t FirstMemoryLine(int64_t i) const { return MemoryLineAt(i, left_ + kLine - 1); }
+  /// Up to where it has done so.
   GRADOPS_FN int64_t Emptied(int64_t i) const {
     return math::Max(FirstMemoryLine(i), MemoryLineAt(i, last_));
   }
   template <class Taps>
-  GRADOPS_FN Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
+  Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
     const Neighbours<T> a = rows_.A(i, x, step_), b = rows_.B(i, x, step_);
     const AxisScale<T> scales = {scale_, scale_};
     return edges_.At(x, a, b, scales,

@@ -52,9 +52,18 @@ struct BufferedRows {
     if (adds) value = value + Simd<T>::Load(at);
     value.Store(at);
   }
+  /// EmptyAll where [begin, end) is whole lines of memory, or nothing.
+  template <class S>
+  GRADOPS_FN void EmptyLines(int64_t i, int64_t begin, int64_t end, S* out) const {
+    if (read_soon) return EmptyAll(i, begin, end, out);
+    const T* const row = rows + i * kStride;
+    for (int64_t x = begin; x < end; x += Simd<T>::kLanes) {
+      StreamNarrow(Simd<T>::Load(row + x), out + x);
+    }
+  }
   /// out + x = what is in the i-th row's buffer at x, for x in [begin, end).
   template <class S>
-  void Empty(int64_t i, int64_t begin, int64_t end, S* out) const {
+  void EmptyAll(int64_t i, int64_t begin, int64_t end, S* out) const {
     const T* const row = rows + i * kStride + begin;
     const int64_t size = math::Max<int64_t>(end - begin, 0);
     const auto value = [=](int64_t x) GRADOPS_LAMBDA { return Simd<T>::Load(row + x); };
@@ -66,12 +75,12 @@ inline constexpr bool kIsBuffered = false;
 template <class T, int64_t kStride>
 inline constexpr bool kIsBuffered<BufferedRows<T, kStride>> = true;
 
-/// Whether the tile's columns are whole lines of memory in every row.
+/// Whether the columns of a tile of all channels are whole lines of memory in every row.
 template <class S>
 bool IsOfWholeLines(const Tile& tile, const S* image) {
   const PositionRange own = tile.OwnPositions();
   const S* const begin = image + tile.ImageOffset(0, tile.column_begin);
-  return tile.channels == tile.shape.channels && tile.shape.RowSize() * sizeof(S) % 64 == 0 &&
+  return tile.shape.RowSize() * sizeof(S) % 64 == 0 &&
          (own.end - own.begin) * sizeof(S) % 64 == 0 &&
          reinterpret_cast<uintptr_t>(begin) % 64 == 0;
 }

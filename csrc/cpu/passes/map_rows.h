@@ -85,15 +85,15 @@ class MapRows {
     for (; x + GRADOPS_VECTOR_BYTES <= size; x += GRADOPS_VECTOR_BYTES) {
       StoreBytes(out + x, Ones(LoadBytes(in + x)));
     }
-    const auto copy = [=](int64_t at, int64_t count) GRADOPS_LAMBDA {
-      Bytes bytes = {};
-      std::memcpy(&bytes, in + at, count);
+    const auto copy = [=](int64_t at) GRADOPS_LAMBDA {
+      Bytes bytes;
+      std::memcpy(&bytes, in + at, kBytes);
       bytes = Ones(bytes);
-      std::memcpy(out + at, &bytes, count);
+      std::memcpy(out + at, &bytes, kBytes);
     };
-    for (; x + kBytes <= size; x += kBytes) copy(x, kBytes);
+    for (; x + kBytes <= size; x += kBytes) copy(x);
     if (x == size) return;
-    if (size >= kBytes) return copy(size - kBytes, kBytes);
+    if (size >= kBytes) return copy(size - kBytes);
     for (; x < size; ++x) out[x] = in[x] != 0;
   }
   /// `count` pixels, each as often as there are channels. kChannels is their number, or 0.

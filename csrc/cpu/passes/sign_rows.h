@@ -2,6 +2,7 @@
 
 #include "cpu/passes/group_adjoint.h"
 #include "cpu/passes/row_group.h"
+#include "cpu/simd/simd_signs.h"
 
 // The adjoint where every slope is -1, 0 or 1 and the stencil's weights are small integers: then
 // all that it adds up are integers below 128, so bytes give the bits that floats would.

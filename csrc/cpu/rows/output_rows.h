@@ -111,9 +111,11 @@ class OutputRows {
     }
   }
 
-  /// Whether VisitGroup may write whole groups of rows.
-  bool TakesGroup(const Tile& tile, AxisScale<T> scale) const {
-    return scale.x == scale.y && tile.channels == tile.shape.channels;
+  /// Whether VisitGroup may write whole groups of rows. `saves`: whether a group saves more than
+  /// BufferedRows cost images of 16 bits.
+  bool TakesGroup(const Tile& tile, AxisScale<T> scale, bool saves) const {
+    return scale.x == scale.y && tile.channels == tile.shape.channels &&
+           (saves || std::is_same_v<S, T> || IsOfWholeLines(tile, image_));
   }
   /// Calls visitor(pass), where the pass is a GroupAdjoint that writes the group of rows from
   /// `first` on: those in `wanted`, which must be all of them unless signs are kept, and must not

@@ -99,7 +99,7 @@ class LossSweep {
   /// Lets groups find signs of slopes, if all slopes are signs and all groups can write outputs.
   void KeepSigns() {
     const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
-    if (visit_group == nullptr || !by_pred_.TakesGroup(tile_, scale_)) return;
+    if (visit_group == nullptr || !by_pred_.TakesGroup(tile_, scale_, /*saves=*/true)) return;
     visit_group_ = visit_group;
     by_pred_.KeepSigns(scale_.x);
   }
@@ -136,6 +136,7 @@ class LossSweep {
   /// Rows row .. row + 3, and the outputs of rows row - 1 .. row + 2, through a RowGroup. Returns
   /// false if that is not possible.
   bool VisitGroup(int64_t row, RowRange wanted) {
+    // (There is none in second order: its code is not needed then.)
     if (kOrder == Order::kSecond || visit_group_ == nullptr) return false;
     const RowsAhead ahead(tile_, inputs_.y_pred, inputs_.y_true, row + 1 + kGroupRows, kGroupRows);
     // The pixel term needs rows before they are visited.
@@ -174,7 +175,8 @@ class LossSweep {
   }
   /// Whether a GroupAdjoint may write the rows of a group from `first` on.
   bool MayWriteGroup(int64_t first, RowRange wanted) const {
-    return by_pred_.KeepsSigns() || (first >= wanted.begin && by_pred_.TakesGroup(tile_, scale_));
+    return by_pred_.KeepsSigns() ||
+           (first >= wanted.begin && by_pred_.TakesGroup(tile_, scale_, /*saves=*/weighted_));
   }
   RowGroup<T> GroupAt(int64_t row, RowRange counted, const RowsAhead& ahead) {
     RowGroup<T> group;
