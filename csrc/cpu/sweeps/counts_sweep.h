@@ -150,6 +150,16 @@ Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<
   return inputs.weights.data != nullptr ? weights.Total() : Counts{set};
 }
 
+/// AddCountedUnit where no residual or pixel is dropped.
+template <class T>
+void AddAllCounted(const ImageShape& shape, RowRange rows, const WeightsOutput<T>& output) {
+  const int64_t row_size = shape.width * (output.per_channel ? shape.channels : 1);
+  const T here = output.scale_y + output.scale_x;
+  const Simd<T> sum(output.per_channel ? here : static_cast<T>(shape.channels) * here);
+  PutRun(output, rows.begin * row_size, (rows.end - rows.begin) * row_size,
+         [=](int64_t) GRADOPS_LAMBDA { return sum; });
+}
+
 /// KernelTable::add_counted.
 template <class S>
 void AddCountedUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
@@ -159,13 +169,7 @@ void AddCountedUnit(const KernelParams& params, const LossInputs<S>& inputs, Row
   without_weights.weights = {};
   const bool is_zero = output.scale_y == 0 && output.scale_x == 0;
   if (is_zero || !FactorRows<T>::MayDrop(params, without_weights)) {
-    const int64_t channels = params.shape.channels;
-    const int64_t row_size = params.shape.width * (output.per_channel ? channels : 1);
-    const T here = output.scale_y + output.scale_x;
-    const Simd<T> sum(output.per_channel ? here : static_cast<T>(channels) * here);
-    PutRun(output, rows.begin * row_size, (rows.end - rows.begin) * row_size,
-           [=](int64_t) GRADOPS_LAMBDA { return sum; });
-    return;
+    return AddAllCounted(params.shape, rows, output);
   }
   ForEachTile<T>(params, [&](const Tile& tile) {
     RowAllocator<T> memory(FactorRows<T>::kRows);
