@@ -12,9 +12,9 @@ python=$(realpath -s "$1")
 shift
 work=$PWD/build/aarch64
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-emulated=(qemu-aarch64 -L "$work/root" "$work/root/usr/bin/python$version")
+emulated=(qemu-aarch64 -L "$work/sysroot" "$work/sysroot/usr/bin/python$version")
 
-if [ ! -e "$work/root/usr/bin/python$version" ]; then
+if [ ! -e "$work/sysroot/usr/bin/python$version" ]; then
   mkdir -p "$work/debs"
   only_needed=$(printf -- '--no-%s ' recommends suggests conflicts breaks replaces enhances)
   # shellcheck disable=SC2086
@@ -23,7 +23,7 @@ if [ ! -e "$work/root/usr/bin/python$version" ]; then
     grep '^[a-z].*:arm64$' | sort -u)
   # shellcheck disable=SC2086
   (cd "$work/debs" && apt-get download -qq $packages)
-  for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/root"; done
+  for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/sysroot"; done
 fi
 if [ ! -e "$work/libraries/pytest" ]; then
   "$python" -m pip install --quiet --target "$work/libraries" --only-binary=:all: --python-version "$version" \

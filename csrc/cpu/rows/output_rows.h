@@ -8,7 +8,8 @@ namespace gradops::cpu::GRADOPS_TARGET {
 
 /// Turns slopes into the gradient by one image. Buffers the last four rows of slopes, and a group
 /// of rows after the vertical pass of the adjoint; or instead of that, where slopes are signs, the
-/// signs that RowGroups leave (SignRows), in the same memory.
+/// signs that RowGroups leave (SignRows), in the same memory. The buffers of what is added to a
+/// group are also those of BufferedRows.
 template <class S>
 class OutputRows {
  public:
