@@ -12,8 +12,8 @@ namespace gradops::cpu::GRADOPS_TARGET {
 /// Rows of a group after the vertical pass of the adjoint, kStride apart: what GroupAdjoint reads.
 template <class T, int64_t kStride>
 struct AdjointRows {
-  static constexpr int64_t begin = 0;           // the first row that is written
-  static constexpr bool kHasSmallTaps = false;  // whether the stencil must have small taps
+  static constexpr int64_t begin = 0;  // the first row that is written
+  static constexpr bool kAreSigns = false;
   const T *a, *b;
 
   /// GroupAdjoint for the positions of `lines`, whole lines that the border does not change. Rows
@@ -102,9 +102,13 @@ class GroupAdjoint {
   void WriteEdges() const {
     WithTaps([&](auto taps) {
       for (PositionRange lines : {PositionRange{own_.begin, left_}, {right_, own_.end}}) {
-        for (int64_t x = lines.begin; x < lines.end; x += Simd<T>::kLanes) {
-          for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
-            writer_.Write(EdgeAt(taps, i, x), i, x, out_ + i * out_stride_ + x);
+        if constexpr (Rows::kAreSigns) {
+          rows_.WriteEdgeLines(scale_, step_, lines, out_, out_stride_, writer_);
+        } else {
+          for (int64_t x = lines.begin; x < lines.end; x += Simd<T>::kLanes) {
+            for (int64_t i = rows_.begin; i < kGroupRows; ++i) {
+              writer_.Write(EdgeAt(taps, i, x), i, x, out_ + i * out_stride_ + x);
+            }
           }
         }
       }
@@ -147,7 +151,7 @@ class GroupAdjoint {
   }
   template <class Visitor>
   GRADOPS_FN void WithTaps(Visitor&& visitor) const {
-    if constexpr (!Rows::kHasSmallTaps) {
+    if constexpr (!Rows::kAreSigns) {
       if (stencil_.smoothing[0] != 1) {
         return visitor(math::InteriorTaps<Simd<T>, math::TapsKind::kSmoothing>(stencil_));
       }

@@ -27,29 +27,82 @@ struct Neighbours {
   }
 };
 
-/// The horizontal pass of the adjoint in the columns that the border changes, one register at a
-/// time, with its own weights for every element.
-template <class T>
-class AdjointEdges {
+/// The weights of the adjoint's horizontal pass in the columns that the border changes, as numbers
+/// of type W, with one of each for every position.
+template <class W>
+class EdgeWeights {
  public:
-  AdjointEdges(const KernelParams& params, const Tile& tile) {
+  static constexpr int64_t kReach = 4 * kMaxChannels;  // two columns and the rest of a line
+  static constexpr int64_t kLine = 32;                 // elements in a line of memory, at most
+  static constexpr int64_t kSize = kReach + 2 * kLine;
+
+  /// Those at positions first, first + 1, ...; 0 where the border changes nothing.
+  struct Side {
+    int64_t first;
+    W derivative[3][kSize] = {}, smoothing[3][kSize] = {}, changed[kSize] = {};
+
+    void Set(int64_t i, const double the_derivative[3], const double the_smoothing[3]) {
+      if (i < 0 || i >= kSize) return;
+      for (int k = 0; k < 3; ++k) {
+        derivative[k][i] = static_cast<W>(the_derivative[k]);
+        smoothing[k][i] = static_cast<W>(the_smoothing[k]);
+      }
+      changed[i] = 1;
+    }
+  };
+
+  EdgeWeights(const KernelParams& params, const Tile& tile) {
     const ColumnEdges edges(params, tile, /*adjoint=*/true);
     const ColumnRange own = {tile.column_begin, tile.column_end};
     interior_ = edges.Interior(tile, own);
     sides_[0].first = tile.Position(tile.column_begin);
     sides_[1].first = math::Max(interior_.end - kLine, sides_[0].first + kReach);
     edges.ForEach(tile, own, [&](const math::AxisTaps& taps, int64_t x) {
-      for (Side& side : sides_) side.Set(x - side.first, taps);
+      for (Side& side : sides_) side.Set(x - side.first, taps.derivative, taps.smoothing);
     });
+  }
+  /// Sets the weights where the border changes nothing.
+  void SetInterior(const double derivative[3], const double smoothing[3]) {
+    const auto set = [](Side& side, W* weights, double weight) {
+      for (int64_t i = 0; i < kSize; ++i) {
+        weights[i] = side.changed[i] == 0 ? static_cast<W>(weight) : weights[i];
+      }
+    };
+    for (Side& side : sides_) {
+      for (int k = 0; k < 3; ++k) {
+        set(side, side.derivative[k], derivative[k]);
+        set(side, side.smoothing[k], smoothing[k]);
+      }
+    }
   }
 
   /// Positions that the border does not change.
   PositionRange Interior() const { return interior_; }
+  /// The side that has the weights of the registers from position x on.
+  GRADOPS_FN const Side& SideOf(int64_t x) const {
+    return sides_[x < sides_[0].first + kReach ? 0 : 1];
+  }
+
+ private:
+  PositionRange interior_;
+  Side sides_[2];
+};
+
+/// The horizontal pass of the adjoint in the columns that the border changes, one register at a
+/// time.
+template <class T>
+class AdjointEdges {
+ public:
+  AdjointEdges(const KernelParams& params, const Tile& tile) : weights_(params, tile) {}
+
+  /// Positions that the border does not change.
+  PositionRange Interior() const { return weights_.Interior(); }
   /// The adjoint at position x; `inside` is its value away from the border.
   GRADOPS_FN Simd<T> At(int64_t x, Neighbours<T> a, Neighbours<T> b, AxisScale<T> scale,
                         Simd<T> inside) const {
-    if (x >= interior_.begin && x + Simd<T>::kLanes <= interior_.end) return inside;
-    const Side& side = sides_[x < sides_[0].first + kReach ? 0 : 1];
+    const PositionRange interior = Interior();
+    if (x >= interior.begin && x + Simd<T>::kLanes <= interior.end) return inside;
+    const auto& side = weights_.SideOf(x);
     const int64_t i = x - side.first;
     const Simd<T> value =
         scale.Combine(Weighted(side.derivative, i, a), Weighted(side.smoothing, i, b));
@@ -57,24 +110,7 @@ class AdjointEdges {
   }
 
  private:
-  static constexpr int64_t kLine = 32;                 // elements in a line of memory, at most
-  static constexpr int64_t kReach = 4 * kMaxChannels;  // two columns and the rest of a line
-  static constexpr int64_t kSize = kReach + 2 * kLine;
-
-  /// The weights at positions first, first + 1, ...; 0 where the border changes nothing.
-  struct Side {
-    int64_t first;
-    T derivative[3][kSize] = {}, smoothing[3][kSize] = {}, changed[kSize] = {};
-
-    void Set(int64_t i, const math::AxisTaps& taps) {
-      if (i < 0 || i >= kSize) return;
-      for (int k = 0; k < 3; ++k) {
-        derivative[k][i] = static_cast<T>(taps.derivative[k]);
-        smoothing[k][i] = static_cast<T>(taps.smoothing[k]);
-      }
-      changed[i] = 1;
-    }
-  };
+  static constexpr int64_t kSize = EdgeWeights<T>::kSize;
 
   /// Sum of weight_k * neighbour_k. A neighbour of weight 0 is left out, even a NaN.
   static GRADOPS_FN Simd<T> Weighted(const T weights[3][kSize], int64_t i, Neighbours<T> values) {
@@ -86,8 +122,7 @@ class AdjointEdges {
     return add(add(add(zero, 0, values.before), 1, values.here), 2, values.after);
   }
 
-  PositionRange interior_;
-  Side sides_[2];
+  const EdgeWeights<T> weights_;
 };
 
 /// The register of outputs where rows are read from a and b on, away from the border.

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cpu/rows/image_rows.h"
-#include "cpu/simd/simd_signs.h"
+#include "cpu/simd/scaled_integers.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
 

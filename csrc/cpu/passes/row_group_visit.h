@@ -50,7 +50,9 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
   LaneSums<T> lanes = *sums;
   V nan_check(0);
   if constexpr (kSigns) nan_check = V::Load(group.nan_check);
-  const auto visit_block = [&](int64_t block) GRADOPS_LAMBDA {
+  // `counts`: whether all that is found counts, without masks and comparisons.
+  const auto visit_block = [&](int64_t block, auto counts) GRADOPS_LAMBDA {
+    constexpr bool kCounts = decltype(counts)::value;
 #pragma GCC unroll 4
     for (int i = kGroupSlopes == GroupSlopes::kNone ? 2 : 1; i < kGroupRows; ++i)
       group.ahead.Prefetch(i, block);
@@ -58,6 +60,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
 #pragma GCC unroll 4
       for (int i = 0; i < kGroupRows; ++i) group.weights_ahead.Prefetch(i, block * sizeof(T));
     }
+    SignBlock signs[kGroupRows / 2];
     const auto visit = [&](G& sum, int index) GRADOPS_LAMBDA {
       const int64_t x = block + index * V::kLanes;
       const SourceGroup<T> pred = group.pred,
@@ -86,7 +89,9 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         };
         const G values = response.Values(rho, pred_gradient, target_gradient);
         const G weighted = weigh(values);
-        if (i >= group.count_begin && i < group.count_end) {
+        if constexpr (kCounts) {
+          total = i == 0 ? weighted : total + weighted;
+        } else if (i >= group.count_begin && i < group.count_end) {
           total = total + weighted;
         } else if constexpr (kSigns) {
           uncounted = uncounted + values;
@@ -95,12 +100,8 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           factor.ByWeight(x, values, group.by_weight_scale).Store(group.by_weight + i * kRow + x);
         }
         if constexpr (kSigns) {
-          const int64_t at = (i - 1) * kSignStride + x;
           if (i % 2 == 0) gradient_above = pred_gradient;
-          if (i % 2 == 1) {
-            StoreSigns(gradient_above, pred_gradient, group.signs.y + at, group.signs.x + at,
-                       kSignStride);
-          }
+          if (i % 2 == 1) signs[i / 2].Set(index, gradient_above, pred_gradient);
         }
         if constexpr (kAdjoint) {
           const G slopes = weigh(response.Slopes(rho, pred_gradient, target_gradient));
@@ -110,7 +111,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
           slopes_here = slopes;
         }
       }
-      if constexpr (kSigns) {
+      if constexpr (kSigns && !kCounts) {
         const G needed = group.needed.Mask(x, total + uncounted);
         nan_check = nan_check + (needed.y + needed.x);
       }
@@ -118,24 +119,42 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         group.slopes.Store(x, slopes_before);
         group.slopes.Store(x + kRow, slopes_here);
       }
-      sum = sum + group.summed.Mask(x, total);
+      sum = sum + (kCounts ? total : group.summed.Mask(x, total));
     };
     if constexpr (kLean) {
       lanes.ForEach(visit);
     } else {
       ForEachInTurn(&lanes, visit);
     }
+    for (int pair = 0; kSigns && pair < kGroupRows / 2; ++pair) {
+      const SignRow row = group.signs.Row(2 * pair, kSignStride);
+      signs[pair].Store(row.y + block, row.x + block, kSignStride);
+    }
+  };
+  [[maybe_unused]] const bool counts_rows = group.count_begin <= 0 && group.count_end >= kGroupRows;
+  [[maybe_unused]] const auto counts_all = [&](int64_t block) GRADOPS_LAMBDA {
+    return counts_rows && block >= group.summed.begin && block + kBlock<T> <= group.summed.end;
   };
   constexpr int64_t kStep = kStretch<T>;
   for (int64_t begin = -kStep; begin < group.size + 2 * kStep; begin += kStep) {
     group.along.Run(begin);
     const int64_t end = math::Min(begin + kStep, group.size);
     for (int64_t block = math::Max<int64_t>(begin, 0); block < end; block += kBlock<T>) {
-      visit_block(block);
+      if constexpr (kSigns) {
+        if (counts_all(block)) {
+          visit_block(block, std::true_type());
+          continue;
+        }
+      }
+      visit_block(block, std::false_type());
     }
   }
+  if constexpr (kSigns) {
+    // What is added up is needed too, and no sum of absolute values becomes NaN but by a NaN.
+    lanes.ForEach([&](G& sum, int) GRADOPS_LAMBDA { nan_check = nan_check + (sum.y + sum.x); });
+    nan_check.Store(group.nan_check);
+  }
   *sums = lanes;
-  if constexpr (kSigns) nan_check.Store(group.nan_check);
 }
 
 template <class T>

@@ -29,13 +29,18 @@ class SignRows {
             KeptPositions<float> needed, float* nan_check) {
     const SignRow to = (*this)[row];
     Simd<float> check = Simd<float>::Load(nan_check);
-    ForEachRegister<float>(0, size, [&](int64_t x) GRADOPS_LAMBDA {
-      const math::Gradient<Simd<float>> above = first.Load(x), below = second.Load(x);
-      StoreSigns(above, below, to.y + x, to.x + x, kSignStride);
-      const math::Gradient<Simd<float>> sizes =
-          needed.Mask(x, {Abs(above.y) + Abs(below.y), Abs(above.x) + Abs(below.x)});
-      check = check + (sizes.y + sizes.x);
-    });
+    for (int64_t block = 0; block < size; block += kBlock<float>) {
+      SignBlock signs;
+      for (int index = 0; index < kRegistersPerBlock; ++index) {
+        const int64_t x = block + index * Simd<float>::kLanes;
+        const math::Gradient<Simd<float>> above = first.Load(x), below = second.Load(x);
+        signs.Set(index, above, below);
+        const math::Gradient<Simd<float>> sizes =
+            needed.Mask(x, {Abs(above.y) + Abs(below.y), Abs(above.x) + Abs(below.x)});
+        check = check + (sizes.y + sizes.x);
+      }
+      signs.Store(to.y + block, to.x + block, kSignStride);
+    }
     check.Store(nan_check);
   }
   /// Makes slopes of row `row` again.
@@ -50,61 +55,69 @@ class SignRows {
   Ring<int8_t, kRows> y_, x_;
 };
 
+/// The horizontal pass of the adjoint for a register of signs at `at`, away from the border.
+struct InteriorSigns {
+  int64_t step;
+  SimdSigns twice;  // all ones where the centre of the smoothing is 2, and 0 where it is 1
+
+  GRADOPS_FN SimdSigns Derivative(const int8_t* at) const {
+    return SimdSigns::Load(at - step) - SimdSigns::Load(at + step);
+  }
+  GRADOPS_FN SimdSigns Smoothed(const int8_t* at) const {
+    return Smooth(SimdSigns::Load(at - step), SimdSigns::Load(at), SimdSigns::Load(at + step));
+  }
+  GRADOPS_FN SimdSigns Smooth(SimdSigns before, SimdSigns here, SimdSigns after) const {
+    return (before + after) + (here + (here & twice));
+  }
+};
+
+/// The same at position x near the border, where every position has weights of its own.
+class EdgeSigns {
+ public:
+  EdgeSigns(const EdgeWeights<int8_t>& edges, int64_t step, int64_t x)
+      : side_(edges.SideOf(x)), step_(step), i_(x - side_.first) {}
+
+  GRADOPS_FN SimdSigns Derivative(const int8_t* at) const { return Sum(side_.derivative, at); }
+  GRADOPS_FN SimdSigns Smoothed(const int8_t* at) const { return Sum(side_.smoothing, at); }
+
+ private:
+  static constexpr int64_t kSize = EdgeWeights<int8_t>::kSize;
+
+  GRADOPS_FN SimdSigns Sum(const int8_t weights[3][kSize], const int8_t* at) const {
+    const auto term = [&](int k) GRADOPS_LAMBDA {
+      return Weighted(SimdSigns::Load(weights[k] + i_), SimdSigns::Load(at + (k - 1) * step_));
+    };
+    return term(0) + term(1) + term(2);
+  }
+
+  const EdgeWeights<int8_t>::Side& side_;
+  const int64_t step_, i_;
+};
+
 /// Rows r - 2, r - 1 and r .. r + 3 of signs, of which GroupAdjoint writes the rows from r - 1 +
 /// begin to r + 2 of a gradient.
 struct SignGroup {
-  static constexpr bool kHasSmallTaps = true;
+  static constexpr bool kAreSigns = true;
   SignRow above, rows;
   bool is_twice;  // whether the centre of the smoothing is 2, not 1
   int64_t begin;
+  const EdgeWeights<int8_t>* edges;
 
   /// See AdjointRows. All horizontal passes come first here: they need no buffer.
   template <class Taps, class S, class Writer>
   GRADOPS_FN void WriteLines(const Taps&, float the_scale, int64_t step, PositionRange lines,
                              S* out, int64_t out_stride, const RowsAhead& the_ahead,
                              Writer writer) const {
-    constexpr int kRegisters = SimdSigns::kLanes / Simd<float>::kLanes;
     constexpr int64_t kLine = 64 / sizeof(S);
-    [[maybe_unused]] constexpr bool kLooksUp =
-        ScaledIntegers<S>::kAreUsed && std::is_same_v<Writer, StreamedRows<S>>;
     const SignGroup group = *this;
     const RowsAhead ahead = the_ahead;
     const Simd<float> scale(the_scale);
-    const SimdSigns twice = group.Twice();
+    const InteriorSigns horizontal = {step, group.Twice()};
     const auto write = [=](int64_t x, int64_t count) GRADOPS_LAMBDA {
       for (int64_t line = 0; line < SimdSigns::kLanes; line += kLine) ahead.Prefetch(0, x + line);
-      const auto derivative = [=](int64_t i) GRADOPS_LAMBDA {
-        const int8_t* const at = group.Row(i).x + x;
-        return SimdSigns::Load(at - step) - SimdSigns::Load(at + step);
-      };
-      const auto smoothed = [=](int64_t i) GRADOPS_LAMBDA {
-        const int8_t* const at = group.Row(i).y + x;
-        return Smooth(SimdSigns::Load(at - step), SimdSigns::Load(at), SimdSigns::Load(at + step),
-                      twice);
-      };
-      SimdSigns x_above = derivative(-2), x_here = derivative(-1);
-      SimdSigns y_above = smoothed(-2), y_here = smoothed(-1);
-#pragma GCC unroll 4
-      for (int64_t i = 0; i < kGroupRows; ++i) {
-        const SimdSigns x_below = derivative(i), y_below = smoothed(i);
-        const SimdSigns sum = Smooth(x_above, x_here, x_below, twice) + (y_above - y_below);
-        if (i >= group.begin) {
-          if constexpr (kLooksUp) {
-            writer.scaled->Stream(sum, count, out + i * out_stride + x);
-          } else {
-#pragma GCC unroll 4
-            for (int k = 0; k < kRegisters; ++k) {
-              const int64_t at = x + k * Simd<float>::kLanes;
-              if (k * Simd<float>::kLanes >= count) break;
-              writer.Write(scale * Widened(sum, k), i, at, out + i * out_stride + at);
-            }
-          }
-        }
-        x_above = x_here;
-        x_here = x_below;
-        y_above = y_here;
-        y_here = y_below;
-      }
+      group.VisitSums(horizontal, x, [=](int64_t i, SimdSigns sum) GRADOPS_LAMBDA {
+        if (i >= group.begin) WriteSum(sum, scale, i, x, count, out + i * out_stride, writer);
+      });
     };
     int64_t x = lines.begin;
     for (; x + SimdSigns::kLanes <= lines.end; x += SimdSigns::kLanes) {
@@ -112,21 +125,19 @@ struct SignGroup {
     }
     if (x < lines.end) write(x, lines.end - x);
   }
-
-  /// See AdjointRows.
-  GRADOPS_FN Neighbours<float> A(int64_t i, int64_t x, int64_t step) const {
-    const Simd<float> centre(is_twice ? 2 : 1);
-    const auto at = [=](int64_t position) GRADOPS_LAMBDA {
-      const auto slope = [=](int64_t row) { return LoadSigns(Row(row).x + position); };
-      return slope(i - 2) + centre * slope(i - 1) + slope(i);
-    };
-    return {at(x - step), at(x), at(x + step)};
-  }
-  GRADOPS_FN Neighbours<float> B(int64_t i, int64_t x, int64_t step) const {
-    const auto at = [=](int64_t position) GRADOPS_LAMBDA {
-      return LoadSigns(Row(i - 2).y + position) - LoadSigns(Row(i).y + position);
-    };
-    return {at(x - step), at(x), at(x + step)};
+  /// The same for lines that the border changes.
+  template <class S, class Writer>
+  void WriteEdgeLines(float scale, int64_t step, PositionRange lines, S* out, int64_t out_stride,
+                      Writer writer) const {
+    int8_t sums[kGroupRows * SimdSigns::kLanes];
+    for (int64_t x = lines.begin; x < lines.end; x += SimdSigns::kLanes) {
+      FindEdgeSums(step, x, sums);
+      const int64_t count = math::Min<int64_t>(lines.end - x, SimdSigns::kLanes);
+      for (int64_t i = begin; i < kGroupRows; ++i) {
+        const SimdSigns sum = SimdSigns::Load(sums + i * SimdSigns::kLanes);
+        WriteSum(sum, Simd<float>(scale), i, x, count, out + i * out_stride, writer);
+      }
+    }
   }
 
  private:
@@ -134,13 +145,53 @@ struct SignGroup {
   GRADOPS_FN SignRow Row(int64_t i) const {
     return i < 0 ? above.Row(i + 2, kSignStride) : rows.Row(i, kSignStride);
   }
-  /// All ones where the centre is 2, and 0 where it is 1.
   SimdSigns Twice() const {
     return SimdSigns{SimdSigns::Register{} - static_cast<uint8_t>(is_twice)};
   }
-  static GRADOPS_FN SimdSigns Smooth(SimdSigns before, SimdSigns here, SimdSigns after,
-                                     SimdSigns twice) {
-    return (before + after) + (here + (here & twice));
+  /// Calls visitor(i, sum) with a register of the unscaled gradient at x, for each of the four
+  /// rows.
+  template <class Horizontal, class Visitor>
+  GRADOPS_FN void VisitSums(const Horizontal& horizontal, int64_t x, Visitor&& visitor) const {
+    const SignGroup group = *this;
+    const InteriorSigns vertical = {0, group.Twice()};
+    const auto derivative = [=](int64_t i) GRADOPS_LAMBDA {
+      return horizontal.Derivative(group.Row(i).x + x);
+    };
+    const auto smoothed = [=](int64_t i)
+                              GRADOPS_LAMBDA { return horizontal.Smoothed(group.Row(i).y + x); };
+    SimdSigns x_above = derivative(-2), x_here = derivative(-1);
+    SimdSigns y_above = smoothed(-2), y_here = smoothed(-1);
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kGroupRows; ++i) {
+      const SimdSigns x_below = derivative(i), y_below = smoothed(i);
+      visitor(i, vertical.Smooth(x_above, x_here, x_below) + (y_above - y_below));
+      x_above = x_here;
+      x_here = x_below;
+      y_above = y_here;
+      y_here = y_below;
+    }
+  }
+  /// Writes the first `count` of a register of the i-th row at x, which is `out` there.
+  template <class S, class Writer>
+  static GRADOPS_FN void WriteSum(SimdSigns sum, Simd<float> scale, int64_t i, int64_t x,
+                                  int64_t count, S* out, Writer writer) {
+    constexpr int64_t kLanes = Simd<float>::kLanes;
+    if constexpr (ScaledIntegers<S>::kAreUsed && std::is_same_v<Writer, StreamedRows<S>>) {
+      writer.scaled->Stream(sum, count, out + x);
+    } else {
+      const WidenedSigns widened(sum);
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < SimdSigns::kLanes / kLanes; ++k) {
+        if (k * kLanes >= count) break;
+        writer.Write(scale * widened[k], i, x + k * kLanes, out + x + k * kLanes);
+      }
+    }
+  }
+  /// A register of each row where the border changes it. Compiled once for all writers.
+  __attribute__((noinline)) void FindEdgeSums(int64_t step, int64_t x, int8_t* sums) const {
+    VisitSums(EdgeSigns(*edges, step, x), x, [=](int64_t i, SimdSigns sum) GRADOPS_LAMBDA {
+      sum.Store(sums + i * SimdSigns::kLanes);
+    });
   }
 };
 

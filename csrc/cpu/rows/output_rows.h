@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "cpu/passes/sign_rows.h"
 #include "cpu/passes/vertical_adjoint.h"
 #include "cpu/rows/coarser_rows.h"
@@ -47,9 +49,11 @@ class OutputRows {
   }
 
   /// From now on RowGroups leave signs, in place of slopes and rows after the vertical pass.
-  void KeepSigns(T scale) {
+  void KeepSigns(const KernelParams& params, const Tile& tile, T scale) {
     keeps_signs_ = true;
     if constexpr (kMayKeepSigns) {
+      const double derivative[] = {1, 0, -1}, *const smoothing = params.stencil.smoothing;
+      sign_edges_.emplace(params, tile).SetInterior(derivative, smoothing);
       static_assert(SignRows::kBytes <= 2 * kGroupRows * kMediumRowBytes, "they fit in a_ and b_");
       signs_ = SignRows(a_);
       if constexpr (ScaledIntegers<S>::kAreUsed) scaled_ = ScaledIntegers<S>(scale);
@@ -145,7 +149,8 @@ class OutputRows {
         if (keeps_signs_) {
           const int64_t begin = math::Max<int64_t>(wanted.begin - first, 0);
           const bool is_twice = params.stencil.smoothing[1] == 2;
-          return visit(stride, SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin});
+          return visit(stride, SignGroup{signs_[first - 1], signs_[first + 1], is_twice, begin,
+                                         &*sign_edges_});
         }
       }
       visit(stride, AdjointRows<T, decltype(stride)::value>{a_, b_});
@@ -176,6 +181,7 @@ class OutputRows {
   Ring<T, 4> slopes_y_, slopes_x_;
   int64_t stride_ = 0;
   SignRows signs_;
+  std::optional<EdgeWeights<int8_t>> sign_edges_;
   ScaledIntegers<S> scaled_;
   int64_t signs_end_ = INT64_MIN;  // the row after the last group, if that left signs
   T nan_check_[kBlock<T>] = {};

@@ -23,10 +23,23 @@ struct SimdSigns {
   static GRADOPS_FN SimdSigns Load(const int8_t* from) {
     return {Register(*reinterpret_cast<const UnalignedRegister*>(from))};
   }
+  GRADOPS_FN void Store(int8_t* to) const { *reinterpret_cast<UnalignedRegister*>(to) = v; }
 
   friend GRADOPS_FN SimdSigns operator+(SimdSigns a, SimdSigns b) { return {a.v + b.v}; }
   friend GRADOPS_FN SimdSigns operator-(SimdSigns a, SimdSigns b) { return {a.v - b.v}; }
   friend GRADOPS_FN SimdSigns operator&(SimdSigns a, SimdSigns b) { return {a.v & b.v}; }
+  /// weights * signs, where the signs are -1, 0 or 1.
+  friend GRADOPS_FN SimdSigns Weighted(SimdSigns weights, SimdSigns signs) {
+#if defined(__AVX512BW__)
+    const __m512i w = (__m512i)weights.v, s = (__m512i)signs.v, zero = _mm512_setzero_si512();
+    const __m512i kept = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(s, s), w);
+    return {(Register)_mm512_mask_sub_epi8(kept, _mm512_movepi8_mask(s), zero, w)};
+#elif defined(__AVX2__)
+    return {(Register)_mm256_sign_epi8((__m256i)weights.v, (__m256i)signs.v)};
+#else
+    return {weights.v * signs.v};
+#endif
+  }
 };
 
 /// As many bytes as a register has floats.
@@ -52,150 +65,129 @@ GRADOPS_FN Simd<float> LoadSigns(const int8_t* from) {
   __builtin_memcpy(&signs, from, sizeof(signs));
   return Widened(signs);
 }
-/// The index-th of the registers of floats that a register of bytes becomes.
-GRADOPS_FN Simd<float> Widened(SimdSigns signs, int index) {
-  FloatSigns part;
-  __builtin_memcpy(&part, reinterpret_cast<const char*>(&signs.v) + index * sizeof(part),
-                   sizeof(part));
-  return Widened(part);
-}
-
-/// What integers from -16 to 16 become once they are scaled and narrowed to 16 bits. There are few
-/// of them, so AVX2 and AVX-512 look them up.
-template <class S>
-class ScaledIntegers {
+/// The registers of floats that a register of bytes becomes.
+class WidenedSigns {
  public:
-#if defined(__AVX512BW__)
-  static constexpr bool kAreUsed = sizeof(S) == 2;
-#elif defined(__AVX2__)
-  // An instruction narrows to float16, which is faster than this.
-  static constexpr bool kAreUsed = std::is_same_v<S, math::BFloat16>;
-#else
-  static constexpr bool kAreUsed = false;
+  GRADOPS_FN explicit WidenedSigns(SimdSigns signs) {
+    __builtin_memcpy(bytes_, &signs.v, sizeof(bytes_));
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    // Widening from memory takes one instruction; else GCC moves each part to a register first.
+    asm("" : "+m"(bytes_));
 #endif
-
-  ScaledIntegers() = default;
-  explicit ScaledIntegers(float scale) {
-    for (int i = -16; i <= 16; ++i) {
-      S number;
-      math::Narrow(scale * static_cast<float>(i), &number);
-      Set(i, number);
-    }
   }
-
-#if defined(__AVX512BW__)
-  /// Streams a register of bytes, of which the first `count`, 32 or 64, are wanted. `to` is aligned
-  /// to a line.
-  GRADOPS_FN void Stream(SimdSigns sums, int64_t count, S* to) const {
-    const __m512i first = _mm512_load_si512(table_), second = _mm512_load_si512(table_ + kLine);
-#pragma GCC unroll 2
-    for (int64_t i = 0; i < SimdSigns::kLanes; i += kLine) {
-      if (i >= count) break;
-      __m256i bytes;
-      __builtin_memcpy(&bytes, reinterpret_cast<const char*>(&sums.v) + i, sizeof(bytes));
-      const __m512i index = _mm512_maskz_cvtepi8_epi16(kAll, bytes);  // its low six bits count
-      _mm512_stream_si512((__m512i*)(to + i),
-                          _mm512_maskz_permutex2var_epi16(kAll, first, index, second));
-    }
+  GRADOPS_FN Simd<float> operator[](int index) const {
+    return LoadSigns(bytes_ + index * sizeof(FloatSigns));
   }
 
  private:
-  static constexpr int64_t kLine = 32;
-  static constexpr uint32_t kAll = 0xffffffff;
-
-  void Set(int i, S number) { table_[i & 63] = number; }
-
-  alignas(64) S table_[2 * kLine] = {};
-#elif defined(__AVX2__)
-  GRADOPS_FN void Stream(SimdSigns sums, int64_t, S* to) const {
-    const __m256i low = Looked(sums, 0), high = Looked(sums, 1);
-    const __m256i even = _mm256_unpacklo_epi8(low, high), odd = _mm256_unpackhi_epi8(low, high);
-    _mm256_stream_si256((__m256i*)to, _mm256_permute2x128_si256(even, odd, 0x20));
-    _mm256_stream_si256((__m256i*)to + 1, _mm256_permute2x128_si256(even, odd, 0x31));
-  }
-
- private:
-  /// One of the two bytes of each number. A lookup gives 0 where the highest bit of an index is
-  /// set.
-  GRADOPS_FN __m256i Looked(SimdSigns sums, int byte) const {
-    const __m256i index = (__m256i)sums.v;
-    const auto in = [=](const uint8_t* table, __m256i at) GRADOPS_LAMBDA {
-      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128((const __m128i*)table)),
-                                 at);
-    };
-    const __m256i from_0 = in(from_0_[byte], _mm256_adds_epu8(index, _mm256_set1_epi8(0x70)));
-    const __m256i below_0 = in(below_0_[byte], index ^ _mm256_set1_epi8(-128));
-    const __m256i is_16 = _mm256_cmpeq_epi8(index, _mm256_set1_epi8(16));
-    return from_0 | below_0 | (is_16 & _mm256_set1_epi8(static_cast<char>(of_16_[byte])));
-  }
-  void Set(int i, S number) {
-    uint8_t bytes[8] = {};
-    __builtin_memcpy(bytes, &number, sizeof(number));
-    for (int byte = 0; byte < 2; ++byte) {
-      (i == 16 ? of_16_[byte] : (i < 0 ? below_0_ : from_0_)[byte][i & 15]) = bytes[byte];
-    }
-  }
-
-  alignas(16) uint8_t from_0_[2][16] = {}, below_0_[2][16] = {};  // by the byte of a number
-  uint8_t of_16_[2] = {};
-#else
- private:
-  void Set(int, S) {}
-#endif
+  alignas(GRADOPS_VECTOR_BYTES) int8_t bytes_[SimdSigns::kLanes];
 };
 
-/// Stores the signs of two registers of gradients: `first` at y and x, `second` a row below each,
-/// `stride` bytes on. Both zeros become 0. What a NaN becomes is not said.
-GRADOPS_FN void StoreSigns(math::Gradient<Simd<float>> first, math::Gradient<Simd<float>> second,
-                           int8_t* y, int8_t* x, int64_t stride) {
-  constexpr int64_t kBytes = sizeof(FloatSigns);
 #if defined(__x86_64__)
-  // The bits of a float have its sign as an integer too, but for -0. Narrowing saturates, so it
-  // keeps signs, and leaves small integers.
-  const Simd<float> zero(0);
+// Narrowing takes 16 bytes of one register and of another in turn.
 #if defined(__AVX512F__)
-  const __m512i a = _mm512_packs_epi32((__m512i)(first.y + zero).v, (__m512i)(first.x + zero).v);
-  const __m512i b = _mm512_packs_epi32((__m512i)(second.y + zero).v, (__m512i)(second.x + zero).v);
-  __m512i signs = _mm512_packs_epi16(a, b);
-  signs = _mm512_max_epi8(_mm512_min_epi8(signs, _mm512_set1_epi8(1)), _mm512_set1_epi8(-1));
-#elif defined(__AVX2__)
-  const __m256i a = _mm256_packs_epi32((__m256i)(first.y + zero).v, (__m256i)(first.x + zero).v);
-  const __m256i b = _mm256_packs_epi32((__m256i)(second.y + zero).v, (__m256i)(second.x + zero).v);
-  __m256i signs = _mm256_packs_epi16(a, b);
-  signs = _mm256_max_epi8(_mm256_min_epi8(signs, _mm256_set1_epi8(1)), _mm256_set1_epi8(-1));
-#else
-  const __m128i one = _mm_set1_epi16(1), minus_one = _mm_set1_epi16(-1);
-  const auto clamped = [=](__m128i words) GRADOPS_LAMBDA {
-    return _mm_max_epi16(_mm_min_epi16(words, one), minus_one);
-  };
-  const __m128i a = _mm_packs_epi32((__m128i)(first.y + zero).v, (__m128i)(first.x + zero).v);
-  const __m128i b = _mm_packs_epi32((__m128i)(second.y + zero).v, (__m128i)(second.x + zero).v);
-  const __m128i signs = _mm_packs_epi16(clamped(a), clamped(b));
-#endif
-  // Narrowing takes 16 bytes of one register and of the other in turn: the four rows' words of
-  // four bytes are now side by side.
-  constexpr uint32_t kParts = GRADOPS_VECTOR_BYTES / 16;
-  Words order;
-#pragma GCC unroll 16
-  for (uint32_t i = 0; i < 4 * kParts; ++i) order[i] = i % kParts * 4 + i / kParts;
-  const Words sorted = Shuffled((Words)signs, order);
-  const char* const from = reinterpret_cast<const char*>(&sorted);
-  __builtin_memcpy(y, from, kBytes);
-  __builtin_memcpy(x, from + kBytes, kBytes);
-  __builtin_memcpy(y + stride, from + 2 * kBytes, kBytes);
-  __builtin_memcpy(x + stride, from + 3 * kBytes, kBytes);
-#else
-  const auto store = [](Simd<float> values, int8_t* to) GRADOPS_LAMBDA {
-    const Simd<float> zero(0);
-    const auto words = (values < zero).v - (values > zero).v;
-    const FloatSigns signs = __builtin_convertvector(words, FloatSigns);
-    __builtin_memcpy(to, &signs, kBytes);
-  };
-  store(first.y, y);
-  store(first.x, x);
-  store(second.y, y + stride);
-  store(second.x, x + stride);
-#endif
+typedef __m512i Integers;
+GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm512_packs_epi32(a, b); }
+/// Bytes from -limit to limit, of integers of 16 bits.
+GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
+  const Integers below = _mm512_min_epi8(_mm512_packs_epi16(a, b), _mm512_set1_epi8(limit));
+  return _mm512_max_epi8(below, _mm512_set1_epi8(-limit));
 }
+#elif defined(__AVX2__)
+typedef __m256i Integers;
+GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm256_packs_epi32(a, b); }
+GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
+  const Integers below = _mm256_min_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(limit));
+  return _mm256_max_epi8(below, _mm256_set1_epi8(-limit));
+}
+/// The first two words of every 16 bytes of a and b in turn, and the others.
+GRADOPS_FN Words LowPairs(Words a, Words b) {
+  return (Words)_mm256_unpacklo_epi32((Integers)a, (Integers)b);
+}
+GRADOPS_FN Words HighPairs(Words a, Words b) {
+  return (Words)_mm256_unpackhi_epi32((Integers)a, (Integers)b);
+}
+#else
+typedef __m128i Integers;
+GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm_packs_epi32(a, b); }
+GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
+  const auto clamped = [=](Integers words) GRADOPS_LAMBDA {
+    return _mm_max_epi16(_mm_min_epi16(words, _mm_set1_epi16(limit)), _mm_set1_epi16(-limit));
+  };
+  return _mm_packs_epi16(clamped(a), clamped(b));
+}
+GRADOPS_FN Words LowPairs(Words a, Words b) {
+  return (Words)_mm_unpacklo_epi32((Integers)a, (Integers)b);
+}
+GRADOPS_FN Words HighPairs(Words a, Words b) {
+  return (Words)_mm_unpackhi_epi32((Integers)a, (Integers)b);
+}
+#endif
+#endif
+
+/// The signs of two rows of a block of gradients. Both zeros become 0. What a NaN becomes is not
+/// said.
+class SignBlock {
+ public:
+  /// Takes the index-th registers of the block: of the first row and of the second.
+  GRADOPS_FN void Set(int index, math::Gradient<Simd<float>> first,
+                      math::Gradient<Simd<float>> second) {
+    const Simd<float> zero(0);
+#if defined(__x86_64__)
+    // The bits of a float have its sign as an integer too, but for -0. Narrowing saturates, so it
+    // keeps signs, and leaves small integers.
+    const auto bits = [=](Simd<float> a) GRADOPS_LAMBDA { return (Integers)(a + zero).v; };
+    packed_[index] = (Words)Clamped(Narrowed(bits(first.y), bits(first.x)),
+                                    Narrowed(bits(second.y), bits(second.x)), kSign);
+#else
+    int row = 0;
+    for (Simd<float> values : {first.y, first.x, second.y, second.x}) {
+      const auto words = (values < zero).v - (values > zero).v;
+      const FloatSigns signs = __builtin_convertvector(words, FloatSigns) * kSign;
+      __builtin_memcpy(rows_[row++] + index * sizeof(signs), &signs, sizeof(signs));
+    }
+#endif
+  }
+  /// Stores those of the first row from y and x on, and those of the second `stride` bytes further.
+  GRADOPS_FN void Store(int8_t* y, int8_t* x, int64_t stride) const {
+    int8_t* const rows[] = {y, x, y + stride, x + stride};
+#if defined(__AVX512F__)
+    const Words order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    StoreParts(Shuffled(packed_[0], order), rows);
+#elif defined(__AVX2__)
+    const Words order = {0, 4, 1, 5, 2, 6, 3, 7};
+    StoreParts(Shuffled(LowPairs(packed_[0], packed_[1]), order), rows);
+    StoreParts(Shuffled(HighPairs(packed_[0], packed_[1]), order), rows + 2);
+#elif defined(__x86_64__)
+    const auto store = [=](Words a, Words b, int8_t* const* to) GRADOPS_LAMBDA {
+      StoreParts(Shuffled(a, b, Words{0, 1, 4, 5}), to);
+      StoreParts(Shuffled(a, b, Words{2, 3, 6, 7}), to + 1);
+    };
+    store(LowPairs(packed_[0], packed_[1]), LowPairs(packed_[2], packed_[3]), rows);
+    store(HighPairs(packed_[0], packed_[1]), HighPairs(packed_[2], packed_[3]), rows + 2);
+#else
+    for (int i = 0; i < 4; ++i) __builtin_memcpy(rows[i], rows_[i], kSize);
+#endif
+  }
+
+ private:
+  static constexpr int8_t kSign = 1;
+  static constexpr int64_t kSize = kBlock<float>;  // bytes of a row
+
+#if defined(__x86_64__)
+  /// Stores the parts of 16 bytes, each in a row.
+  static GRADOPS_FN void StoreParts(Words parts, int8_t* const* rows) {
+#pragma GCC unroll 4
+    for (int i = 0; i < GRADOPS_VECTOR_BYTES / kSize; ++i) {
+      __builtin_memcpy(rows[i], reinterpret_cast<const char*>(&parts) + i * kSize, kSize);
+    }
+  }
+
+  // Words of four signs: of y and x of the first row, and of the second.
+  Words packed_[kRegistersPerBlock];
+#else
+  int8_t rows_[4][kSize];
+#endif
+};
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

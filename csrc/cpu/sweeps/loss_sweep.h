@@ -101,7 +101,7 @@ class LossSweep {
     const auto visit_group = FindRowGroup<T>(params_, GroupSlopes::kSigns, weighting_);
     if (visit_group == nullptr || !by_pred_.TakesGroup(tile_, scale_, /*saves=*/true)) return;
     visit_group_ = visit_group;
-    by_pred_.KeepSigns(scale_.x);
+    by_pred_.KeepSigns(params_, tile_, scale_.x);
   }
   void SetFirst(int64_t row) {
     images_.SetFirst(row + 1);
