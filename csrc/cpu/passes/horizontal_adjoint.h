@@ -27,8 +27,8 @@ struct Neighbours {
   }
 };
 
-/// The weights of the adjoint's horizontal pass in the columns that the border changes, as numbers
-/// of type W, with one of each for every position.
+/// The weights of the adjoint's horizontal pass around the columns that the border changes, as
+/// numbers of type W: one set for every position.
 template <class W>
 class EdgeWeights {
  public:
@@ -36,19 +36,10 @@ class EdgeWeights {
   static constexpr int64_t kLine = 32;                 // elements in a line of memory, at most
   static constexpr int64_t kSize = kReach + 2 * kLine;
 
-  /// Those at positions first, first + 1, ...; 0 where the border changes nothing.
+  /// Those at positions first, first + 1, ..., and whether the border changes them: 0 or 1.
   struct Side {
     int64_t first;
-    W derivative[3][kSize] = {}, smoothing[3][kSize] = {}, changed[kSize] = {};
-
-    void Set(int64_t i, const double the_derivative[3], const double the_smoothing[3]) {
-      if (i < 0 || i >= kSize) return;
-      for (int k = 0; k < 3; ++k) {
-        derivative[k][i] = static_cast<W>(the_derivative[k]);
-        smoothing[k][i] = static_cast<W>(the_smoothing[k]);
-      }
-      changed[i] = 1;
-    }
+    W derivative[3][kSize], smoothing[3][kSize], changed[kSize];
   };
 
   EdgeWeights(const KernelParams& params, const Tile& tile) {
@@ -57,33 +48,34 @@ class EdgeWeights {
     interior_ = edges.Interior(tile, own);
     sides_[0].first = tile.Position(tile.column_begin);
     sides_[1].first = math::Max(interior_.end - kLine, sides_[0].first + kReach);
-    edges.ForEach(tile, own, [&](const math::AxisTaps& taps, int64_t x) {
-      for (Side& side : sides_) side.Set(x - side.first, taps.derivative, taps.smoothing);
-    });
-  }
-  /// Sets the weights where the border changes nothing.
-  void SetInterior(const double derivative[3], const double smoothing[3]) {
-    const auto set = [](Side& side, W* weights, double weight) {
-      for (int64_t i = 0; i < kSize; ++i) {
-        weights[i] = side.changed[i] == 0 ? static_cast<W>(weight) : weights[i];
-      }
-    };
+    const double* const d = params.stencil.derivative;
+    const double transposed[] = {d[2], d[1], d[0]};
     for (Side& side : sides_) {
-      for (int k = 0; k < 3; ++k) {
-        set(side, side.derivative[k], derivative[k]);
-        set(side, side.smoothing[k], smoothing[k]);
-      }
+      for (int64_t i = 0; i < kSize; ++i) Set(side, i, transposed, params.stencil.smoothing, 0);
     }
+    edges.ForEach(tile, own, [&](const math::AxisTaps& taps, int64_t x) {
+      for (Side& side : sides_) Set(side, x - side.first, taps.derivative, taps.smoothing, 1);
+    });
   }
 
   /// Positions that the border does not change.
   PositionRange Interior() const { return interior_; }
-  /// The side that has the weights of the registers from position x on.
+  /// The side that has the weights of the register at position x.
   GRADOPS_FN const Side& SideOf(int64_t x) const {
     return sides_[x < sides_[0].first + kReach ? 0 : 1];
   }
 
  private:
+  static void Set(Side& side, int64_t i, const double derivative[3], const double smoothing[3],
+                  W changed) {
+    if (i < 0 || i >= kSize) return;
+    for (int k = 0; k < 3; ++k) {
+      side.derivative[k][i] = static_cast<W>(derivative[k]);
+      side.smoothing[k][i] = static_cast<W>(smoothing[k]);
+    }
+    side.changed[i] = changed;
+  }
+
   PositionRange interior_;
   Side sides_[2];
 };

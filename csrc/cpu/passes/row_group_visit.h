@@ -90,7 +90,7 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         const G values = response.Values(rho, pred_gradient, target_gradient);
         const G weighted = weigh(values);
         if constexpr (kCounts) {
-          total = i == 0 ? weighted : total + weighted;
+          total = i == 0 ? weighted : total + weighted;  // 0 + x would be an addition
         } else if (i >= group.count_begin && i < group.count_end) {
           total = total + weighted;
         } else if constexpr (kSigns) {
@@ -126,14 +126,12 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     } else {
       ForEachInTurn(&lanes, visit);
     }
-    for (int pair = 0; kSigns && pair < kGroupRows / 2; ++pair) {
-      const SignRow row = group.signs.Row(2 * pair, kSignStride);
-      signs[pair].Store(row.y + block, row.x + block, kSignStride);
+    if constexpr (kSigns) {
+      for (int pair = 0; pair < kGroupRows / 2; ++pair) {
+        const SignRow row = group.signs.Row(2 * pair, kSignStride);
+        signs[pair].Store(row.y + block, row.x + block, kSignStride);
+      }
     }
-  };
-  [[maybe_unused]] const bool counts_rows = group.count_begin <= 0 && group.count_end >= kGroupRows;
-  [[maybe_unused]] const auto counts_all = [&](int64_t block) GRADOPS_LAMBDA {
-    return counts_rows && block >= group.summed.begin && block + kBlock<T> <= group.summed.end;
   };
   constexpr int64_t kStep = kStretch<T>;
   for (int64_t begin = -kStep; begin < group.size + 2 * kStep; begin += kStep) {
@@ -141,7 +139,9 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
     const int64_t end = math::Min(begin + kStep, group.size);
     for (int64_t block = math::Max<int64_t>(begin, 0); block < end; block += kBlock<T>) {
       if constexpr (kSigns) {
-        if (counts_all(block)) {
+        const bool counts_rows = group.count_begin <= 0 && group.count_end >= kGroupRows;
+        const PositionRange within = {group.summed.begin, group.summed.end - kBlock<T>};
+        if (counts_rows && block >= within.begin && block <= within.end) {
           visit_block(block, std::true_type());
           continue;
         }

@@ -52,8 +52,7 @@ class OutputRows {
   void KeepSigns(const KernelParams& params, const Tile& tile, T scale) {
     keeps_signs_ = true;
     if constexpr (kMayKeepSigns) {
-      const double derivative[] = {1, 0, -1}, *const smoothing = params.stencil.smoothing;
-      sign_edges_.emplace(params, tile).SetInterior(derivative, smoothing);
+      sign_edges_.emplace(params, tile);
       static_assert(SignRows::kBytes <= 2 * kGroupRows * kMediumRowBytes, "they fit in a_ and b_");
       signs_ = SignRows(a_);
       if constexpr (ScaledIntegers<S>::kAreUsed) scaled_ = ScaledIntegers<S>(scale);

@@ -88,17 +88,17 @@ class WidenedSigns {
 #if defined(__AVX512F__)
 typedef __m512i Integers;
 GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm512_packs_epi32(a, b); }
-/// Bytes from -limit to limit, of integers of 16 bits.
-GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
-  const Integers below = _mm512_min_epi8(_mm512_packs_epi16(a, b), _mm512_set1_epi8(limit));
-  return _mm512_max_epi8(below, _mm512_set1_epi8(-limit));
+/// The signs of integers of 16 bits.
+GRADOPS_FN Integers SignsOf(Integers a, Integers b) {
+  const Integers below_2 = _mm512_min_epi8(_mm512_packs_epi16(a, b), _mm512_set1_epi8(1));
+  return _mm512_max_epi8(below_2, _mm512_set1_epi8(-1));
 }
 #elif defined(__AVX2__)
 typedef __m256i Integers;
 GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm256_packs_epi32(a, b); }
-GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
-  const Integers below = _mm256_min_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(limit));
-  return _mm256_max_epi8(below, _mm256_set1_epi8(-limit));
+GRADOPS_FN Integers SignsOf(Integers a, Integers b) {
+  const Integers below_2 = _mm256_min_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(1));
+  return _mm256_max_epi8(below_2, _mm256_set1_epi8(-1));
 }
 /// The first two words of every 16 bytes of a and b in turn, and the others.
 GRADOPS_FN Words LowPairs(Words a, Words b) {
@@ -110,11 +110,11 @@ GRADOPS_FN Words HighPairs(Words a, Words b) {
 #else
 typedef __m128i Integers;
 GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm_packs_epi32(a, b); }
-GRADOPS_FN Integers Clamped(Integers a, Integers b, int8_t limit) {
-  const auto clamped = [=](Integers words) GRADOPS_LAMBDA {
-    return _mm_max_epi16(_mm_min_epi16(words, _mm_set1_epi16(limit)), _mm_set1_epi16(-limit));
+GRADOPS_FN Integers SignsOf(Integers a, Integers b) {
+  const auto signs = [=](Integers words) GRADOPS_LAMBDA {
+    return _mm_max_epi16(_mm_min_epi16(words, _mm_set1_epi16(1)), _mm_set1_epi16(-1));
   };
-  return _mm_packs_epi16(clamped(a), clamped(b));
+  return _mm_packs_epi16(signs(a), signs(b));
 }
 GRADOPS_FN Words LowPairs(Words a, Words b) {
   return (Words)_mm_unpacklo_epi32((Integers)a, (Integers)b);
@@ -137,13 +137,13 @@ class SignBlock {
     // The bits of a float have its sign as an integer too, but for -0. Narrowing saturates, so it
     // keeps signs, and leaves small integers.
     const auto bits = [=](Simd<float> a) GRADOPS_LAMBDA { return (Integers)(a + zero).v; };
-    packed_[index] = (Words)Clamped(Narrowed(bits(first.y), bits(first.x)),
-                                    Narrowed(bits(second.y), bits(second.x)), kSign);
+    packed_[index] = (Words)SignsOf(Narrowed(bits(first.y), bits(first.x)),
+                                    Narrowed(bits(second.y), bits(second.x)));
 #else
     int row = 0;
     for (Simd<float> values : {first.y, first.x, second.y, second.x}) {
       const auto words = (values < zero).v - (values > zero).v;
-      const FloatSigns signs = __builtin_convertvector(words, FloatSigns) * kSign;
+      const FloatSigns signs = __builtin_convertvector(words, FloatSigns);
       __builtin_memcpy(rows_[row++] + index * sizeof(signs), &signs, sizeof(signs));
     }
 #endif
@@ -171,7 +171,6 @@ class SignBlock {
   }
 
  private:
-  static constexpr int8_t kSign = 1;
   static constexpr int64_t kSize = kBlock<float>;  // bytes of a row
 
 #if defined(__x86_64__)
