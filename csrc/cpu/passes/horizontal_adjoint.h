@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "cpu/passes/column_edges.h"
 #include "math/interior_taps.h"
 
@@ -51,10 +53,14 @@ class EdgeWeights {
     const double* const d = params.stencil.derivative;
     const double transposed[] = {d[2], d[1], d[0]};
     for (Side& side : sides_) {
-      for (int64_t i = 0; i < kSize; ++i) Set(side, i, transposed, params.stencil.smoothing, 0);
+      for (int k = 0; k < 3; ++k) {
+        std::fill_n(side.derivative[k], kSize, static_cast<W>(transposed[k]));
+        std::fill_n(side.smoothing[k], kSize, static_cast<W>(params.stencil.smoothing[k]));
+      }
+      std::fill_n(side.changed, kSize, W(0));
     }
     edges.ForEach(tile, own, [&](const math::AxisTaps& taps, int64_t x) {
-      for (Side& side : sides_) Set(side, x - side.first, taps.derivative, taps.smoothing, 1);
+      for (Side& side : sides_) Change(side, x - side.first, taps);
     });
   }
 
@@ -66,14 +72,13 @@ class EdgeWeights {
   }
 
  private:
-  static void Set(Side& side, int64_t i, const double derivative[3], const double smoothing[3],
-                  W changed) {
+  static void Change(Side& side, int64_t i, const math::AxisTaps& taps) {
     if (i < 0 || i >= kSize) return;
     for (int k = 0; k < 3; ++k) {
-      side.derivative[k][i] = static_cast<W>(derivative[k]);
-      side.smoothing[k][i] = static_cast<W>(smoothing[k]);
+      side.derivative[k][i] = static_cast<W>(taps.derivative[k]);
+      side.smoothing[k][i] = static_cast<W>(taps.smoothing[k]);
     }
-    side.changed[i] = changed;
+    side.changed[i] = 1;
   }
 
   PositionRange interior_;
