@@ -34,11 +34,11 @@ class DeviceKernels:
         return functools.partial(self._run, function)
 
     def _run(self, function, *inputs, dtype, threads=None, **options):
-        _inputs, outputs, *_ = OPS[function]
+        names, outputs, _options, of_images = OPS[function]
         for name in ("weights", "mask", "weights_memo"):
             if options.get(name) is not None:
                 options[name] = self._upload(options[name])
-        images = next(x for x in inputs[1:2] + inputs if x is not None)
+        images = inputs[list(names).index(of_images)]
         made = {
             name: self._blank(*_shape_of(rule, images, dtype, options))
             for name, rule in outputs.items()

@@ -169,6 +169,21 @@ def test_memo(rng, dtype):
         assert_same_bits(found, other)
 
 
+@each_dtype
+def test_the_upstream_gradient_that_is_expected_is_the_callers(dtype):
+    images = encode(np.zeros((2, 4, 5, 3)), dtype)
+    for expected, options in (
+        (3, {}),
+        ([3, 5], {}),
+        ([[1, 2], [3, 4]], {"normalizer": "none"}),
+        (3, {"normalizer": "none"}),
+    ):
+        expected = np.array(expected, COMPUTE[dtype])
+        found = CUDA[dtype].expected_upstream(images, expected, site="any", **options)
+        wanted = np.broadcast_to(expected, (2, 2) if options else (2,))
+        np.testing.assert_array_equal(found, wanted)
+
+
 IMAGES = [(2, 5, 6, 2), (1, 3, 3, 1), (1, 1, 7, 3), (2, 66, 4, 3), (1, 4, 300, 3)]
 IMAGES += [(2, 13, 20, 3), (1, 8, 24, 1), (1, 10, 5, 12), (1, 7, 8, 5)]  # most of it in packs
 

@@ -1,4 +1,4 @@
-"""The types of images through the ops: dtypes of results, rounding, loss scaling, which op runs.
+"""The types of images through the ops: dtypes of results, rounding, loss scaling.
 
 The composition of narrow types is TensorFlow's own arithmetic: test_composite.py.
 """
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from family_options import RESPONSES
-from op_tools import EPSILON, FEW, each, ops_of, pairs_of, with_parameters
+from op_tools import EPSILON, FEW, each, pairs_of, with_parameters
 
 import gradops
 from gradops import composite, reference
@@ -170,24 +170,6 @@ def check_target(rng, dtype, target):
             wanted = tf.cast(tf.cast(wanted, one), tf.float64).numpy()
         error = np.abs(tf.cast(gradient, tf.float64).numpy() - wanted)
         assert error.max() <= (roundings + 16) * EPSILON["float32"] * np.abs(wanted).max()
-
-
-@dtypes
-@pytest.mark.parametrize("watched", ["y_true", "y_pred"])
-def test_float16_keeps_no_memo(dtype, watched):
-    """It would underflow, or miss the upstream gradient of a scaled loss. bfloat16 is wide."""
-    spec = tf.TensorSpec(SHAPE, dtype)
-
-    @tf.function
-    def step(y_true, y_pred):
-        tensor = {"y_true": y_true, "y_pred": y_pred}[watched]
-        with tf.GradientTape() as tape:
-            tape.watch(tensor)
-            loss = tf.reduce_mean(gradops.gradient_loss(y_true, y_pred))
-        return tape.gradient(loss, tensor)
-
-    forward = "Gradops>Loss" if dtype == "float16" else "Gradops>LossMemo"
-    assert ops_of(step, spec, spec) == [forward, "Gradops>LossGrad"]
 
 
 @narrow

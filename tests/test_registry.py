@@ -27,7 +27,7 @@ TABLES = {
     "data_format": "DATA_FORMATS",
     "downsample": "DOWNSAMPLES",
 }
-PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights", "pixel_weight"}
+PARAMETERS = {"penalty_parameter", "response_epsilon", "scale_weights", "pixel_weight", "site"}
 IMAGE_OPTIONS = {"stencil", "border", "scale", "data_format"}
 WANTED = {"wants_true"}
 OPS = {
@@ -36,6 +36,7 @@ OPS = {
         for suffix in ("", "Memo", "Grad", "Counts", "CountsGrad")
     },
     **{f"LossWeights{suffix}": {*TABLES, *PARAMETERS} for suffix in ("Memo", "Grad", "GradGrad")},
+    "ExpectedUpstream": {*TABLES, *PARAMETERS},
     "LossGradGrad": {*TABLES, *PARAMETERS, *WANTED},
     **{f"ImageGradients{suffix}": IMAGE_OPTIONS for suffix in ("", "Adjoint")},
     **{

@@ -62,6 +62,12 @@ std::string ReadPixelWeight(const std::string& text, LossOptions* options) {
              : "a finite number of at least 0";
 }
 
+std::string ReadSite(const std::string& text, LossOptions* options) {
+  options->site = text;
+  const bool is_number = text.find_first_not_of("0123456789") == std::string::npos;
+  return is_number && text.size() <= 9 ? "" : "a whole number of at most 9 digits";
+}
+
 // Enumerators count up from 0 in the order of the registry, so a name's position is its value.
 template <class Id, Id LossOptions::* kMember>
 void Choose(size_t position, LossOptions* options) {
@@ -144,6 +150,13 @@ const std::vector<Option>& AllOptions() {
        "How a level is made from the one before.",
        ChooseDownsample,
        nullptr},
+      {"site",
+       OptionSet::kLoss,
+       {},
+       "The number of this call of a loss in a program, under which its upstream gradients are "
+       "remembered for Gradops>ExpectedUpstream; empty for none. Only time depends on it.",
+       nullptr,
+       ReadSite},
   };
 #undef GRADOPS_CHOICE
 #undef GRADOPS_NAME

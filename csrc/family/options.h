@@ -21,12 +21,13 @@ struct LossOptions {
   bool has_penalty_parameter = false, has_response_epsilon = false;
   double penalty_parameter = 0, response_epsilon = 0;
   Levels levels;
+  std::string site;
 };
 
 /// Which options an op has as attributes. Each set includes the ones before it.
 enum class OptionSet { kImages, kMagnitude, kLoss };
 
-/// One option: a choice among names, or a number given as text, because TensorFlow has no
+/// One option: a choice among names, or text, such as a number, because TensorFlow has no
 /// attributes of type double.
 struct Option {
   std::string name;
@@ -35,7 +36,7 @@ struct Option {
   std::string doc;
   /// For a choice: sets it by its position among the choices.
   void (*choose)(size_t position, LossOptions* options);
-  /// For a number: sets it from text, "" for the default. Returns "" or what the text must be.
+  /// For text: sets it, "" for the default. Returns "" or what the text must be.
   std::string (*read)(const std::string& text, LossOptions* options);
 };
 
@@ -50,7 +51,7 @@ struct ParameterRow {
 const std::vector<ParameterRow>& PenaltyParameters();
 const std::vector<ParameterRow>& ResponseParameters();
 
-/// Sets an option from the name of a choice or the text of a number. Returns "" or an error that
+/// Sets an option from the name of a choice or from text. Returns "" or an error that
 /// says what the option must be and what it got.
 std::string SetOption(const std::string& option, const std::string& value, LossOptions* options);
 

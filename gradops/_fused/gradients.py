@@ -90,6 +90,12 @@ def _loss_weights_memo_gradients(op: tf.Operation, upstream: tf.Tensor, *_memo_u
     return [*_loss_input_gradients(op, memo, weights_memo, op.inputs[4], upstream), None]
 
 
+@_registered("Gradops>ExpectedUpstream")
+def _expected_upstream_gradients(_op: tf.Operation, _upstream: tf.Tensor):
+    """None: what is expected changes no result."""
+    return [None, None]
+
+
 @_registered("Gradops>LossGrad")
 def _loss_grad_gradients(op: tf.Operation, vector: tf.Tensor):
     """The gradients of <vector, upstream_b * dL_b/dy_pred> by images, weights and upstream."""

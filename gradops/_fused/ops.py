@@ -10,6 +10,7 @@ All functions take tensors of one floating dtype, and options as op attributes (
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +38,40 @@ def loss(
     """
     if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
-    # A float16 memo could underflow, and with loss scaling the prediction would be wrong.
-    if upstream is None or inputs.y_pred.dtype == tf.float16:
+    has_history = _has_history(inputs)
+    # Losses of float16 images are usually scaled, so without a history the prediction is wrong.
+    if upstream is None or (inputs.y_pred.dtype == tf.float16 and not has_history):
         return _plain_loss(inputs, options)
     if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     expected = expected_upstream(inputs.y_pred, upstream, factor)
+    if has_history:
+        options = {**options, "site": _site()}
+        expected = _library.ops().gradops_expected_upstream(inputs.y_pred, expected, **options)
     return loss_memo(inputs, expected, options)[0]
+
+
+def _has_history(inputs: Inputs) -> bool:
+    """Whether upstream gradients are predicted from those of the steps before.
+
+    Only where the bits of a gradient cannot show whether a prediction was right: a memo of 16 bits
+    is never scaled, one of the derivative by the weights is. On a GPU nothing is remembered.
+    """
+    is_narrow = inputs.y_pred.dtype.size == 2
+    return is_narrow and not tape.is_watched([inputs.weights]) and not _has_gpu()
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _site() -> str:
+    """The number of a call of a loss: its own in a graph, and 0 for all in eager mode."""
+    return "0" if tf.executing_eagerly() else str(next(_SITES) % 10**9)
+
+
+_SITES = itertools.count(1)
 
 
 def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf.Tensor, tf.Tensor]:

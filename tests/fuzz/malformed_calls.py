@@ -14,11 +14,12 @@ from family_tools import COMPUTE, DTYPES, NUMPY, TWO_AXES, smallest
 from gradops import _kernels, _library
 
 OPTIONAL = ("y_true", "weights", "mask", "memo", "weights_memo")
-NUMBERS = {
+TEXTS = {
     "penalty_parameter": ["", "1", "2.5", "+1e0"],
     "response_epsilon": ["", "0", ".5"],
     "pixel_weight": ["", "0", "0.25"],
     "scale_weights": ["", "1", "0,2", "1,0.5"],
+    "site": ["", "0", "123456789"],
 }
 TYPES = [dtype for dtype in DTYPES if NUMPY[dtype] is not None]
 
@@ -78,7 +79,7 @@ def draw_options(rng, names):
     options = {}
     for name in names:
         if name == "data_format" or rng.random() < 0.4:
-            options[name] = str(rng.choice(choices.get(name) or NUMBERS[name]))
+            options[name] = str(rng.choice(choices.get(name) or TEXTS[name]))
     if options.get("normalizer") == "none":
         options.pop("scale_weights", None)
         options.pop("pixel_weight", None)

@@ -142,6 +142,7 @@ OPTIONS = {
     "response_epsilon": NO_NUMBER,
     "pixel_weight": NO_NUMBER,
     "scale_weights": NO_WEIGHTS,
+    "site": ["-1", "+1", "0x10", "1.0", "a", " 1", "1\n", "1,2", "1" * 10, "9" * MEBIBYTE],
 }
 # Of the module for NumPy.
 THREADS = [0, 2**31 - 1, None]

@@ -1,6 +1,7 @@
 // The launchers of the loss ops.
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "cpu/launch/launch_sweep.h"
@@ -8,6 +9,7 @@
 #include "family/counts.h"
 #include "family/memo.h"
 #include "op/launch.h"
+#include "op/upstream_history.h"
 
 namespace gradops::cpu {
 namespace {
@@ -33,9 +35,42 @@ std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
                      outputs, parallel_for);
 }
 
+/// An input with one value per loss.
+template <class S>
+std::vector<double> ValuesPerLoss(const OpCall& call, const char* input) {
+  const KernelParams params = call.Params();
+  const PerExample<ComputeType<S>> values = call.PerLoss<ComputeType<S>>(input);
+  std::vector<double> all;
+  for (int64_t example = 0; example < params.shape.batch; ++example) {
+    for (int axis = 0; axis < AxesOf(params); ++axis) {
+      all.push_back(static_cast<double>(values.At(example, axis)));
+    }
+  }
+  return all;
+}
+
+/// Whether a LossMemo needs its memo: not if PredictUpstream could not predict what that is for.
+template <class S>
+bool NeedsMemo(const OpCall& call) {
+  if (call.options.site.empty()) return true;
+  const std::vector<double> expected = ValuesPerLoss<S>(call, "expected");
+  const auto is_nan = [](double value) { return std::isnan(value); };
+  return !std::all_of(expected.begin(), expected.end(), is_nan);
+}
+
 template <class S>
 std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
-  return LaunchMemo<S>(call, nullptr, parallel_for);
+  return NeedsMemo<S>(call) ? LaunchMemo<S>(call, nullptr, parallel_for)
+                            : LossOf<S>(call, parallel_for);
+}
+
+template <class S>
+std::string ExpectedUpstreamOf(const OpCall& call, const ParallelFor&) {
+  using T = ComputeType<S>;
+  const std::vector<double> upstream = PredictUpstream(call, ValuesPerLoss<S>(call, "expected"));
+  std::transform(upstream.begin(), upstream.end(), call.Output<T>("upstream"),
+                 [](double value) { return static_cast<T>(value); });
+  return "";
 }
 
 template <class S>
@@ -135,6 +170,7 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
     });
   }
   if (!recomputes) return "";
+  if (memo != nullptr) RememberUpstream(call, ValuesPerLoss<S>(call, "upstream"));
   const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.by_pred = gradient;
@@ -183,6 +219,7 @@ std::string LossCountsGradOf(const OpCall& call, const ParallelFor& parallel_for
 
 GRADOPS_DEFINE_LAUNCHER(Loss, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossMemo, ParallelFor)
+GRADOPS_DEFINE_LAUNCHER(ExpectedUpstream, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossWeightsGrad, ParallelFor)
 GRADOPS_DEFINE_LAUNCHER(LossWeightsMemo, ParallelFor)

@@ -41,6 +41,17 @@ std::string LossWeightsGradOf(const OpCall& call, const Queue& queue) {
   });
 }
 
+/// The upstream gradients of a device are not remembered: the host would have to wait for them.
+template <class S>
+std::string ExpectedUpstreamOf(const OpCall& call, const Queue& queue) {
+  using T = ComputeType<S>;
+  const KernelParams params = call.Params();
+  Device device(queue);
+  device.Run(CopyPerLoss<T>{params.shape.batch, AxesOf(params), call.PerLoss<T>("expected"),
+                            call.Output<T>("upstream")});
+  return device.Error();
+}
+
 template <class S>
 std::string LossCountsOf(const OpCall& call, const Queue& queue) {
   using T = ComputeType<S>;
@@ -61,6 +72,7 @@ std::string LossCountsOf(const OpCall& call, const Queue& queue) {
 }
 
 GRADOPS_DEFINE_LAUNCHER(Loss, Queue)
+GRADOPS_DEFINE_LAUNCHER(ExpectedUpstream, Queue)
 GRADOPS_DEFINE_LAUNCHER(LossWeightsGrad, Queue)
 GRADOPS_DEFINE_LAUNCHER(LossCounts, Queue)
 

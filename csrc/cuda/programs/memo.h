@@ -30,6 +30,23 @@ struct DecideOnWeightsMemo {
   }
 };
 
+/// Copies a value for each loss; from a scalar, the same for all.
+template <class T>
+struct CopyPerLoss {
+  int64_t batch;
+  int axes;  // AxesOf the parameters
+  PerExample<T> from;
+  T* to;
+
+  GRADOPS_FN int64_t Batch() const { return batch; }
+  bool IsOfAll() const { return false; }
+  GRADOPS_FN void operator()(int64_t begin, int64_t count) const {
+    for (int64_t example = begin; example < begin + count; ++example) {
+      for (int axis = 0; axis < axes; ++axis) to[example * axes + axis] = from.At(example, axis);
+    }
+  }
+};
+
 /// Finishes a thread's part of its strip and returns true if a memo makes the sweep needless, or
 /// returns false. This is decided on the device, in the same way by all threads of an example. A
 /// memo of the gradient is copied or scaled here.

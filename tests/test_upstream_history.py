@@ -1,0 +1,304 @@
+"""16-bit images: upstream gradients are predicted from those of the steps before.
+
+Whether a prediction was right, a step's gradient has the bits of the one that is computed without.
+"""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from op_tools import dyadic, ops_of, pairs_of
+
+import gradops
+from gradops import _library
+from gradops._fused import ops
+
+pytestmark = pytest.mark.cpu_only  # nothing is remembered on a GPU
+SHAPE = (2, 9, 8, 3)
+_kernels = _library.kernels()
+NONE = np.zeros(0, "float16")
+SITES = itertools.count(10**8)  # the first graphs of a process have small numbers
+
+
+def new_site():
+    return str(next(SITES))
+
+
+@pytest.fixture
+def site():
+    """One that nothing else has used."""
+    return new_site()
+
+
+def halves(rng, shape=SHAPE):
+    return [dyadic(rng, shape).astype("float16") for _ in range(2)]
+
+
+def predicted(site, shape=SHAPE, expected=7.0, **options):
+    images, scalar = np.zeros(shape, "float16"), np.array(expected, "float32")
+    return _kernels.expected_upstream(images, scalar, site=site, **options)
+
+
+def miss(site, upstream, shape=SHAPE, memo=True, **options):
+    """A step whose memo was made for another upstream gradient."""
+    upstream = np.asarray(upstream, "float32")
+    images = np.ones(shape, "float16")
+    memo, expected = images if memo else NONE, np.array(np.nan, "float32")
+    return _kernels.loss_grad(
+        images, images, memo=memo, expected=expected, upstream=upstream, site=site, **options
+    )
+
+
+def test_without_a_history_it_is_the_callers(site):
+    for unknown in (site, ""):
+        np.testing.assert_array_equal(predicted(unknown), [7, 7])
+    each = np.array([[1, 2], [3, 4]], "float32")
+    found = _kernels.expected_upstream(
+        np.zeros(SHAPE, "float16"), each, site=site, normalizer="none"
+    )
+    np.testing.assert_array_equal(found, each)
+
+
+def test_what_was_missed_last_is_expected_next(site):
+    miss(site, [3, 5])
+    np.testing.assert_array_equal(predicted(site), [3, 5])
+    miss(site, 4)  # a scalar
+    np.testing.assert_array_equal(predicted(site), [np.nan, np.nan])
+    miss(site, [4, 4])
+    np.testing.assert_array_equal(predicted(site), [4, 4])
+    for upstream in ([1, 2], [2, 1], [1, 2]):  # never twice the same
+        miss(site, upstream)
+        np.testing.assert_array_equal(predicted(site), [np.nan, np.nan])
+
+
+@pytest.mark.parametrize("site", ["a", "-1", "1234567890", '"}'])
+def test_sites_are_numbers(site):
+    with pytest.raises(ValueError, match="site must be a whole number of at most 9 digits, got"):
+        predicted(site)
+
+
+def test_by_axis(site):
+    upstream = [[1, 2], [3, 4]]
+    miss(site, upstream, normalizer="none")
+    np.testing.assert_array_equal(predicted(site), [7, 7])
+    np.testing.assert_array_equal(predicted(site, normalizer="none"), upstream)
+
+
+def test_sites_and_sizes_have_histories_of_their_own(site):
+    miss(site, [3, 5])
+    np.testing.assert_array_equal(predicted(new_site()), [7, 7])
+    np.testing.assert_array_equal(predicted(site, (3, 9, 8, 3)), [7, 7, 7])
+    np.testing.assert_array_equal(predicted(site, (2, 8, 9, 3)), [7, 7])
+
+
+def test_what_says_nothing_is_not_remembered(rng, site):
+    miss("", [3, 5])
+    np.testing.assert_array_equal(predicted(""), [7, 7])
+    miss(site, [3, 5], memo=False)
+    np.testing.assert_array_equal(predicted(site), [7, 7])
+    t, p = halves(rng)
+    expected = np.array([7, 7], "float32")
+    _, memo = _kernels.loss_memo(t, p, expected)
+    _kernels.loss_grad(t, p, memo=memo, expected=expected, upstream=expected, site=site)
+    miss(site, [3, 5])  # the first miss
+    np.testing.assert_array_equal(predicted(site), [3, 5])
+
+
+def test_what_was_predicted_right_stays_predicted(rng, site):
+    miss(site, [3, 5])
+    t, p = halves(rng)
+    for _ in range(3):
+        expected = predicted(site)
+        _, memo = _kernels.loss_memo(t, p, expected)
+        upstream = np.array([3, 5], "float32")
+        _kernels.loss_grad(t, p, memo=memo, expected=expected, upstream=upstream, site=site)
+    np.testing.assert_array_equal(predicted(site), [3, 5])
+
+
+def test_many_sites_are_forgotten(site):
+    miss(site, [3, 5])
+    for _ in range(5000):
+        miss(new_site(), [1, 1], shape=(2, 2, 2, 1))
+    np.testing.assert_array_equal(predicted(site), [7, 7])
+
+
+def test_sites_of_many_threads():
+    def turn(i):
+        own = new_site()
+        for _ in range(50):
+            miss(own, [i, i])
+        return predicted(own).tolist()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(turn, range(16))) == [[i, i] for i in range(16)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_memo_that_nothing_can_equal_is_not_made(rng, dtype, site):
+    compute = "float64" if dtype == "float64" else "float32"
+    t, p = (x.astype(dtype) for x in halves(rng, (2, 70, 40, 3)))
+    nan, one = np.full(2, np.nan, compute), np.array([np.nan, 1], compute)
+    for expected, where, made in (
+        (nan, site, [False, False]),
+        (nan, "", [True, True]),
+        (one, site, [True, True]),
+    ):
+        memo = np.full_like(p, 5)
+        losses = _kernels.loss_memo(t, p, expected, memo=memo, site=where)[0]
+        np.testing.assert_array_equal(losses, _kernels.loss(t, p))
+        assert [(example != 5).any() for example in memo] == made
+    np.testing.assert_array_equal(memo[1], _kernels.loss_memo(t, p, np.ones(2, compute))[1][1])
+    upstream = np.ones(2, compute)
+    given = {"memo": np.full_like(p, 5), "expected": nan, "site": site}
+    np.testing.assert_array_equal(
+        _kernels.loss_grad(t, p, **given, upstream=upstream),
+        _kernels.loss_memo(t, p, upstream)[1],
+    )
+
+
+# In steps
+
+SCALES = [32768.0, 32768.0, 32768.0, 65536.0, 65536.0, 65536.0, 0.1, 0.2, 0.3, 0.3, 0.3, np.inf]
+
+
+def step_of(mode, **options):
+    """(t, p, factors [B]) -> the gradient of the sum of factors * losses / B by p."""
+
+    def step(t, p, factors):
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            loss = tf.reduce_mean(factors * gradops.gradient_loss(t, p, **options))
+        return tape.gradient(loss, p)
+
+    if mode == "eager":
+        return step
+    return tf.function(step, jit_compile=mode == "jit")
+
+
+def bits(tensor):
+    return tf.bitcast(tensor, tf.uint16).numpy()
+
+
+@pairs_of(
+    mode=["eager", "graph", "jit"],
+    dtype=["float16", "bfloat16"],
+    response=["component", "magnitude"],
+    border=["reflect", "valid"],
+)
+def test_no_step_shows_what_was_predicted(rng, mode, dtype, response, border):
+    options = {"response": response, "border": border, "penalty": "l2"}
+    step = step_of(mode, **options)
+    for scale in SCALES:
+        for factors in ([scale, scale], [scale, 1.0]):
+            t, p = (tf.cast(x, dtype) for x in halves(rng))
+            found = step(t, p, tf.constant(factors))
+            upstream = tf.constant(factors) / 2
+            nothing = tf.zeros([0], dtype)
+            maps = tf.zeros([0]), tf.zeros([0], tf.bool)
+            wanted = _library.ops().gradops_loss_grad(
+                t, p, *maps, nothing, upstream, upstream, **options
+            )
+            np.testing.assert_array_equal(bits(found), bits(wanted))
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "jit"])
+def test_a_steady_scale_is_found_out(rng, mode, site, monkeypatch):
+    """After one step its upstream gradient is expected; also after it has changed, two later."""
+    monkeypatch.setattr(ops, "_site", lambda: site)
+    step = step_of(mode)
+    t, p = (tf.constant(x) for x in halves(rng))
+
+    def expected_after(scale):
+        step(t, p, tf.fill([2], scale))
+        return predicted(site).tolist()
+
+    assert expected_after(0.5) == [0.25, 0.25]
+    assert expected_after(0.5) == [0.25, 0.25]
+    assert np.isnan(expected_after(32768.0)).all()
+    assert expected_after(32768.0) == [16384, 16384]
+    assert expected_after(32768.0) == [16384, 16384]
+
+
+def test_an_unscaled_mean_is_expected_at_once(rng, site, monkeypatch):
+    monkeypatch.setattr(ops, "_site", lambda: site)
+    t, p = (tf.constant(x) for x in halves(rng))
+    step_of("graph")(t, p, tf.ones([2]))
+    np.testing.assert_array_equal(predicted(site), [7, 7])  # nothing was missed
+
+
+def types(dtype, watched):
+    def step(t, p, weights):
+        tensors = {"t": t, "p": p, "w": weights}
+        sources = [tensors[name] for name in watched]
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            loss = tf.reduce_mean(gradops.gradient_loss(t, p, weights=weights))
+        return tape.gradient(loss, sources)
+
+    images = tf.TensorSpec(SHAPE, dtype)
+    found = ops_of(tf.function(step), images, images, tf.TensorSpec(SHAPE, tf.float32))
+    return [name.removeprefix("Gradops>") for name in found]
+
+
+def test_ops_of_a_step(monkeypatch):
+    with_history = ["ExpectedUpstream", "LossMemo", "LossGrad"]
+    for dtype in ("float16", "bfloat16"):
+        for watched in ("p", "t", "tp"):
+            assert types(dtype, watched) == with_history
+    # A memo of the derivative by the weights may be scaled, which has other last bits.
+    assert types("float16", "pw") == ["Loss", "LossGrad", "LossWeightsGrad"]
+    assert types("bfloat16", "pw") == ["LossWeightsMemo", "LossGrad", "LossWeightsGrad"]
+    assert types("float32", "p") == types("float64", "p") == ["LossMemo", "LossGrad"]
+    monkeypatch.setattr(ops, "_has_gpu", lambda: True)
+    assert types("float16", "p") == ["Loss", "LossGrad"]
+    assert types("bfloat16", "p") == ["LossMemo", "LossGrad"]
+
+
+def test_every_call_in_a_graph_has_a_site_of_its_own():
+    @tf.function
+    def two(t, p):
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            loss = gradops.gradient_loss(t, p) + gradops.gradient_loss(t, p, penalty="l2")
+        return tape.gradient(loss, p)
+
+    spec, found = tf.TensorSpec(SHAPE, tf.float16), {}
+    for op in two.get_concrete_function(spec, spec).graph.get_operations():
+        if op.type.startswith("Gradops>"):
+            found.setdefault(op.get_attr("site"), []).append(op.type)
+    assert len(found) == 2 and b"" not in found
+    for names in found.values():
+        assert set(names) == {"Gradops>ExpectedUpstream", "Gradops>LossMemo", "Gradops>LossGrad"}
+
+
+def test_loops_jacobians_and_forward_mode(rng):
+    """Those that go around the memo, or fold a loop into the batch."""
+    t, p = (tf.constant(x) for x in halves(rng))
+
+    def gradient(pair):
+        with tf.GradientTape() as tape:
+            tape.watch(pair[1])
+            losses = gradops.gradient_loss(*pair, penalty="l2")
+        return tape.gradient(losses, pair[1])
+
+    stacked = tf.stack([t, p, t]), tf.stack([p, t, t])
+    found = tf.vectorized_map(gradient, stacked, fallback_to_while_loop=False)
+    for i in range(3):
+        np.testing.assert_array_equal(found[i], gradient([x[i] for x in stacked]))
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        losses = gradops.gradient_loss(t, p, penalty="l2")
+    jacobian = tape.jacobian(losses, p)
+    for b in range(2):
+        np.testing.assert_array_equal(jacobian[b, b], gradient((t, p))[b])
+    with tf.autodiff.ForwardAccumulator(p, p) as forward:
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            losses = gradops.gradient_loss(t, p, penalty="l2")
+        slopes = tape.gradient(losses, p)
+    products = tf.cast(gradient((t, p)), tf.float64) * tf.cast(p, tf.float64)
+    direct = tf.reduce_sum(products, (1, 2, 3))
+    np.testing.assert_allclose(forward.jvp(losses), direct, rtol=2e-3)
+    assert forward.jvp(slopes).dtype == tf.float16
