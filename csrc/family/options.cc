@@ -154,7 +154,7 @@ const std::vector<Option>& AllOptions() {
        OptionSet::kLoss,
        {},
        "The number of this call of a loss in a program, under which its upstream gradients are "
-       "remembered for Gradops>ExpectedUpstream; empty for none. Only time depends on it.",
+       "remembered for Gradops>ExpectedUpstream; empty for none. No result depends on it.",
        nullptr,
        ReadSite},
   };

@@ -81,8 +81,7 @@ const std::vector<Op>& Ops() {
        {Losses("loss", "As that of Gradops>Loss."),
         Optional(Images("memo", "Same shape as y_pred."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
-       "Both are found in one sweep, so a training step takes two reads and one write of memory. "
-       "Given a site and nothing but NaN, the memo may hold anything."},
+       "Both are found in one sweep, so a training step takes two reads and one write of memory."},
       {"LossWeightsMemo",
        OptionSet::kLoss,
        LossInputsAnd({Losses("expected", "As that of Gradops>LossMemo.")}),
@@ -120,14 +119,11 @@ const std::vector<Op>& Ops() {
       {"ExpectedUpstream",
        OptionSet::kLoss,
        {Images("y_pred", "Those of Gradops>LossMemo; only the shape matters."),
-        Losses("expected",
-               "The upstream gradient that the caller predicts, a scalar or of the "
-               "shape of the losses.")},
+        Losses("expected", "As that of Gradops>LossMemo, which the caller predicts.")},
        {Losses("upstream", "What Gradops>LossMemo is to expect, in the shape of its losses.")},
-       "What Gradops>LossGrad with this site and images of this size was given last, if its memo "
-       "was "
-       "made for another upstream gradient. NaN if that had been yet another the time before: then "
-       "a memo is of no use. Without such a time, and on a GPU, it is what the caller predicts."},
+       "The upstream gradient that Gradops>LossGrad last got for this site and as many losses when "
+       "its memo had been made for another, unless the time before it had been different. If "
+       "nothing is remembered, and on a GPU, what the caller predicts."},
       {"LossGradGrad",
        OptionSet::kLoss,
        LossInputsAnd({Images("vector", "Same shape as y_pred."),

@@ -1,8 +1,10 @@
 #include "op/upstream_history.h"
 
-#include <limits>
+#include <algorithm>
+#include <cmath>
+#include <map>
 #include <mutex>
-#include <unordered_map>
+#include <string>
 #include <utility>
 
 namespace gradops {
@@ -10,15 +12,16 @@ namespace {
 
 struct Remembered {
   std::vector<double> upstream;
-  bool is_steady;  // whether it is the first, or is what was remembered before it
+  bool is_steady;
 };
 
-/// Where a function is traced again and again, its sites are new every time.
-constexpr size_t kMaxSites = 4096;
+/// 8 MiB at most. Where functions are traced again and again their sites are new every time; then
+/// all are forgotten now and then.
+constexpr size_t kMaxEntries = 1024, kMaxLosses = 1024;
 
 struct History {
   std::mutex mutex;
-  std::unordered_map<std::string, Remembered> sites;
+  std::map<std::pair<std::string, size_t>, Remembered> entries;  // by site and number of losses
 };
 
 History& TheHistory() {
@@ -26,35 +29,29 @@ History& TheHistory() {
   return *history;
 }
 
-/// `losses`: how many values are remembered.
-std::string KeyOf(const OpCall& call, size_t losses) {
-  std::string key = call.options.site + "," + std::to_string(losses);
-  for (const int64_t size : call.inputs[call.op->ImagesInput()].sizes) {
-    key += "," + std::to_string(size);
-  }
-  return key;
-}
-
 }  // namespace
 
 void RememberUpstream(const OpCall& call, std::vector<double> upstream) {
-  if (call.options.site.empty()) return;
+  const auto is_finite = [](double value) { return std::isfinite(value); };
+  if (call.options.site.empty() || upstream.size() > kMaxLosses ||
+      !std::all_of(upstream.begin(), upstream.end(), is_finite)) {
+    return;
+  }
+  const auto key = std::make_pair(call.options.site, upstream.size());
   History& history = TheHistory();
-  const std::string key = KeyOf(call, upstream.size());
   const std::lock_guard<std::mutex> lock(history.mutex);
-  if (history.sites.size() >= kMaxSites) history.sites.clear();
-  const auto found = history.sites.find(key);
-  const bool is_steady = found == history.sites.end() || found->second.upstream == upstream;
-  history.sites[key] = {std::move(upstream), is_steady};
+  if (history.entries.size() >= kMaxEntries) history.entries.clear();
+  const auto found = history.entries.find(key);
+  const bool is_steady = found == history.entries.end() || found->second.upstream == upstream;
+  history.entries[key] = {std::move(upstream), is_steady};
 }
 
 std::vector<double> PredictUpstream(const OpCall& call, std::vector<double> expected) {
   History& history = TheHistory();
   const std::lock_guard<std::mutex> lock(history.mutex);
-  const auto found = history.sites.find(KeyOf(call, expected.size()));
-  if (found == history.sites.end()) return expected;
-  if (found->second.is_steady) return found->second.upstream;
-  return std::vector<double>(expected.size(), std::numeric_limits<double>::quiet_NaN());
+  const auto found = history.entries.find({call.options.site, expected.size()});
+  const bool is_known = found != history.entries.end() && found->second.is_steady;
+  return is_known ? found->second.upstream : expected;
 }
 
 }  // namespace gradops

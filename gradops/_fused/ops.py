@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,14 +40,15 @@ def loss(
     if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
     has_history = _has_history(inputs)
-    # Losses of float16 images are usually scaled, so without a history the prediction is wrong.
+    # Losses of float16 images are usually scaled: a prediction without a history would be wrong.
     if upstream is None or (inputs.y_pred.dtype == tf.float16 and not has_history):
         return _plain_loss(inputs, options)
     if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     expected = expected_upstream(inputs.y_pred, upstream, factor)
     if has_history:
-        options = {**options, "site": _site()}
+        site = _eager_site if tf.executing_eagerly() else _new_site
+        options = {**options, "site": site(inputs.y_pred.shape, factor, *options.items())}
         expected = _library.ops().gradops_expected_upstream(inputs.y_pred, expected, **options)
     return loss_memo(inputs, expected, options)[0]
 
@@ -55,7 +57,8 @@ def _has_history(inputs: Inputs) -> bool:
     """Whether upstream gradients are predicted from those of the steps before.
 
     Only where the bits of a gradient cannot show whether a prediction was right: a memo of 16 bits
-    is never scaled, one of the derivative by the weights is. On a GPU nothing is remembered.
+    is never scaled, one of the derivative by the weights is. Not where TensorFlow sees a GPU, on
+    which nothing is remembered.
     """
     is_narrow = inputs.y_pred.dtype.size == 2
     return is_narrow and not tape.is_watched([inputs.weights]) and not _has_gpu()
@@ -66,12 +69,14 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _site() -> str:
-    """The number of a call of a loss: its own in a graph, and 0 for all in eager mode."""
-    return "0" if tf.executing_eagerly() else str(next(_SITES) % 10**9)
+def _new_site(*_call: Any) -> str:
+    """The number of a call of a loss in a graph."""
+    return str(next(_SITES) % 10**9)
 
 
-_SITES = itertools.count(1)
+#: The number of all calls in eager mode with the same arguments.
+_eager_site = functools.lru_cache(maxsize=1024)(_new_site)
+_SITES = itertools.count()
 
 
 def loss_memo(inputs: Inputs, expected: tf.Tensor, options: Options) -> tuple[tf.Tensor, tf.Tensor]:

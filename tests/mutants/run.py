@@ -123,7 +123,8 @@ class Worker:
         for target, paths in steps:
             if not paths:
                 continue
-            log = self.build(target) if mutant.is_compiled() else None
+            # Also for a fault in Python: the library may be that of the fault before.
+            log = None if self.arguments.no_build else self.build(target)
             if log is not None:
                 return {"caught_by": NO_BUILD, "log": log}
             caught_by = self.run_suite(folder, paths)

@@ -1,7 +1,6 @@
 // The launchers of the loss ops.
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "cpu/launch/launch_sweep.h"
@@ -49,19 +48,9 @@ std::vector<double> ValuesPerLoss(const OpCall& call, const char* input) {
   return all;
 }
 
-/// Whether a LossMemo needs its memo: not if PredictUpstream could not predict what that is for.
-template <class S>
-bool NeedsMemo(const OpCall& call) {
-  if (call.options.site.empty()) return true;
-  const std::vector<double> expected = ValuesPerLoss<S>(call, "expected");
-  const auto is_nan = [](double value) { return std::isnan(value); };
-  return !std::all_of(expected.begin(), expected.end(), is_nan);
-}
-
 template <class S>
 std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
-  return NeedsMemo<S>(call) ? LaunchMemo<S>(call, nullptr, parallel_for)
-                            : LossOf<S>(call, parallel_for);
+  return LaunchMemo<S>(call, nullptr, parallel_for);
 }
 
 template <class S>
