@@ -48,7 +48,8 @@ def loss(
     expected = expected_upstream(inputs.y_pred, upstream, factor)
     if has_history:
         site = _eager_site if tf.executing_eagerly() else _new_site
-        options = {**options, "site": site(inputs.y_pred.shape, factor, *options.items())}
+        call = (inputs.y_pred.shape, upstream, factor, *options.items())
+        options = {**options, "site": site(*call)}
         expected = _library.ops().gradops_expected_upstream(inputs.y_pred, expected, **options)
     return loss_memo(inputs, expected, options)[0]
 
