@@ -51,8 +51,8 @@ struct ParameterRow {
 const std::vector<ParameterRow>& PenaltyParameters();
 const std::vector<ParameterRow>& ResponseParameters();
 
-/// Sets an option from the name of a choice or from text. Returns "" or an error that
-/// says what the option must be and what it got.
+/// Sets an option from the name of a choice or from text. Returns "" or an error that says what the
+/// option must be and what it got.
 std::string SetOption(const std::string& option, const std::string& value, LossOptions* options);
 
 /// "" or what is wrong with the options together.
