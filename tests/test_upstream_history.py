@@ -3,6 +3,7 @@
 Whether or not a prediction was right, a step's gradient has the same bits as without one.
 """
 
+import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
@@ -206,11 +207,48 @@ def test_a_steady_scale_is_found_out(rng, mode, site, monkeypatch):
     assert expected_after(32768.0) == [16384, 16384]
 
 
-def test_an_unscaled_mean_is_expected_at_once(rng, site, monkeypatch):
+@pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", 7), ("float16", 0.5)])
+def test_an_unscaled_mean_is_expected_at_once(rng, site, monkeypatch, dtype, expected):
+    """But not of float16 images, whose losses are usually scaled."""
     monkeypatch.setattr(ops, "_new_site", lambda *call: site)
-    t, p = (tf.constant(x) for x in halves(rng))
+    t, p = (tf.cast(x, dtype) for x in halves(rng))
     step_of("graph")(t, p, tf.ones([2]))
-    np.testing.assert_array_equal(predicted(site), [7, 7])  # nothing was missed
+    np.testing.assert_array_equal(predicted(site), [expected] * 2)  # 7: nothing was missed
+
+
+def test_without_a_prediction_no_gradient_is_found(rng, site):
+    """The memo has zeros, and LossGrad takes none for the gradient, not even one by losses * 0."""
+    call = functools.partial(dict, penalty="l2", site=site)
+    t, p = halves(rng)
+    p[0, 0, 0, 0] = np.inf
+    zeros, ones = np.zeros(2, "float32"), np.ones(2, "float32")
+    memo = np.full(SHAPE, 7, "float16")
+    losses, _ = _kernels.loss_memo(t, p, zeros, **call(memo=memo))
+    np.testing.assert_array_equal(losses, _kernels.loss(t, p, penalty="l2"))
+    np.testing.assert_array_equal(memo, np.zeros(SHAPE))
+    for upstream in (zeros, ones):
+        found = _kernels.loss_grad(t, p, **call(memo=memo, expected=zeros, upstream=upstream))
+        wanted = _kernels.loss_grad(t, p, **call(expected=upstream, upstream=upstream))
+        np.testing.assert_array_equal(found.view("uint16"), wanted.view("uint16"))
+        assert np.isnan(found[0]).any()
+    for expected, others in ([0, 1], call()), (zeros, {"penalty": "l2"}):
+        _, memo = _kernels.loss_memo(t, p, np.array(expected, "float32"), **others)
+        assert np.isnan(memo[0]).any()
+    maps = tf.zeros([0]), tf.zeros([0], tf.bool)
+    _, memo = _library.ops().gradops_loss_memo(t, p, *maps, zeros, site=site)
+    np.testing.assert_array_equal(memo, p)  # not even zeros are written
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_steps_whose_losses_count_nothing(rng, jit):
+    """Their gradient is the product with 0 in every step: NaN where an image is infinite."""
+    t, p = (tf.constant(x) for x in halves(rng))
+    p = tf.where(tf.range(3) == 1, tf.constant(np.inf, p.dtype), p)
+    step = tf.function(step_of("eager", penalty="l2"), jit_compile=jit)
+    for factor in (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0):
+        factors = tf.fill([2], factor)
+        wanted = recomputed(t, p, factors / 2, penalty="l2")
+        np.testing.assert_array_equal(bits(step(t, p, factors)), bits(wanted))
 
 
 def types(dtype, watched):

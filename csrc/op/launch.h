@@ -28,6 +28,10 @@ using Launcher = std::string (*)(const OpCall& call, const Queue& queue);
 template <class Queue>
 bool SetLauncher(const char* op, Launcher<Queue> launcher);
 
+/// Whether the caller of a loss op predicts nothing: if it has a site and expects 0. Then LossMemo
+/// finds no gradient, and LossGrad does not use a memo. Reads host memory.
+bool ExpectsNothing(const OpCall& call);
+
 /// Whether LossGrad would return its memo unchanged, so that it need not run. Reads host memory.
 bool MemoIsGradient(const OpCall& call);
 

@@ -44,6 +44,8 @@ struct Argument {
   const char* wanted_by = "";
   /// For an output: the input whose memory it may reuse, if there is one.
   const char* reuses = "";
+  /// For an optional output: the input that may stand in for it where it is of no use.
+  const char* stand_in = "";
 };
 
 struct Op {

@@ -25,6 +25,12 @@ Argument Reusing(const char* input, Argument argument) {
   return argument;
 }
 
+Argument StoodInBy(const char* input, Argument argument) {
+  argument.is_optional = true;
+  argument.stand_in = input;
+  return argument;
+}
+
 Argument Images(const char* name, const char* doc) {
   return {name, kImage, ShapeRule::kImages, doc};
 }
@@ -79,9 +85,12 @@ const std::vector<Op>& Ops() {
                              "The upstream gradient that the caller predicts, a scalar or of the "
                              "shape of loss.")}),
        {Losses("loss", "As that of Gradops>Loss."),
-        Optional(Images("memo", "Same shape as y_pred."))},
+        StoodInBy("y_pred", Images("memo",
+                                   "Same shape as y_pred; y_pred or zeros where there is "
+                                   "a site and all of expected is 0."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
-       "Both are found in one sweep, so a training step takes two reads and one write of memory."},
+       "Both are found in one sweep, so a training step takes two reads and one write of memory. "
+       "With a site and an expected upstream gradient of 0 only the loss is found."},
       {"LossWeightsMemo",
        OptionSet::kLoss,
        LossInputsAnd({Losses("expected", "As that of Gradops>LossMemo.")}),
@@ -123,7 +132,7 @@ const std::vector<Op>& Ops() {
        {Losses("upstream", "What Gradops>LossMemo is to expect, in the shape of its losses.")},
        "The upstream gradient that Gradops>LossGrad last got for this site and as many losses when "
        "its memo had been made for another, unless the time before it had been different. If "
-       "nothing is remembered, and on a GPU, what the caller predicts."},
+       "nothing is remembered, and on a GPU, what the caller predicts: 0 for no memo."},
       {"LossGradGrad",
        OptionSet::kLoss,
        LossInputsAnd({Images("vector", "Same shape as y_pred."),

@@ -40,13 +40,15 @@ def loss(
     if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
     has_history = _has_history(inputs)
-    # Losses of float16 images are usually scaled: a prediction without a history would be wrong.
-    if upstream is None or (inputs.y_pred.dtype == tf.float16 and not has_history):
+    # Losses of float16 images are usually scaled: only a history can tell by what.
+    is_scaled = inputs.y_pred.dtype == tf.float16
+    if upstream is None or (is_scaled and not has_history):
         return _plain_loss(inputs, options)
     if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     expected = expected_upstream(inputs.y_pred, upstream, factor)
     if has_history:
+        expected = _scalar(0.0, expected.dtype) if is_scaled else expected
         site = _eager_site if tf.executing_eagerly() else _new_site
         call = (inputs.y_pred.shape, upstream, factor, *options.items())
         options = {**options, "site": site(*call)}

@@ -49,24 +49,26 @@ class Kernel : public OpKernel {
     Device device(context);
     for (int i = 0; i < context->num_outputs(); ++i) {
       if (Device::kIsHost && TakesOver(call, i)) {
-        context->set_output(i, context->input(ReusedBy(op_.outputs[i])));
+        context->set_output(i, context->input(InputOf(op_.outputs[i].reuses)));
         return;
       }
       call.outputs.emplace_back();
+      if (Device::kIsHost && *op_.outputs[i].stand_in != '\0' && ExpectsNothing(call)) {
+        context->set_output(i, context->input(InputOf(op_.outputs[i].stand_in)));
+        continue;
+      }
       OP_REQUIRES_OK(context, Allocate(context, i, &call));
     }
     OP_REQUIRES_OK(context, FromMessage(device.Launch(call)));
   }
 
  private:
-  int ReusedBy(const Argument& output) const {
-    return static_cast<int>(op_.IndexOf(op_.inputs, output.reuses));
-  }
+  int InputOf(const char* name) const { return static_cast<int>(op_.IndexOf(op_.inputs, name)); }
   /// Whether an output is the input whose memory it may take over.
   bool TakesOver(const OpCall& call, int i) const {
     const Argument& output = op_.outputs[i];
     if (*output.reuses == '\0') return false;
-    const Buffer& memo = call.inputs[ReusedBy(output)];
+    const Buffer& memo = call.inputs[InputOf(output.reuses)];
     return memo.IsGiven() && (!memo.HasElements() || MemoIsGradient(call));
   }
   Status Allocate(OpKernelContext* context, int i, OpCall* call) const {
@@ -78,9 +80,9 @@ class Kernel : public OpKernel {
     TensorShape shape;
     TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({sizes.begin(), sizes.size()}, &shape));
     Tensor* tensor;
-    if (*output.reuses != '\0' && call->inputs[ReusedBy(output)].IsGiven()) {
+    if (*output.reuses != '\0' && call->inputs[InputOf(output.reuses)].IsGiven()) {
       TF_RETURN_IF_ERROR(
-          context->forward_input_or_allocate_output({ReusedBy(output)}, i, shape, &tensor));
+          context->forward_input_or_allocate_output({InputOf(output.reuses)}, i, shape, &tensor));
     } else {
       TF_RETURN_IF_ERROR(context->allocate_output(i, shape, &tensor));
     }

@@ -22,6 +22,16 @@ std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
 }
 
 template <class S>
+void FillWithZeros(ImageShape shape, S* images, const ParallelFor& parallel_for) {
+  const Units units(shape);
+  parallel_for(units.count, [&](int64_t unit) {
+    const RowRange rows = units.Rows(unit);
+    std::fill_n(images + units.Offset(unit) + rows.begin * shape.RowSize(),
+                (rows.end - rows.begin) * shape.RowSize(), S{});
+  });
+}
+
+template <class S>
 std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
                        const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
@@ -30,6 +40,10 @@ std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
   outputs.losses = call.Output<T>("loss");
   outputs.by_pred = call.Output<S>("memo");
   outputs.by_weights = by_weights;
+  if (outputs.by_pred != nullptr && ExpectsNothing(call)) {
+    FillWithZeros(call.Shape(), outputs.by_pred, parallel_for);
+    outputs.by_pred = nullptr;
+  }
   return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
                      outputs, parallel_for);
 }
@@ -130,7 +144,8 @@ template <class S>
 std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
   const KernelParams params = call.Params();
-  const S* const memo = call.Input<S>("memo");
+  const bool was_given = call.Input<S>("memo") != nullptr;
+  const S* const memo = ExpectsNothing(call) ? nullptr : call.Input<S>("memo");
   S* const gradient = call.Output<S>("gradient");
   const PerExample<T> expected = call.PerLoss<T>("expected"),
                       upstream = call.PerLoss<T>("upstream");
@@ -159,7 +174,7 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
     });
   }
   if (!recomputes) return "";
-  if (memo != nullptr) RememberUpstream(call, ValuesPerLoss<S>(call, "upstream"));
+  if (was_given) RememberUpstream(call, ValuesPerLoss<S>(call, "upstream"));
   const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.by_pred = gradient;
