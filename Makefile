@@ -101,12 +101,10 @@ test-oldest: $(VENV)/.built
 mutants: $(TEST_NEEDS)
 	$(PY) tests/mutants/run.py $(MUTANT_ARGS)
 
-# Without a GPU: compiles for two architectures, looks at what ptxas made of the kernels, and runs
-# their programs on the host. What needs an nvcc is skipped where there is none.
+# Without a GPU: compiles for two architectures and looks at what ptxas made of the kernels, whose
+# programs `make test` runs on the host. What needs an nvcc is skipped where there is none.
 cuda-check: $(TEST_NEEDS)
 	$(PYTEST) tests/test_cuda_build.py tests/test_cuda_compile.py $(PYTEST_ARGS)
-	$(PYTEST) -m "not extended" tests/test_cuda_kernels.py tests/test_cuda_weights.py \
-		tests/test_cuda_fixed.py $(PYTEST_ARGS)
 
 # PEERS=1 installs the other libraries that are compared with; once there, they always are.
 bench: $(VENV)/.built $(VENV)/.requirements-bench $(if $(PEERS),$(VENV)/.requirements-peers)

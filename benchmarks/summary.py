@@ -114,8 +114,7 @@ def markdown(rows: Sequence[report.Row], table: Table) -> str:
         f"| {table.head} | ms | times slower | MiB beyond the images |",
         "| --- | --- | --- | --- |",
     ]
-    (first_section, ours), *_ = table.names
-    fastest = find(rows, table, first_section, ours)
+    (_, ours), *_ = table.names
     for (section, provider), name in table.names.items():
         try:
             timed = find(rows, table, section, provider)
@@ -123,7 +122,8 @@ def markdown(rows: Sequence[report.Row], table: Table) -> str:
             if table.may_lack and provider != ours:
                 continue
             raise
-        slower = (timed.median_ms or 0) / (fastest.median_ms or 1)
+        of_ours = find(rows, table, section, ours)  # in the same rounds
+        slower = (timed.median_ms or 0) / (of_ours.median_ms or 1)
         memory = find(rows, table, "memory", provider).peak_extra_mib
         cells = [
             number(timed.median_ms or 0, table.digits),

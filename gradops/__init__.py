@@ -23,7 +23,7 @@ from gradops import _backend, reference
 from gradops._info import build_info
 
 # Commands that serve where gradops cannot be imported as a whole, and find out why.
-_is_repair = sys.argv[0] == "-m" and any(
+_is_repair = sys.argv[:1] == ["-m"] and any(
     words in " ".join(sys.orig_argv)
     for words in ("gradops build", "gradops doctor", "gradops self-test kernels")
 )

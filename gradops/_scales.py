@@ -17,7 +17,7 @@ import tensorflow as tf
 from gradops import _backend
 from gradops._inputs import checks
 from gradops._inputs.checks import Options
-from gradops._inputs.levels import coarser, coarser_mask, minimum_size
+from gradops._inputs.levels import coarser, minimum_size
 from gradops._inputs.tensors import AXES, Inputs, is_absent, loss_dtype, shape_error
 
 _MAX_LEVELS = 16  # Levels::kMax of csrc/family/levels.h
@@ -128,7 +128,7 @@ def _levels(inputs: Inputs, options: Options, scales: Scales) -> Iterator[tuple[
                 return x if is_absent(x) else coarser(x, axes, scales.downsample)
 
             if not is_absent(mask):
-                mask = coarser_mask(mask, axes, scales.downsample)
+                mask = coarser(mask, axes, scales.downsample)
             inputs = Inputs(half(y_true), half(y_pred), half(weights), mask)
         yield weight, inputs
 

@@ -84,7 +84,7 @@ def gradient_loss(
         batch; "residual_count" and "pixel_count", the numbers of these residuals and of these
         pixels and channels, whatever their weights, 0 too: for weights that are learned. Where D_b
         is 0, the loss is 0.
-      scales: The number of levels, at least 1: the loss is sum_s w_s L_b(level s), where level 0 is
+      scales: The number of levels, 1 to 16: the loss is sum_s w_s L_b(level s), where level 0 is
         the images and each further one is half as high and wide.
       downsample: How a level is made from the one before: "stride", every second row and column,
         beginning with the first (also of weights and mask), or "average", the means of 2 x 2 pixels

@@ -45,15 +45,16 @@ class GradientLoss(LossOfExamples):
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss.
       dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
-        keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
-        value is float64 for float64, else float32: it neither overflows nor loses digits.
+        keras.config.floatx(). Two images of the same 16-bit dtype are not cast. The value is
+        float64 for float64, else float32: it neither overflows nor loses digits.
 
     Call arguments: y_true and y_pred [B, H, W, C]; sample_weight None, a scalar, [B] or [B, 1] for
     weights of examples, or [B, H, W], [B, H, W, 1] or [B, H, W, C] for weights of pixels, as
     `weights` of gradops.gradient_loss (channels_first: [B, H, W], [B, 1, H, W] or [B, C, H, W]).
     Each frame of videos [B, T, H, W, C] is an example, with weights [B] or [B, T], or those of
     pixels. A Keras mask of y_pred may be one of examples or, like `mask`, of pixels. Keras' class
-    weights do not apply to images. Returns a scalar, or the losses for reduction "none".
+    weights are not meant for images (docs/compatibility.md). Returns a scalar, or the losses for
+    reduction "none".
 
     Raises:
       ValueError: If an option is not one of those allowed or Keras runs on another backend; when

@@ -37,6 +37,7 @@ class GradientMetric(calls.MetricOfLosses):
     """
 
     def __init__(self, *, name: str = "gradient_metric", dtype: Any = None, **options: Any):
+        calls.check_is_mean(self, options)
         super().__init__(GradientLoss(**options, reduction="none", name=name, dtype=dtype))
 
 

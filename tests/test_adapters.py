@@ -309,8 +309,9 @@ def test_a_tensorflow_without_headers(compiler, monkeypatch, tmp_path, capsys):
     assert f"this TensorFlow has no headers in {tmp_path}" in capsys.readouterr().err
 
 
+@pytest.mark.extended  # half a minute, and test-oldest builds one too
 def test_a_real_build(tmp_path):
-    """By the compiler of this machine, in some half a minute; then it is what is loaded."""
+    """By the compiler of this machine; then it is what is loaded."""
     variables = {"GRADOPS_CACHE": str(tmp_path), "GRADOPS_BACKEND": "fused"}
     built = run_command("build", **variables)
     assert built.returncode == 0, built.stderr

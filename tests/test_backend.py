@@ -1,10 +1,7 @@
 """GRADOPS_BACKEND: the fused ops, their composition, and how one takes the other's place."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -190,46 +187,6 @@ def test_the_python_files_alone(tmp_path, fused):
 
 
 @EXTENDED
-def test_a_tpu(fused):
-    """The op library loads, so that saved models do, but what is computed is composed."""
-    before = """
-import tensorflow as tf
-devices = tf.config.list_logical_devices
-tf.config.list_logical_devices = lambda kind=None: ["a TPU"] if kind == "TPU" else devices(kind)
-"""
-    found = use(None, before)
-    (warning,) = found["warnings"]
-    assert "do not run on a TPU" in warning and found["backend"] == "composite"
-    assert_same_results(found, fused)
-    assert use("fused", before)["results"] == fused["results"]
-
-
-@EXTENDED
-@pytest.mark.parametrize("has_cuda", [False, True])
-def test_a_gpu(fused, has_cuda):
-    """Without CUDA kernels the fused ops serve it, slowly, and say what to do."""
-    before = f"""
-import tensorflow as tf
-devices = tf.config.list_logical_devices
-tf.config.list_logical_devices = lambda kind=None: ["a GPU"] if kind == "GPU" else devices(kind)
-from gradops import _library
-_library.has_cuda = lambda: {has_cuda}
-"""
-    found = use(None, before)
-    assert found["backend"] == "fused" and found["results"] == fused["results"]
-    assert len(found["warnings"]) == (0 if has_cuda else 1)
-    assert has_cuda or "built without CUDA kernels" in found["warnings"][0]
-
-
-@EXTENDED
-def test_another_word():
-    process = run_python("import gradops", GRADOPS_BACKEND="fast")
-    assert process.returncode == 1
-    message = "ValueError: GRADOPS_BACKEND must be one of auto, fused, composite, got 'fast'"
-    assert process.stderr.strip().splitlines()[-1] == message
-
-
-@EXTENDED
 @pytest.mark.parametrize("backend", [None, "fused", "composite"])
 def test_no_tensorflow(backend):
     code = "import sys; sys.modules['tensorflow'] = None; import gradops"
@@ -238,15 +195,3 @@ def test_no_tensorflow(backend):
     message = process.stderr.strip().splitlines()[-1]
     assert re.match("ImportError: gradops was built for TensorFlow .* no TensorFlow is", message)
     assert "pip install 'tensorflow-cpu==" in message
-
-
-@EXTENDED
-def test_the_command_says_why():
-    process = subprocess.run(
-        [sys.executable, "-m", "gradops"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "GRADOPS_BACKEND": "composite"},
-    )
-    assert re.search(r"^backend +composite$", process.stdout, re.M)
-    assert re.search(r"^backend_reason +GRADOPS_BACKEND=composite$", process.stdout, re.M)

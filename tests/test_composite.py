@@ -11,13 +11,10 @@ import tensorflow as tf
 from composite_tools import check_close, check_loss_and_gradients, check_second_order, pair
 from family_options import (
     BORDERS,
-    DATA_FORMATS,
-    PENALTIES,
     RESPONSES,
-    SCALES,
     STENCILS,
 )
-from op_tools import MEMBERS, each, images, pairs_of
+from op_tools import MEMBERS, each, pairs_of
 from reference_tools import NORMALIZERS
 
 import gradops
@@ -38,32 +35,6 @@ def weights_of(shape=SHAPE, channels=1, seed=0):
 
 def under(mask, y, value=np.nan):
     return np.where(mask, y, value)
-
-
-def test_tables_are_in_the_agreed_order():
-    assert tuple(composite.STENCILS) == tuple(STENCILS)
-    assert tuple(composite.PENALTIES) == tuple(PENALTIES)
-    assert tuple(composite.RESPONSES) == tuple(RESPONSES)
-    assert tuple(composite.BORDERS) == tuple(BORDERS)
-    assert tuple(composite.SCALES) == tuple(SCALES)
-    assert list(composite.NORMALIZERS) == NORMALIZERS
-    assert tuple(composite.DATA_FORMATS) == tuple(DATA_FORMATS)
-
-
-@each(MEMBERS, MEMBERS[::6])
-def test_it_is_what_the_fused_ops_compute(rng, options):
-    """Through its own functions, which take the same arguments."""
-    y_true, y_pred = images(rng, SHAPE)
-    for name in ("gradient_loss", "value_and_gradient", "gradient_sums"):
-        ours, theirs = (
-            getattr(module, name)(y_true, y_pred, **options) for module in (composite, gradops)
-        )
-        for one, other in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True):
-            check_close(one, other)
-    taps = {"stencil": options["stencil"], "border": options["border"]}
-    for name in ("image_gradients", "gradient_magnitude"):
-        ours, theirs = (getattr(module, name)(y_pred, **taps) for module in (composite, gradops))
-        check_close(ours, theirs)
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -122,19 +93,6 @@ def test_flat_regions_and_ties(options):
     y_true[:, :5, :4] = y_pred[:, 3:, 2:] = 1.0
     check_loss_and_gradients(y_true, y_pred, **options)
     check_second_order(y_true, y_pred, **options)
-
-
-def test_gradient_magnitude_of_flat_regions():
-    x = tf.Variable(np.pad(pair(1, (1, 3, 3, 1))[0], ((0, 0), (0, 4), (0, 4), (0, 0))))
-    with tf.GradientTape() as tape:
-        magnitude = composite.gradient_magnitude(x, border="replicate")
-    u = np.random.default_rng(9).normal(size=magnitude.shape)
-    gradient = tape.gradient(magnitude, x, output_gradients=tf.constant(u))
-    expected = reference.gradient_magnitude_gradient(x.numpy(), u, border="replicate")
-    check_close(gradient, expected)
-    smooth = composite.gradient_magnitude(x, response_epsilon=0.5, border="valid")
-    expected = reference.gradient_magnitude(x.numpy(), response_epsilon=0.5, border="valid")
-    check_close(smooth, expected)
 
 
 @pytest.mark.parametrize("response", RESPONSES)
@@ -214,24 +172,6 @@ def test_nothing_counted(response, normalizer):
         options.update(response=response, normalizer=normalizer, border="zero")
         loss, *gradients = check_loss_and_gradients(*pair(9, SHAPE), **options)
         assert loss[0] == 0 and not np.any(gradients[1][0])
-
-
-def test_weights_as_the_argument_of_a_function():
-    """Its backward function is built for all arguments; what it gives for weights is right."""
-    y_true, y_pred = pair(13, (1, 2, 3, 1))
-    function = tf.function(lambda p, w: composite.gradient_loss(y_true, p, weights=w))
-    p, weights = tf.constant(y_pred), tf.constant(weights_of((1, 2, 3, 1)) + 1)
-    with tf.GradientTape() as tape:
-        tape.watch([p, weights])
-        loss = function(p, weights)
-    by_pred, by_weights = tape.gradient(loss, [p, weights])
-    expected = reference.loss_gradients(y_true, y_pred, weights=weights)[1]
-    check_close(by_pred, expected)
-    for i in np.ndindex(*weights.shape):
-        step = np.zeros(weights.shape)
-        step[i] = 1e-6
-        up, down = (reference.gradient_loss(y_true, p, weights=weights + s) for s in (step, -step))
-        np.testing.assert_allclose(by_weights[i], (up - down)[0] / 2e-6, rtol=1e-6)
 
 
 def test_counts_have_no_gradient():

@@ -146,13 +146,6 @@ def test_no_elements(case, shape):
         assert gradient.shape == shape
 
 
-def test_no_elements_on_sobel_edges():
-    images = np.zeros((2, 4, 5, 0))
-    np.testing.assert_array_equal(composite.gradient_loss(images, images), [0.0, 0.0])
-    assert composite.gradient_sums(images[:0], images[:0])[0].shape == (0, 2)
-    assert composite.gradient_magnitude(images[:0], border="zero").shape == (0, 4, 5, 0)
-
-
 def test_unknown_batch_may_be_empty_away_from_sobel_edges():
     function = tf.function(
         lambda y: composite.gradient_loss(None, y, response="magnitude"),

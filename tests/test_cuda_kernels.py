@@ -21,7 +21,6 @@ from family_tools import (
     decode,
     draw,
     encode,
-    members,
     noisy,
     shifted,
     smallest,
@@ -66,26 +65,11 @@ def test_every_stencil_border_and_response(stencil):
         check_case(next(shapes), "float64", factor=FACTOR, **options)
 
 
-@each_dtype
-def test_every_response_and_penalty(dtype):
-    for member in members():
-        check_case((2, 7, 9, 3), dtype, factor=FACTOR, **member)
-
-
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_neighbours_at_every_distance(dtype):
     """Rows of whole vectors, so that threads read and write them at once."""
     for border, channels, width in itertools.product(BORDERS, (1, 2, 3, 4, 5, 8), (4, 64)):
         check_case((2, 9, width, channels), dtype, factor=FACTOR, border=border)
-
-
-def test_counts(rng):
-    images = np.zeros((2, 9, 8, 3))
-    options = {"mask": rng.random((2, 9, 8, 1)) > 0.2, "weights": rng.random(images.shape)}
-    for border in BORDERS:
-        found = CUDA["float64"].loss_counts(None, images, border=border, **options)
-        wanted = _kernels.loss_counts(None, images, border=border, **options)
-        np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("response", RESPONSES)
@@ -125,19 +109,6 @@ def test_where_the_denominator_is_0_the_gradient_is_too(stencil, penalty):
             None, y_pred, np.ones(1, "float32"), stencil=stencil, penalty=penalty, **options
         )
         assert loss == 0 and np.all(gradient == 0), bad
-
-
-@pytest.mark.parametrize("bad", [-1.0, np.nan])
-def test_bad_weights_make_the_loss_nan(rng, bad):
-    """A device tells nobody of an error; the other example keeps its numbers."""
-    x, weights = rng.random((2, 6, 5, 1)), np.ones((2, 6, 5, 1))
-    weights[1, 2, 3] = bad
-    upstream = np.ones(2)
-    good = CUDA["float64"].loss_memo(None, x, upstream)
-    loss, gradient = CUDA["float64"].loss_memo(None, x, upstream, weights=weights)
-    assert loss[0] == good[0][0] and np.isnan(loss[1])
-    np.testing.assert_array_equal(gradient[0], good[1][0])
-    assert np.isnan(gradient[1]).all()
 
 
 def test_nan_reaches_what_its_residuals_reach_and_nothing_else(rng):

@@ -52,7 +52,6 @@ FAMILY = {
     "target": ["given", "none"],
 }
 SMOOTH = ["l2", "charbonnier"]
-COUNTING = ["residual_count", "pixel_count", "none"]  # whose denominators have no weights in them
 
 
 def drawn(shape, dtype, weights, mask, target, **options):
@@ -194,17 +193,6 @@ def test_bad_weights(rng, normalizer, bad):
             assert np.isnan(ours[0]).all()
         else:
             np.testing.assert_array_equal(ours[0], wanted[0])
-
-
-@pytest.mark.parametrize("normalizer", COUNTING[:2])
-def test_weights_of_zero_are_counted(normalizer):
-    images = np.random.default_rng(3).random((1, 6, 5, 2))
-    weights = np.ones((1, 6, 5, 1))
-    weights[0, :3] = 0
-    unweighted = "residuals" if normalizer == "residual_count" else "pixels"
-    (loss,) = CUDA["float64"].loss(None, images, weights=weights, normalizer=normalizer)
-    (weighted,) = CUDA["float64"].loss(None, images, weights=weights, normalizer=unweighted)
-    np.testing.assert_allclose(loss, weighted / 2, rtol=1e-12)
 
 
 @each_dtype

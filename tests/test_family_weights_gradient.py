@@ -90,14 +90,6 @@ def test_every_pair_of_options_with_several_levels(part):
         check(**case)
 
 
-@pytest.mark.extended
-@each_dtype
-@pytest.mark.parametrize("response", RESPONSES)
-def test_every_pair_of_options_of_a_response(response, dtype):
-    for case in cases(SHAPES, response=[response], dtype=[dtype]):
-        check(**case)
-
-
 @each_dtype
 def test_counts(dtype):
     """Without regard to the images, which may be NaN."""

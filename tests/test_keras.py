@@ -132,16 +132,6 @@ def test_fit_on_targets_with_holes(rng, hole, jit_compile):
     assert history.history["loss"][1] < history.history["loss"][0]
 
 
-@both_backends
-def test_both_masks_together(rng):
-    y_true, y_pred = batch(rng)
-    y_true, mask = with_holes(rng, y_true, np.nan)
-    y_true, other = with_holes(rng, y_true, -1)
-    value = gradops.SobelLoss(mask="finite", mask_value=-1)(y_true, y_pred)
-    expected = reference.gradient_loss(y_true, y_pred, mask=mask & other)
-    np.testing.assert_allclose(value, expected.mean(), rtol=1e-6)
-
-
 def test_masks_that_are_none_are_refused():
     with pytest.raises(ValueError, match="mask must be one of 'finite', got 'nan'"):
         gradops.SobelLoss(mask="nan")
@@ -199,40 +189,6 @@ def test_mixed_precision(rng, policy, jit_compile):
     wide, narrow = ends
     assert np.abs(wide).max() > 1e-4
     np.testing.assert_allclose(narrow, wide, rtol=0, atol=0.03 * np.abs(wide).max())
-
-
-@pytest.mark.cudnn
-def test_two_outputs_with_loss_weights(rng):
-    x, y = batch(rng)
-    inputs = keras.Input(SHAPE[1:])
-    outputs = {name: keras.layers.Conv2D(3, 3, padding="same", name=name)(inputs) for name in "ab"}
-    model = keras.Model(inputs, outputs)
-    losses = {"a": gradops.SobelLoss(), "b": gradops.GradientLoss(stencil="scharr")}
-    model.compile("sgd", loss=losses, loss_weights={"a": 0.5, "b": 2.0})
-    found = model.predict(x, verbose=0)
-    expected = 0.5 * reference.gradient_loss(y, found["a"]).mean()
-    expected += 2 * reference.gradient_loss(y, found["b"], stencil="scharr").mean()
-    value = model.train_on_batch(x, {"a": y, "b": y})
-    np.testing.assert_allclose(value if np.isscalar(value) else value[0], expected, rtol=1e-5)
-
-
-@both_backends
-@pytest.mark.parametrize("layout", [None, "[B]", "[B, H, W]"])
-def test_metrics_are_means_of_the_losses_of_all_examples(rng, layout):
-    metric = gradops.GradientMetric(stencil="scharr", penalty="l2")
-    losses, factors = [], []
-    for count in (6, 3):  # the last batch of an epoch is smaller
-        y_true, y_pred = (x[:count] for x in batch(rng))
-        weights = {None: None, "[B]": rng.random(count)}.get(layout, rng.random(y_true.shape[:3]))
-        metric.update_state(y_true, y_pred, weights)
-        maps = weights[..., None] if layout == "[B, H, W]" else None
-        options = {"stencil": "scharr", "penalty": "l2", "weights": maps}
-        losses.append(reference.gradient_loss(y_true, y_pred, **options))
-        factors.append(weights if layout == "[B]" else np.ones(count))
-    expected = np.average(np.concatenate(losses), weights=np.concatenate(factors))
-    np.testing.assert_allclose(metric.result(), expected, rtol=1e-5)
-    metric.reset_state()
-    assert metric.result() == 0
 
 
 @pytest.mark.cudnn

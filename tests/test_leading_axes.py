@@ -1,10 +1,9 @@
 """Videos and other leading axes: each image is an example of its own."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_tools import assert_close, assert_same, at_run_time, images, pairs_of
+from op_tools import assert_close, assert_same, images, pairs_of
 
 import gradops
 from gradops import reference
@@ -104,53 +103,6 @@ def test_second_derivatives_without_a_target(rng):
     assert tf.reduce_sum(x * product(x)) > 0
 
 
-def test_compiled(rng):
-    y_true, y_pred = images(rng, (2, 3, 5, 6, 1), "float32")
-    compiled = tf.function(gradops.value_and_gradient, jit_compile=True)
-    for ours, theirs in zip(
-        compiled(y_true, y_pred), gradops.value_and_gradient(y_true, y_pred), strict=True
-    ):
-        assert_close(ours, theirs, "float32")
-
-
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
-def test_sample_weights_of_keras(rng, reduction):
-    """Weights of videos, frames and pixels; T == B, where Keras would broadcast [B] over frames."""
-    of_pixels = [(2, 2, 5, 6), (2, 2, 5, 6, 1), (2, 2, 5, 6, 3)]
-    for shape in [(), (2,), (2, 1), (2, 2), *of_pixels]:
-        check_sample_weights(rng, reduction, shape)
-
-
-def check_sample_weights(rng, reduction, shape):
-    y_true, y_pred = images(rng, (2, 2, 5, 6, 3), "float32")
-    weights = rng.uniform(0.5, 2, shape).astype("float32")
-    loss = gradops.GradientLoss(reduction=reduction)(y_true, y_pred, sample_weight=weights)
-    if len(shape) > 2:
-        pixels = weights if len(shape) == 5 else weights[..., None]
-        losses = gradops.gradient_loss(y_true, y_pred, weights=pixels).numpy()
-        weights = np.ones((2, 2))
-    else:
-        losses = gradops.gradient_loss(y_true, y_pred).numpy()
-        weights = np.broadcast_to(weights.reshape(shape + (1,) * (2 - len(shape))), (2, 2))
-    total = (losses * weights).sum()
-    divisor = {"sum": 1, "sum_over_batch_size": 4}.get(reduction, weights.sum())
-    if len(shape) == 0 and reduction == "mean_with_sample_weight":
-        divisor = weights[0, 0]  # Keras' own: the sum of the one weight that is given
-    np.testing.assert_allclose(loss, total / divisor, rtol=1e-5)
-
-
-@pytest.mark.cudnn
-def test_fit_on_videos(rng):
-    x, y = rng.random((2, 4, 3, 6, 5, 2), "float32")
-    model = keras.Sequential([keras.Input((3, 6, 5, 2)), keras.layers.Conv3D(2, 3, padding="same")])
-    model.compile("sgd", loss=gradops.SobelLoss(), metrics=[gradops.SobelMetric()])
-    history = model.fit(x, y, batch_size=2, epochs=3, verbose=0).history
-    np.testing.assert_allclose(history["sobel_metric"], history["loss"], rtol=1e-5)
-    assert history["loss"][-1] < history["loss"][0]
-    expected = reference.gradient_loss(*(v.reshape(12, 6, 5, 2) for v in (y, model.predict(x))))
-    np.testing.assert_allclose(model.evaluate(x, y, verbose=0)[0], expected.mean(), rtol=1e-5)
-
-
 def in_a_graph(call, *arrays, known):
     specs = [tf.TensorSpec(x.shape if known else [None] * x.ndim, x.dtype) for x in arrays]
     return tf.function(call).get_concrete_function(*specs)
@@ -208,17 +160,6 @@ def test_other_ranks_are_refused(argument):
         unknown(tf.constant(VIDEO), tf.constant(values))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (4, 5), (4, 5, 3)])
-def test_too_few_axes(shape):
-    message = r"y_pred must have rank 4 \[B, H, W, C\] or \[B, C, H, W\], or more, got shape \["
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        gradops.gradient_loss(None, np.zeros(shape, "float32"))
-    with pytest.raises(ValueError, match=message):
-        in_a_graph(lambda x: gradops.gradient_loss(None, x), np.zeros(shape, "float32"), known=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message.replace("y_pred", "images")):
-        gradops.image_gradients(np.zeros(shape, "float32"))
-
-
 @both_backends
 def test_sizes_and_pixel_maps_are_checked_as_of_a_batch():
     small = r"y_pred is too small: .* got height 1 and width 5"
@@ -229,14 +170,6 @@ def test_sizes_and_pixel_maps_are_checked_as_of_a_batch():
         gradops.gradient_loss(None, VIDEO, mask=VIDEO[..., :4, :1] == 0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same shape"):
         gradops.gradient_loss(VIDEO[:, :, :3], VIDEO)
-
-
-@both_backends
-def test_a_rank_that_a_graph_does_not_know_is_4():
-    call = tf.function(gradops.gradient_loss).get_concrete_function(*2 * [tf.TensorSpec(None)])
-    message = r"y_pred must have rank 4 \[B, H, W, C\], got shape \[2,3,4,5,3\]"
-    with pytest.raises(tf.errors.InvalidArgumentError, match=at_run_time(message)):
-        call(tf.constant(VIDEO), tf.constant(VIDEO))
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5)])

@@ -22,20 +22,6 @@ def batch(rng, shape=SHAPE, dtype="float32"):
     return [dyadic(rng, shape).astype(dtype) for _ in range(2)]
 
 
-@both_backends
-def test_sample_weights(rng):
-    """B == H == W, which Keras would multiply wrongly."""
-    y_true, y_pred = batch(rng, (4, 4, 4, 3))
-    weights = np.array([0.0, 1.0, 2.0, 0.5], "float32")
-    variable = tf.Variable(y_pred)
-    with tf.GradientTape() as tape:
-        value = gradops.SobelLoss()(y_true, variable, sample_weight=weights)
-    losses = reference.gradient_loss(y_true, y_pred)
-    np.testing.assert_allclose(value, (losses * weights).sum() / 4, rtol=1e-6)
-    expected = reference.loss_gradients(y_true, y_pred, weights / 4)[1]
-    assert_close(tape.gradient(value, variable), expected, "float32")
-
-
 @pytest.mark.parametrize("loss_class", LOSSES)
 def test_serialisation_keeps_every_argument(loss_class):
     loss = loss_class(
@@ -231,50 +217,3 @@ def test_other_dtypes(rng, dtype, reduction):
     slopes = reference.loss_gradients(y_true, y_pred, factors, penalty="l2")[1]
     atol = tolerance * np.abs(slopes).max()
     np.testing.assert_allclose(tape.gradient(value, variable), slopes, rtol=tolerance, atol=atol)
-
-
-def small_model():
-    keras.utils.set_random_seed(1)
-    return keras.Sequential(
-        [keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(3, 3, padding="same")]
-    )
-
-
-FITS = [
-    {"penalty": "charbonnier", "epsilon": 0.1, "border": "replicate", "scale": "unit"},
-    {"penalty": "huber", "response": "magnitude", "border": "valid", "response_epsilon": 1e-3},
-    {"response": "normal", "stencil": "forward", "border": "circular", "normalizer": "batch"},
-]
-
-
-@pytest.mark.cudnn
-@each(FITS, FITS[1:])
-@pytest.mark.parametrize("run_eagerly", [False, pytest.param(True, marks=pytest.mark.extended)])
-def test_fit_follows_the_composition(rng, options, run_eagerly):
-    """The same training run as with the loss composed of TensorFlow's ops."""
-    x = rng.uniform(size=(12, 8, 8, 3)).astype("float32")
-
-    def composed(y_true, y_pred):
-        return 0.1 * gradops.composite.gradient_loss(y_true, y_pred, **options)
-
-    histories = []
-    for loss in (gradops.GradientLoss(**options, weight=0.1), composed):
-        model = small_model()
-        model.compile("sgd", loss=loss, run_eagerly=run_eagerly)
-        history = model.fit(x, x, batch_size=5, epochs=3, verbose=0)
-        histories.append([*history.history["loss"], model.evaluate(x, x, verbose=0)])
-    np.testing.assert_allclose(*histories, rtol=1e-4)
-    assert histories[0][-1] < histories[0][0]
-
-
-@pytest.mark.cudnn
-def test_a_saved_model_brings_its_options_back(rng, tmp_path):
-    x = rng.uniform(size=(4, 8, 8, 3)).astype("float32")
-    model = small_model()
-    model.compile("sgd", loss=gradops.GradientLoss(**FITS[1], weight=0.5))
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.loss.get_config() == model.loss.get_config()
-    np.testing.assert_allclose(
-        again.evaluate(x, x, verbose=0), model.evaluate(x, x, verbose=0), rtol=1e-6
-    )

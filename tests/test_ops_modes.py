@@ -109,15 +109,6 @@ def test_value_and_gradient_are_differentiable(rng, graph):
         assert_close(actual, wanted)
 
 
-def test_variables_are_watched_without_being_told(rng):
-    y_true, y_pred = images(rng, (2, 5, 4, 1))
-    variable = tf.Variable(y_pred)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(gradops.gradient_loss(y_true, variable))
-    expected = reference.loss_gradients(y_true, y_pred, HALF)[1]
-    assert_close(tape.gradient(loss, variable), expected)
-
-
 def test_sums_make_losses_that_normalise_otherwise(rng):
     """A mean along each axis on its own, with the derivative through sums and counts."""
     pair = images(rng, (3, 5, 6, 2))

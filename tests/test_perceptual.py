@@ -97,17 +97,6 @@ def test_gradient_terms(rng, kind, mode):
     np.testing.assert_allclose(slopes, by_formula, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
-def test_reductions_with_sample_weights(rng, reduction):
-    y_true, y_pred = batch(rng)
-    weights = np.array([1, 0, 3], "float32")
-    options = dict(feature_extractor=small_extractor())
-    losses = gradops.PerceptualGradientLoss(**options, reduction="none")(y_true, y_pred)
-    value = gradops.PerceptualGradientLoss(**options, reduction=reduction)(y_true, y_pred, weights)
-    divisor = {"sum_over_batch_size": 3, "sum": 1, "mean_with_sample_weight": 4}[reduction]
-    np.testing.assert_allclose(value, np.sum(losses * weights) / divisor, rtol=1e-6)
-
-
 @pytest.mark.parametrize("outputs", [list, tuple, lambda found: {"b": found[1], "a": found[0]}])
 def test_callables_and_their_outputs(rng, outputs):
     """Those of a dict are taken in the order of its keys."""

@@ -12,7 +12,6 @@ SMALL = np.full((2, 9, 12, 3), 2.0, "float32")
 CONFIDENCE = np.ones(SMALL.shape[:3], "float32")
 OF_Y_PRED = "confidence must have the batch, height and width of y_pred, got "
 either = (ValueError, tf.errors.InvalidArgumentError)
-OF_THE_WHOLE = {"normalizer": "batch", "log_pairs": "all"}
 
 
 def example(rng, shape=(2, 19, 22, 2), dtype="float64"):
@@ -42,24 +41,6 @@ def test_gradients_by_all_three(rng, normalizer):
     for one, other in zip([ours[0], *ours[1]], [theirs[0], *theirs[1]], strict=True):
         np.testing.assert_allclose(one, other, rtol=allowed, atol=allowed)
     np.testing.assert_array_equal(tf.boolean_mask(ours[1][2], ~mask[..., 0]), 0)
-
-
-def test_the_best_confidence():
-    """For pixels alone and errors e it is alpha / (gamma e): there the slope is 0."""
-    target = tf.zeros([1, 9, 12, 1], tf.float64)
-    best = tf.fill([1, 9, 12], tf.constant(0.2 / 0.25, tf.float64))
-    _, (*_, slope) = gradients(
-        lambda *x: presets.confidence_weighted(*x, gradient_weight=0), [target, target + 0.25, best]
-    )
-    np.testing.assert_allclose(slope, tf.zeros_like(slope), atol=1e-15)
-
-
-def test_all_forms_are_one_without_a_mask(rng):
-    tensors = example(rng)
-    losses = presets.confidence_weighted(*tensors)
-    np.testing.assert_allclose(
-        presets.confidence_weighted(*tensors, **OF_THE_WHOLE), losses, rtol=1e-14
-    )
 
 
 def test_forms_of_the_confidence(rng):
@@ -106,18 +87,6 @@ def test_levels_without_a_pair(log_pairs):
     pairs = 0 if log_pairs == "valid" else 2 * 8 * 9
     np.testing.assert_allclose(losses, [-0.2 * np.log(2) * pairs / 16 / 4], rtol=1e-12)
     assert all(np.isfinite(gradient).all() for gradient in by_all)
-
-
-def test_truncated_differences_have_no_slope():
-    target, prediction = np.zeros((1, 9, 9, 1)), np.zeros((1, 9, 9, 1))
-    prediction[0, 4, 4] = 1000.0
-    options = {"pixel_weight": 0, "scales": 1}
-    tensors = [tf.constant(x) for x in (target, prediction, np.ones((1, 9, 9)))]
-    losses, (_, by_pred, _) = gradients(
-        lambda *x: presets.confidence_weighted(*x, **options), tensors
-    )
-    np.testing.assert_allclose(losses, [4 * 100 / 81], rtol=1e-12)
-    np.testing.assert_array_equal(by_pred, np.zeros((1, 9, 9, 1)))
 
 
 CONFIDENCES = {

@@ -60,14 +60,3 @@ def test_hu_loss_of_equal_images_is_its_lower_bound(rng):
     np.testing.assert_allclose(presets.hu_loss(target, target), [3 * np.log(0.5)] * 2, rtol=1e-12)
     bound = presets.hu_loss(target, target, depth_weight=2, gradient_weight=0, epsilon=0.1)
     np.testing.assert_allclose(bound, [2 * np.log(0.1)] * 2, rtol=1e-12)
-
-
-def test_megadepth_is_blind_to_scale(rng):
-    target, prediction = images(rng)
-    losses = presets.megadepth_gradient_matching(target, prediction)
-    scaled = presets.megadepth_gradient_matching(target, 7.3 * prediction)
-    np.testing.assert_allclose(scaled, losses, rtol=1e-12)
-    logarithms = presets.megadepth_gradient_matching(
-        target, np.log(prediction), prediction="log_depth"
-    )
-    np.testing.assert_allclose(logarithms, losses, rtol=1e-12)

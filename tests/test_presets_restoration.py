@@ -15,36 +15,6 @@ def images(rng, shape=SHAPE):
     return [rng.random(shape) for _ in range(2)]
 
 
-def test_gradient_difference_is_blind_to_signs():
-    target = np.arange(2 * 11 * 14 * 3.0).reshape(SHAPE) % 17
-    np.testing.assert_array_equal(presets.gradient_difference(target, 5 - target), [0, 0])
-
-
-def test_gradient_difference_without_inner_absolute_values(rng):
-    """What its docstring says of the programs that leave them out."""
-    target, prediction = images(rng)
-    down, along = references.differences(tf.constant(prediction - target))
-    number = tf.size(down[0]) + tf.size(along[0])
-    expected = (references.total(tf.abs(down)) + references.total(tf.abs(along))) / float(number)
-    losses = gradops.gradient_loss(target, prediction, stencil="forward", border="valid")
-    np.testing.assert_allclose(losses, expected, rtol=1e-12)
-
-
-def test_the_ring_of_spsr_counts_the_edge_of_the_image(rng):
-    """A constant difference is seen at the border alone, and the ring sees it once more."""
-    target = rng.random((1, 6, 7, 3)) + 1
-    inner, ring = (presets.spsr_gradient(target, target + 3, padding=p).numpy() for p in (1, 2))
-    assert (inner > 0).all() and (ring * 8 * 9 > inner * 6 * 7 + 1).all()
-
-
-def test_the_ring_of_spsr_is_valid_under_a_mask(rng):
-    target, prediction = images(rng)
-    for mask in (np.ones((*SHAPE[:3], 1), bool), np.ones(SHAPE, bool)):
-        expected = presets.spsr_gradient(target, prediction, padding=2)
-        losses = presets.spsr_gradient(target, prediction, padding=2, mask=mask)
-        np.testing.assert_allclose(losses, expected, rtol=1e-12)
-
-
 def test_pixel_and_gradient_takes_the_options_of_gradient_loss(rng):
     target, prediction = images(rng)
     options = {

@@ -130,15 +130,6 @@ def test_the_kernels_alone_survive_a_fork(pair):
     np.testing.assert_allclose(child, reference.gradient_loss(*images), rtol=1e-6)
 
 
-def test_the_loss_in_a_dataset_of_worker_threads(pair):
-    """tf.data's workers are threads of this process, not forks."""
-    images, _ = pair
-    data = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(1).repeat(8)
-    losses = data.map(gradops.gradient_loss, num_parallel_calls=8, deterministic=True)
-    found = np.concatenate(list(losses.as_numpy_iterator()))
-    np.testing.assert_allclose(found, np.tile(reference.gradient_loss(*images), 8), rtol=1e-5)
-
-
 def cases():
     """Yields each function's name, inputs by place and by keyword, and options."""
     names = [*FUNCTIONS, *(f"presets.{name}" for name in presets.__all__ if name.islower())]

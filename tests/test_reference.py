@@ -9,9 +9,6 @@ from reference_tools import (
     BORDERS,
     KERNELS,
     NO_GHOSTS,
-    NORMALIZERS,
-    PENALTIES,
-    RESPONSES,
     SHAPES,
     STENCILS,
     UNITS,
@@ -28,16 +25,6 @@ from gradops import reference
 SMALL = [(1, 1), (1, 4), (3, 1), *SHAPES]
 # The borders as padding modes of NumPy.
 PADS = {"reflect": "reflect", "replicate": "edge", "zero": "constant", "circular": "wrap"}
-
-
-def test_tables_list_the_family_in_order():
-    assert list(reference.STENCILS) == STENCILS
-    assert list(reference.PENALTIES) == PENALTIES
-    assert list(reference.RESPONSES) == RESPONSES
-    assert list(reference.BORDERS) == BORDERS
-    assert list(reference.SCALES) == ["raw", "unit"]
-    assert list(reference.NORMALIZERS) == NORMALIZERS
-    assert list(reference.DATA_FORMATS) == ["channels_last", "channels_first"]
 
 
 # By hand.

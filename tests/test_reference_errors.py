@@ -67,17 +67,6 @@ def test_unknown_keywords():
         reference.gradient_loss(GOOD, GOOD, stencils="sobel")
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_parameters_belong_to_penalties(penalty):
-    for name in ("epsilon", "delta", "alpha"):
-        options = {"penalty": penalty, name: 1.25}
-        if reference.PENALTIES[penalty].parameter == name:
-            assert reference.gradient_loss(GOOD, GOOD, **options).shape == (2,)
-        else:
-            message = f"{name} is not a parameter of penalty '{penalty}'$"
-            raises(message, "gradient_loss", GOOD, GOOD, **options)
-
-
 @pytest.mark.parametrize("penalty", ["charbonnier", "huber", "log", "power", "truncated"])
 def test_bad_parameters(penalty):
     name = reference.PENALTIES[penalty].parameter

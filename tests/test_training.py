@@ -91,25 +91,6 @@ def test_add_loss_in_a_layer(rng, jit_compile):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_add_loss_of_one_image(rng):
-    """Total variation of an activation, in a layer that regularises."""
-
-    class Smooth(keras.layers.Layer):
-        def call(self, images):
-            variation = gradops.gradient_loss(None, images, stencil="forward", border="valid")
-            self.add_loss(0.1 * tf.reduce_mean(variation))
-            return images
-
-    model = keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(2, 3), Smooth()])
-    model.compile("sgd", loss="mse")
-    x, _ = data(rng)
-    y = model.predict(x, verbose=0)
-    expected = 0.1 * tf.reduce_mean(
-        composite.gradient_loss(None, y, stencil="forward", border="valid")
-    )
-    np.testing.assert_allclose(model.evaluate(x, y, batch_size=8, verbose=0), expected, rtol=1e-4)
-
-
 def test_class_weights_of_arrays_are_refused_by_keras(rng):
     """Its own error: an image has no class."""
     x, y = data(rng)

@@ -1,4 +1,4 @@
-"""16-bit images: upstream gradients are predicted from those of the steps before.
+"""16-bit images, and sums by axis: upstream gradients are predicted from those of earlier steps.
 
 Whether or not a prediction was right, a step's gradient has the same bits as without one.
 """
@@ -126,9 +126,16 @@ def test_what_was_predicted_right_stays_predicted(rng, site):
 
 def test_many_sites_are_forgotten(site):
     miss(site, [3, 5])
-    for _ in range(1025):
-        miss(new_site(), [1, 1], shape=(2, 2, 2, 1))
+    others = [new_site() for _ in range(1025)]
+    for other in others:
+        miss(other, [1, 1], shape=(2, 2, 2, 1))
     np.testing.assert_array_equal(predicted(site), [7, 7])
+    # There is no more room, but it is a new site that needs some.
+    remembered = [other for other in others if predicted(other)[0] == 1]
+    others = [new_site() for _ in range(1024 - len(remembered))]
+    for other in [*others, others[0]]:
+        miss(other, [1, 1], shape=(2, 2, 2, 1))
+    assert predicted(remembered[0])[0] == 1
 
 
 def test_sites_of_many_threads():
@@ -163,12 +170,12 @@ def step_of(mode, **options):
 
 def recomputed(t, p, upstream, **options):
     """The gradient by p without a memo."""
-    nothing, maps = tf.zeros([0], p.dtype), (tf.zeros([0]), tf.zeros([0], tf.bool))
+    nothing, maps = tf.zeros([0], p.dtype), (tf.zeros([0], upstream.dtype), tf.zeros([0], tf.bool))
     return _library.ops().gradops_loss_grad(t, p, *maps, nothing, upstream, upstream, **options)
 
 
 def bits(tensor):
-    return tf.bitcast(tensor, tf.uint16).numpy()
+    return tensor.numpy().view(f"uint{8 * tensor.dtype.size}")
 
 
 @pairs_of(
@@ -186,6 +193,31 @@ def test_no_step_shows_what_was_predicted(rng, mode, dtype, response, border):
             found = step(t, p, tf.constant(factors))
             wanted = recomputed(t, p, tf.constant(factors) / 2, **options)
             np.testing.assert_array_equal(bits(found), bits(wanted))
+
+
+@pairs_of(
+    mode=["eager", "graph", "jit"],
+    dtype=["float16", "float32", "float64"],
+    response=["component", "absolute", "magnitude"],
+    border=["reflect", "valid"],
+)
+def test_no_gradient_of_sums_shows_what_was_predicted(rng, mode, dtype, response, border):
+    options = {"response": response, "border": border, "penalty": "l2"}
+    axes = 1 if response == "magnitude" else 2
+
+    def step(t, p, factors):
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            total = tf.reduce_sum(factors * gradops.gradient_sums(t, p, **options)[0])
+        return tape.gradient(total, p)
+
+    call = step if mode == "eager" else tf.function(step, jit_compile=mode == "jit")
+    for scale in SCALES:
+        t, p = (tf.cast(x, dtype) for x in halves(rng))
+        factors = np.array([[scale, 0.3], [0.7, scale]])[:, :axes]
+        factors = tf.constant(factors, tf.float64 if dtype == "float64" else tf.float32)
+        wanted = recomputed(t, p, factors, normalizer="none", **options)
+        np.testing.assert_array_equal(bits(call(t, p, factors)), bits(wanted))
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "jit"])
@@ -217,7 +249,7 @@ def test_an_unscaled_mean_is_expected_at_once(rng, site, monkeypatch, dtype, exp
 
 
 def test_without_a_prediction_no_gradient_is_found(rng, site):
-    """The memo has zeros, and LossGrad takes none for the gradient, not even one by losses * 0."""
+    """No memo is written, and LossGrad takes none for the gradient, not even that of losses * 0."""
     call = functools.partial(dict, penalty="l2", site=site)
     t, p = halves(rng)
     p[0, 0, 0, 0] = np.inf
@@ -225,7 +257,7 @@ def test_without_a_prediction_no_gradient_is_found(rng, site):
     memo = np.full(SHAPE, 7, "float16")
     losses, _ = _kernels.loss_memo(t, p, zeros, **call(memo=memo))
     np.testing.assert_array_equal(losses, _kernels.loss(t, p, penalty="l2"))
-    np.testing.assert_array_equal(memo, np.zeros(SHAPE))
+    assert np.all(memo == 7)
     for upstream in (zeros, ones):
         found = _kernels.loss_grad(t, p, **call(memo=memo, expected=zeros, upstream=upstream))
         wanted = _kernels.loss_grad(t, p, **call(expected=upstream, upstream=upstream))
@@ -236,7 +268,7 @@ def test_without_a_prediction_no_gradient_is_found(rng, site):
         assert np.isnan(memo[0]).any()
     maps = tf.zeros([0]), tf.zeros([0], tf.bool)
     _, memo = _library.ops().gradops_loss_memo(t, p, *maps, zeros, site=site)
-    np.testing.assert_array_equal(memo, p)  # not even zeros are written
+    np.testing.assert_array_equal(memo, p)
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -251,13 +283,13 @@ def test_steps_whose_losses_count_nothing(rng, jit):
         np.testing.assert_array_equal(bits(step(t, p, factors)), bits(wanted))
 
 
-def types(dtype, watched):
+def types(dtype, watched, function=gradops.gradient_loss, **options):
     def step(t, p, weights):
         tensors = {"t": t, "p": p, "w": weights}
         sources = [tensors[name] for name in watched]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            loss = tf.reduce_mean(gradops.gradient_loss(t, p, weights=weights))
+            loss = tf.reduce_mean(function(t, p, weights=weights, **options))
         return tape.gradient(loss, sources)
 
     images = tf.TensorSpec(SHAPE, dtype)
@@ -274,8 +306,13 @@ def test_ops_of_a_step(monkeypatch):
     assert types("float16", "pw") == ["Loss", "LossGrad", "LossWeightsGrad"]
     assert types("bfloat16", "pw") == ["LossWeightsMemo", "LossGrad", "LossWeightsGrad"]
     assert types("float32", "p") == types("float64", "p") == ["LossMemo", "LossGrad"]
+    sums = functools.partial(types, function=lambda *x, **y: gradops.gradient_sums(*x, **y)[0])
+    assert sums("float32", "p") == sums("float64", "t") == ["LossCounts", *with_history]
+    assert sums("float32", "p", response="sum") == ["LossCounts", "Loss", "LossGrad"]
+    assert sums("float16", "p", response="sum") == ["LossCounts", *with_history]
     monkeypatch.setattr(ops, "_has_gpu", lambda: True)
     assert types("float16", "p") == ["Loss", "LossGrad"]
+    assert sums("float32", "p") == ["LossCounts", "Loss", "LossGrad"]
     assert types("bfloat16", "p") == ["LossMemo", "LossGrad"]
 
 

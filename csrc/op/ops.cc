@@ -72,13 +72,11 @@ const std::vector<Op>& Ops() {
        OptionSet::kLoss,
        LossInputsAnd({}),
        {Losses("loss",
-               "One value per example [B], or one per example and axis for normalizer "
-               "none.")},
+               "One value per example [B], or one per example and axis for normalizer none.")},
        "loss_b = sum of w penalty(residual) over the counted residuals of example b / D_b, where "
        "the residuals compare the stencils of y_pred and y_true and D_b is what the normalizer "
        "says. Takes two reads of memory, for inference and evaluation. Its gradient is computed "
-       "from "
-       "the images again; for training see Gradops>LossMemo."},
+       "from the images again; for training see Gradops>LossMemo."},
       {"LossMemo",
        OptionSet::kLoss,
        LossInputsAnd({Losses("expected",
@@ -86,8 +84,8 @@ const std::vector<Op>& Ops() {
                              "shape of loss.")}),
        {Losses("loss", "As that of Gradops>Loss."),
         StoodInBy("y_pred", Images("memo",
-                                   "Same shape as y_pred; y_pred or zeros where there is "
-                                   "a site and all of expected is 0."))},
+                                   "Same shape as y_pred. Where there is a site and all "
+                                   "of expected is 0: y_pred, or not written."))},
        "Gradops>Loss that also caches the gradient as memo_b = expected_b * d loss_b / d y_pred. "
        "Both are found in one sweep, so a training step takes two reads and one write of memory. "
        "With a site and an expected upstream gradient of 0 only the loss is found."},
@@ -98,8 +96,7 @@ const std::vector<Op>& Ops() {
         Optional(Images("memo", "Same shape as y_pred.")),
         LikeWeights("weights_memo", "Same shape as weights.")},
        "Gradops>LossMemo that also finds weights_memo_b = expected_b * d loss_b / d weights. (An "
-       "op "
-       "of saved models cannot get another output.)"},
+       "op of saved models cannot get another output.)"},
       {"LossGrad",
        OptionSet::kLoss,
        LossInputsAnd({
@@ -117,7 +114,7 @@ const std::vector<Op>& Ops() {
        LossInputsAnd({
            Optional(LikeWeights(
                "weights_memo",
-               "Output of Gradops>LossMemo for the same inputs and options, or an empty "
+               "Output of Gradops>LossWeightsMemo for the same inputs and options, or an empty "
                "tensor.")),
            Losses("expected", "What that op was given; unused without a memo."),
            Losses("upstream", "The gradient by loss, a scalar or of its shape."),

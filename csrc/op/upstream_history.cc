@@ -40,9 +40,10 @@ void RememberUpstream(const OpCall& call, std::vector<double> upstream) {
   const auto key = std::make_pair(call.options.site, upstream.size());
   History& history = TheHistory();
   const std::lock_guard<std::mutex> lock(history.mutex);
-  if (history.entries.size() >= kMaxEntries) history.entries.clear();
   const auto found = history.entries.find(key);
-  const bool is_steady = found == history.entries.end() || found->second.upstream == upstream;
+  const bool is_first = found == history.entries.end();
+  const bool is_steady = is_first || found->second.upstream == upstream;
+  if (is_first && history.entries.size() >= kMaxEntries) history.entries.clear();
   history.entries[key] = {std::move(upstream), is_steady};
 }
 

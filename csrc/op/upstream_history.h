@@ -4,9 +4,10 @@
 
 #include "op/call.h"
 
-// A memo of 16 bits is of use only if the upstream gradient was predicted to the bit, because a
-// rounded memo may not be scaled. Loss weights and loss scales are not known where a loss is
-// called, but they stay the same for many steps, so a loss is expected to get what it got last.
+// A memo of 16 bits, or of sums by axis, is of use only if the upstream gradient was predicted to
+// the bit, because it may not be scaled: it was rounded, or has two upstream gradients. What sums
+// are divided by, loss weights and loss scales are not known where a loss is called, but they stay
+// the same for many steps, so a loss is expected to get what it got last.
 //
 // Only the time that a step takes depends on that, never a result, as long as the LossMemo and the
 // LossGrad of a step expect what one call of PredictUpstream said: asked again it may answer

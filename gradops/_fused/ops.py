@@ -1,8 +1,8 @@
 """The fused backend: which op runs when. The other backend is _composite/ops.py.
 
-Call chain: functional.gradient_loss or losses.GradientLoss.call -> loss() here -> op
-"Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> csrc/cpu/launch/launch_loss.cc -> kernels. The
-ops' registered gradients are in gradients.py.
+Call chain: functional.gradient_loss or losses.GradientLoss.losses -> _scales.loss -> loss() here
+-> op "Gradops>Loss..." -> csrc/bindings/tf/kernels.cc -> csrc/cpu/launch/launch_loss.cc -> kernels.
+The ops' registered gradients are in gradients.py.
 
 All functions take tensors of one floating dtype, and options as op attributes (_inputs/checks.py).
 """
@@ -25,7 +25,11 @@ _library.ops()  # registers the ops; raises ImportError if the library does not 
 
 
 def loss(
-    inputs: Inputs, options: Options, upstream: str | None = "mean", factor: float = 1.0
+    inputs: Inputs,
+    options: Options,
+    upstream: str | None = "mean",
+    factor: float = 1.0,
+    axes: int = 1,
 ) -> tf.Tensor:
     """Per-example losses. If a tape watches an image, the same pass finds and caches the gradient.
 
@@ -36,19 +40,22 @@ def loss(
         upstream gradient is predicted, or None if that is unknown. A wrong prediction costs time
         and does not change results.
       factor: What the reduced loss will be multiplied with.
+      axes: How many losses each example has.
     """
     if not tape.is_watched([inputs.y_true, inputs.y_pred]):
         return _plain_loss(inputs, options)
-    has_history = _has_history(inputs)
+    has_history = _has_history(inputs, axes)
     # Losses of float16 images are usually scaled: only a history can tell by what.
-    is_scaled = inputs.y_pred.dtype == tf.float16
-    if upstream is None or (is_scaled and not has_history):
+    reduction = None if inputs.y_pred.dtype == tf.float16 else upstream
+    if reduction is None and not has_history:
         return _plain_loss(inputs, options)
     if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
-    expected = expected_upstream(inputs.y_pred, upstream, factor)
+    if reduction is None:
+        expected = _scalar(0.0, loss_dtype(inputs.y_pred.dtype))
+    else:
+        expected = expected_upstream(inputs.y_pred, reduction, factor)
     if has_history:
-        expected = _scalar(0.0, expected.dtype) if is_scaled else expected
         site = _eager_site if tf.executing_eagerly() else _new_site
         call = (inputs.y_pred.shape, upstream, factor, *options.items())
         options = {**options, "site": site(*call)}
@@ -56,15 +63,15 @@ def loss(
     return loss_memo(inputs, expected, options)[0]
 
 
-def _has_history(inputs: Inputs) -> bool:
+def _has_history(inputs: Inputs, axes: int) -> bool:
     """Whether upstream gradients are predicted from those of the steps before.
 
-    Only where the bits of a gradient cannot show whether a prediction was right: a memo of 16 bits
-    is never scaled, one of the derivative by the weights is. Not where TensorFlow sees a GPU, on
-    which nothing is remembered.
+    Only where the bits of a gradient cannot show whether a prediction was right: a memo of 16 bits,
+    or of losses by axis, is never scaled, one of the derivative by the weights is. Not where
+    TensorFlow sees a GPU, on which nothing is remembered.
     """
-    is_narrow = inputs.y_pred.dtype.size == 2
-    return is_narrow and not tape.is_watched([inputs.weights]) and not _has_gpu()
+    is_never_scaled = inputs.y_pred.dtype.size == 2 or axes > 1
+    return is_never_scaled and not tape.is_watched([inputs.weights]) and not _has_gpu()
 
 
 @functools.cache
@@ -171,7 +178,7 @@ def value_and_gradient(
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """The sums by example and axis, for normalizer "none", and the sums of the weights."""
     counts = _library.ops().gradops_loss_counts(*_without_target(inputs), **options)
-    return loss(inputs, options, upstream=None), counts
+    return loss(inputs, options, upstream=None, axes=counts.shape[1]), counts
 
 
 def counts_weights_grad(inputs: Inputs, upstream: tf.Tensor, options: Options) -> tf.Tensor:

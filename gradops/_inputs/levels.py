@@ -12,22 +12,16 @@ DOWNSAMPLES = ("stride", "average")
 def coarser(images: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Tensor:
     """The next level: every second row and column, or the means of 2 x 2 pixels.
 
-    `axes` are those of height and width. Means leave out the last row or column of an odd size.
+    `axes` are those of height and width. Means leave out the last row or column of an odd size. A
+    pixel of a mask (bool) is valid if it is made from valid pixels only.
     """
     if downsample == "stride":
         return _every_second(images, axes, 0, 0)
     even = _even_part(images, axes)
     corners = [_every_second(even, axes, i, j) for i in (0, 1) for j in (0, 1)]
+    if images.dtype.is_bool:
+        return tf.reduce_all(tf.stack(corners), axis=0)
     return 0.25 * tf.add_n(corners)
-
-
-def coarser_mask(mask: tf.Tensor, axes: Sequence[int], downsample: str) -> tf.Tensor:
-    """Which pixels of the next level are valid: those made from valid pixels only."""
-    if downsample == "stride":
-        return _every_second(mask, axes, 0, 0)
-    even = _even_part(mask, axes)
-    corners = [_every_second(even, axes, i, j) for i in (0, 1) for j in (0, 1)]
-    return tf.reduce_all(tf.stack(corners), axis=0)
 
 
 def minimum_size(of_level: int, levels: int, downsample: str) -> int:

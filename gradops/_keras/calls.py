@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -57,10 +58,12 @@ class Call(NamedTuple):
 
     def valid(self, mask: str | None, mask_value: float | None) -> tf.Tensor | None:
         """Which pixels the Keras mask and the targets let count; None for all."""
-        found = valid(self.y_true, mask, mask_value)
-        if self.pixel_mask is None or found is None:
-            return self.pixel_mask if found is None else found
-        return tf.logical_and(self.pixel_mask, found)
+        conditions = [] if self.pixel_mask is None else [self.pixel_mask]
+        if mask == "finite":
+            conditions.append(tf.math.is_finite(self.y_true))
+        if mask_value is not None:
+            conditions.append(tf.not_equal(self.y_true, tf.cast(mask_value, self.y_true.dtype)))
+        return functools.reduce(tf.logical_and, conditions) if conditions else None
 
 
 class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
@@ -143,6 +146,12 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
         raise ValueError(f"stencil of {owner} is 'sobel', got {stencil!r}; use {general}")
 
 
+def check_is_mean(owner: Any, options: dict[str, Any]) -> None:
+    """Raises ValueError for a metric that is asked for a reduction."""
+    if "reduction" in options:
+        raise ValueError(f"reduction is not an option of {type(owner).__name__}, a mean")
+
+
 def images(
     y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -152,14 +161,3 @@ def images(
     if y_pred.dtype == y_true.dtype and y_pred.dtype in convert.NARROW:
         return y_true, y_pred
     return convert.real("y_true", y_true, dtype), convert.real("y_pred", y_pred, dtype)
-
-
-def valid(y_true: tf.Tensor, mask: str | None, mask_value: float | None) -> tf.Tensor | None:
-    """Which targets are valid; None for all."""
-    found = None
-    if mask == "finite":
-        found = tf.math.is_finite(y_true)
-    if mask_value is not None:
-        differs = tf.not_equal(y_true, tf.cast(mask_value, y_true.dtype))
-        found = differs if found is None else tf.logical_and(found, differs)
-    return found

@@ -29,7 +29,7 @@ class PresetLoss(LossOfExamples):
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss; None means that of the function.
       dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
-        keras.config.floatx(). Images that both have one of the 16-bit dtypes are not cast. The
+        keras.config.floatx(). Two images of the same 16-bit dtype are not cast. The
         value is float64 for float64, else float32.
       **options: Keyword arguments of the function, except mask and weights. data_format None means
         what keras.config.image_data_format() is at construction.
@@ -165,8 +165,7 @@ class PresetMetric(calls.MetricOfLosses):
         loss_class = getattr(type(self), "loss_class", None)
         if loss_class is None:
             raise TypeError("PresetMetric is the base of the metrics of gradops.presets, not one")
-        if "reduction" in options:
-            raise ValueError(f"reduction is not an option of {type(self).__name__}, a mean")
+        calls.check_is_mean(self, options)
         super().__init__(loss_class(**options, reduction="none", name=name, dtype=dtype))
 
 

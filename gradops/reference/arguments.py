@@ -67,27 +67,17 @@ def from_last(array: np.ndarray, data_format: str) -> np.ndarray:
 
 
 def images(
-    argument: str, values: ArrayLike, border: str, minimum_size: int, data_format: str
-) -> Array:
-    """Images as [B, H, W, C] float64, checked to be large enough for the border."""
-    return _spatial(argument, values, border, minimum_size, data_format, trailing=False)
-
-
-def component_images(
-    argument: str, values: ArrayLike, border: str, minimum_size: int, data_format: str
-) -> Array:
-    """Images with two components as [B, H, W, C, 2] float64, checked in the same way."""
-    return _spatial(argument, values, border, minimum_size, data_format, trailing=True)
-
-
-def _spatial(
     argument: str,
     values: ArrayLike,
     border: str,
     minimum_size: int,
     data_format: str,
-    trailing: bool,
+    trailing: bool = False,
 ) -> Array:
+    """Images as [B, H, W, C] float64, checked to be large enough for the border.
+
+    With `trailing` they are gradients, [B, H, W, C, 2].
+    """
     check_option("data_format", data_format, DATA_FORMATS)
     array = real_array(argument, values)
     shape = array.shape

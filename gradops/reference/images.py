@@ -69,7 +69,7 @@ def image_gradients_adjoint(
         ValueError: An unknown option, another shape, or too small a size.
     """
     operator = Operator(stencil, border, scale)
-    u = arguments.component_images("upstream", upstream, border, operator.minimum_size, data_format)
+    u = arguments.images("upstream", upstream, border, operator.minimum_size, data_format, True)
     return arguments.from_last(operator.adjoint(u), data_format)
 
 

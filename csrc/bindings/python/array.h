@@ -16,6 +16,7 @@ struct Array {
   Buffer buffer = {};      // not given by default
   std::string dtype = {};  // NumPy's name, or "bfloat16"
   size_t bytes = 0;
+  bool is_writeable = true;
   py::object keeper = py::none();  // keeps the memory alive
 };
 

@@ -32,8 +32,11 @@ constexpr int kDlCuda = 2, kDlCudaManaged = 13;
   throw std::invalid_argument(std::string(name) + " must be " + needs);
 }
 
-/// Whether strides, in units of `item`, are those of a dense row-major array.
+/// Whether strides, in units of `item`, are those of a dense row-major array. Sizes keeps no more
+/// of an array whose rank no argument has than that rank, which is refused later.
 bool IsDense(const Sizes& shape, const Sizes& strides, int64_t item) {
+  if (shape.size() != strides.size()) return false;
+  if (shape.size() > Sizes::kMaxRank) return true;
   int64_t expected = item;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != expected) return false;
@@ -60,7 +63,7 @@ std::string NameOfTypestr(const std::string& typestr) {
 std::string NameOfDlType(DlDataType type) {
   static const char* const kKinds[] = {"int",    "uint",    "float", "handle",
                                        "bfloat", "complex", "bool"};
-  const std::string kind = type.code < 7 ? kKinds[type.code] : "unknown";
+  const std::string kind = type.code < 7 && type.lanes == 1 ? kKinds[type.code] : "unknown";
   return kind == "bool" ? kind : kind + std::to_string(type.bits);
 }
 
@@ -68,8 +71,9 @@ Array FromInterface(const py::dict& interface, py::handle array, const char* nam
   Array result{name};
   result.dtype = NameOfTypestr(interface["typestr"].cast<std::string>());
   result.buffer.sizes = SizesOf(interface["shape"]);
-  result.buffer.data =
-      reinterpret_cast<void*>(interface["data"].cast<py::tuple>()[0].cast<uintptr_t>());
+  const auto data = interface["data"].cast<py::tuple>();
+  result.buffer.data = reinterpret_cast<void*>(data[0].cast<uintptr_t>());
+  result.is_writeable = !data[1].cast<bool>();
   if (interface.contains("strides") && !interface["strides"].is_none()) {
     const std::string typestr = interface["typestr"].cast<std::string>();
     const int64_t item = std::stoll(typestr.substr(2));

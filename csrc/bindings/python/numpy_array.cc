@@ -11,8 +11,12 @@ namespace {
 Array Wrapped(const py::array& array, const char* name) {
   const Buffer buffer = {const_cast<void*>(array.data()),
                          Sizes(array.shape(), array.shape() + array.ndim())};
-  return {name, buffer, py::str(array.dtype()).cast<std::string>(),
-          static_cast<size_t>(array.nbytes()), array};
+  return {name,
+          buffer,
+          py::str(array.dtype()).cast<std::string>(),
+          static_cast<size_t>(array.nbytes()),
+          array.writeable(),
+          array};
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ class Arguments {
 
   /// Checks an output and adds it to the call.
   void TakeOutput(const Argument& argument, const Array& output) {
+    if (!output.is_writeable) throw std::invalid_argument(output.name + " must be writeable");
     CheckDtype(argument, output);
     const Sizes wanted = OutputSizes(argument, call);
     if (output.buffer.sizes != wanted) {
@@ -180,8 +181,6 @@ py::object Call(const Op& op, RunOnHost run, const py::args& positional, py::kwa
     if (output.keeper.is_none()) {
       output = NewNumpyArray(argument.name, OutputSizes(argument, arguments.call),
                              arguments.DtypeOf(argument));
-    } else if (!output.keeper.attr("flags").attr("writeable").cast<bool>()) {
-      throw std::invalid_argument(output.name + " must be writeable");
     }
     arguments.TakeOutput(argument, output);
     results.append(output.keeper);
@@ -236,8 +235,8 @@ void DefineOnNumpy(py::module_ m, RunOnHost run) {
   }
 }
 
-void DefineOnDevice(py::module_ m) {
 #ifdef GRADOPS_CUDA
+void DefineOnDevice(py::module_ m) {
   for (const Op& op : Ops()) {
     m.def(
         SnakeCase(op.name).c_str(),
@@ -253,9 +252,7 @@ void DefineOnDevice(py::module_ m) {
       },
       py::arg("stream") = 0, "Launches an empty kernel: the least that a launch costs.");
   m.def("check_driver", &cuda::CheckDriver, "'' or why the kernels cannot run here.");
-#else
-  static_cast<void>(m);
-#endif
 }
+#endif
 
 }  // namespace gradops::python

@@ -12,8 +12,8 @@ std::vector<std::string> RunnableCpuTargets();
 /// The one that is used.
 std::string ActiveCpuTarget();
 
-/// "" or what is wrong with the environment variable GRADOPS_CPU_TARGET. If it is wrong, launchers
-/// use the widest runnable target, so front ends check it first.
+/// "" or what is wrong: with the environment variable GRADOPS_CPU_TARGET, or that this machine can
+/// run no target. Launchers do not look again, so front ends check it first.
 std::string CheckCpuTarget();
 
 }  // namespace gradops

@@ -15,37 +15,21 @@ namespace {
 
 template <class S>
 std::string LossOf(const OpCall& call, const ParallelFor& parallel_for) {
-  const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.losses = call.Output<ComputeType<S>>("loss");
-  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, {}, outputs, parallel_for);
-}
-
-template <class S>
-void FillWithZeros(ImageShape shape, S* images, const ParallelFor& parallel_for) {
-  const Units units(shape);
-  parallel_for(units.count, [&](int64_t unit) {
-    const RowRange rows = units.Rows(unit);
-    std::fill_n(images + units.Offset(unit) + rows.begin * shape.RowSize(),
-                (rows.end - rows.begin) * shape.RowSize(), S{});
-  });
+  return LaunchSweep<S>(call.Params(), call.Inputs<S>(), nullptr, {}, outputs, parallel_for);
 }
 
 template <class S>
 std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
                        const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
-  const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.losses = call.Output<T>("loss");
-  outputs.by_pred = call.Output<S>("memo");
+  outputs.by_pred = ExpectsNothing(call) ? nullptr : call.Output<S>("memo");
   outputs.by_weights = by_weights;
-  if (outputs.by_pred != nullptr && ExpectsNothing(call)) {
-    FillWithZeros(call.Shape(), outputs.by_pred, parallel_for);
-    outputs.by_pred = nullptr;
-  }
-  return LaunchSweep(call.Params(), call.Inputs<S>(), no_vector, call.PerLoss<T>("expected"),
-                     outputs, parallel_for);
+  return LaunchSweep<S>(call.Params(), call.Inputs<S>(), nullptr, call.PerLoss<T>("expected"),
+                        outputs, parallel_for);
 }
 
 /// An input with one value per loss.
@@ -122,10 +106,9 @@ std::string LossWeightsGradOf(const OpCall& call, const ParallelFor& parallel_fo
                  (use == MemoUse::kScale && params.normalizer == NormalizerId::kBatch);
   }
   if (recomputes) {
-    const S* const no_vector = nullptr;
     SweepOutputs<S> outputs;
     outputs.by_weights = by_weights;
-    return LaunchSweep(params, call.Inputs<S>(), no_vector, upstream, outputs, parallel_for);
+    return LaunchSweep<S>(params, call.Inputs<S>(), nullptr, upstream, outputs, parallel_for);
   }
   const int64_t size = ExampleSize(call.Inputs<S>().weights, params.shape);
   parallel_for(params.shape.batch, [&](int64_t example) {
@@ -175,18 +158,16 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   }
   if (!recomputes) return "";
   if (was_given) RememberUpstream(call, ValuesPerLoss<S>(call, "upstream"));
-  const S* const no_vector = nullptr;
   SweepOutputs<S> outputs;
   outputs.by_pred = gradient;
   outputs.examples = all ? nullptr : &recomputed;
-  return LaunchSweep(params, call.Inputs<S>(), no_vector, upstream, outputs, parallel_for);
+  return LaunchSweep<S>(params, call.Inputs<S>(), nullptr, upstream, outputs, parallel_for);
 }
 
 template <class S>
 std::string LossCountsOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
-  KernelParams params = call.Params();
-  params.normalizer = NormalizerId::kNone;  // counts do not depend on it
+  const KernelParams params = call.Params();
   const int residuals = ResidualsOf(params.response);
   T* const counts = call.Output<T>("counts");
   std::vector<AxisSums> sums;

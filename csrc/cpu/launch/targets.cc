@@ -1,5 +1,9 @@
 #include "cpu/launch/targets.h"
 
+#if defined(GRADOPS_CPU_AVX2) || defined(GRADOPS_CPU_AVX512)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -35,6 +39,16 @@ struct TargetRow {
     return cpu::Target{#name, GRADOPS_DTYPES(GRADOPS_KERNELS_OF_A_DTYPE)}; \
   }()
 
+#if defined(GRADOPS_CPU_AVX2) || defined(GRADOPS_CPU_AVX512)
+/// With the instructions that convert float16, of which older compilers' __builtin_cpu_supports
+/// knows nothing.
+bool HasAvx2() {
+  unsigned int a, b, c, d;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+#endif
+
 /// Narrowest first. cmake/CpuTargets.cmake defines GRADOPS_CPU_<NAME> for those that are compiled.
 const std::vector<TargetRow>& AllTargets() {
   static const auto* const rows = new std::vector<TargetRow>{
@@ -42,15 +56,21 @@ const std::vector<TargetRow>& AllTargets() {
       {GRADOPS_TARGET_OF(baseline), true},
 #endif
 #if defined(GRADOPS_CPU_AVX2)
-      {GRADOPS_TARGET_OF(avx2), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+      {GRADOPS_TARGET_OF(avx2), HasAvx2()},
 #endif
 #if defined(GRADOPS_CPU_AVX512)
       {GRADOPS_TARGET_OF(avx512),
-       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+       HasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")},
 #endif
   };
   return *rows;
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
+  return joined;
 }
 
 struct Choice {
@@ -67,14 +87,15 @@ Choice Choose() {
     choice.target = &row.target;
     if (!found && std::string(wanted) == choice.target->name) return choice;
   }
-  if (found) return choice;
-  choice.error = "GRADOPS_CPU_TARGET must name an instruction set that this machine can run (";
-  const char* separator = "";
-  for (const std::string& name : RunnableCpuTargets()) {
-    choice.error += separator + name;
-    separator = ", ";
+  if (choice.target == nullptr) {
+    choice.error =
+        "this machine can run none of the instruction sets that gradops was compiled for (" +
+        Joined(CompiledCpuTargets()) + ")";
+    return choice;
   }
-  choice.error += "), got '" + std::string(wanted) + "'";
+  if (found) return choice;
+  choice.error = "GRADOPS_CPU_TARGET must name an instruction set that this machine can run (" +
+                 Joined(RunnableCpuTargets()) + "), got '" + std::string(wanted) + "'";
   return choice;
 }
 

@@ -7,9 +7,8 @@
 
 // The fast path for smoothing stencils: four rows away from the border at once, with both passes of
 // the stencil, the penalty, its slope and, unless slopes are kept as signs, the vertical pass of
-// the adjoint in registers. It finds what HorizontalForward, VerticalForward, VisitResidualRow and
-// VerticalAdjoint find one after the other. This header is its interface; row_group_visit.h
-// implements it.
+// the adjoint in registers. It finds what FindGradientRows, VisitResidualRow and VerticalAdjoint
+// find one after the other. This header is its interface; row_group_visit.h implements it.
 
 namespace gradops::cpu::GRADOPS_TARGET {
 

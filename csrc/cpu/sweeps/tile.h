@@ -156,9 +156,8 @@ struct RowLayout {
   RowAllocator<T> Allocator() const { return RowAllocator<T>(rows, RowStride<T>(row_bytes)); }
 };
 
-/// The last kRows rows, a power of two, of something that is made row by row. Rows first, first +
-/// 1,
-/// ..., first + kRows - 1 are contiguous, and so are kRows rows from first + any multiple of kRows.
+/// The last kRows rows, a power of two, of something that is made row by row. The rows from `first`
+/// to first + kRows - 1 are contiguous, and so are kRows rows from first + any multiple of kRows.
 template <class T, int kRows>
 struct Ring {
   T* rows = nullptr;

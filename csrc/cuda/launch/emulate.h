@@ -173,8 +173,7 @@ class Device {
 };
 
 /// Counts how often a sweep writes each element of the images: owners [B * planes, H, W * C].
-/// Returns
-/// "" or a description of an access out of bounds.
+/// Returns "" or a description of an access out of bounds.
 template <class S>
 std::string CountOwners(const StripArgs<S>& args, int* owners) {
   const StripLayout& layout = args.layout;

@@ -187,7 +187,8 @@ class StripThread : public StripStage<S, Response, kOrder, When> {
                         for (int o = 0; o < kOutputs; ++o) weigh(&out[o][v]);
                       });
   }
-  /// Adds the terms of the thread's own elements. (Fixed programs leave out the others at the end.)
+  /// Adds the terms of the thread's own elements. (Static programs leave out the others at the
+  /// end.)
   GRADOPS_FN void AddTerms(const G terms[kN]) {
     const auto own = [&](int v) {
       return When::kStatic || place_.IsOwn(v) ? terms[v] : G{T(0), T(0)};

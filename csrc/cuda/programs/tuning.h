@@ -4,10 +4,10 @@
 // Variants can be built side by side with CMake's GRADOPS_CUDA_DEFINES.
 
 /// How rows are fetched from global memory:
-///   0  into registers, as elements: those of 16 bits are split, and waited for, where they are
-///   loaded 1  into registers, as words of 32 bits 2  as 1, but in ChosenStatically and from sm_80
-///   on past the registers, into a ring of rows in
-///      shared memory
+/// - 0: into registers, as elements; those of 16 bits are split, and waited for, where loaded
+/// - 1: into registers, as words of 32 bits
+/// - 2: as 1, but in ChosenStatically, from sm_80 on, past the registers into a ring of rows in
+///   shared memory
 #ifndef GRADOPS_CUDA_FETCH
 #define GRADOPS_CUDA_FETCH 2
 #endif
