@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 import gradops
 from build_support.gallery import photographs, style
-from gradops._composite.responses import RESPONSES
 from gradops._composite.stencils import BORDERS
 
 #: Ways to be wrong, of images [H, W, C].
@@ -21,6 +20,8 @@ WRONG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "half the contrast": lambda image: image / 2 + np.float32(0.25),
     "negative": lambda image: 1 - image,
 }
+#: Those that are shown: "sum" is for second differences.
+RESPONSES = ("component", "magnitude", "absolute", "direction", "normal")
 _SCALE = {"scale": "unit"}
 
 
@@ -43,7 +44,7 @@ def draw_borders() -> Figure:
 
 
 def draw_responses() -> Figure:
-    """The residual map of every response, for every way to be wrong."""
+    """The residual maps of the responses, for every way to be wrong."""
     target = photographs.portrait()
     figure, axes = style.grid(
         len(WRONG), len(RESPONSES) + 1, gridspec_kw={"wspace": 0.04, "hspace": 0.04}

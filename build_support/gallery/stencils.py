@@ -13,6 +13,8 @@ import gradops
 from build_support.gallery import photographs, style
 from gradops._composite.stencils import STENCILS
 
+#: Those that are shown: `backward` is `forward` one pixel later, others are second differences.
+SHOWN = ("sobel", "scharr", "prewitt", "central", "forward")
 _SIDE = 61
 
 
@@ -26,13 +28,13 @@ def taps(stencil: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_on_photograph() -> Figure:
-    """Taps, gy, gx and magnitude of every stencil."""
+    """Taps, gy, gx and magnitude of the stencils."""
     image = photographs.grey(photographs.portrait())[None]
-    figure, axes = style.grid(len(STENCILS), 5, gridspec_kw={"wspace": 0.04, "hspace": 0.06})
+    figure, axes = style.grid(len(SHOWN), 5, gridspec_kw={"wspace": 0.04, "hspace": 0.06})
     titles = ("taps of gy", "taps of gx", "gy", "gx", "magnitude")
     for column, title in zip(axes[0], titles, strict=True):
         style.label_column(column, title)
-    for row, stencil in zip(axes, STENCILS, strict=True):
+    for row, stencil in zip(axes, SHOWN, strict=True):
         gradients = gradops.image_gradients(image, stencil=stencil, scale="unit").numpy()
         length = gradops.gradient_magnitude(image, stencil=stencil, scale="unit").numpy()
         style.label_row(row[0], stencil, f"unit: / {STENCILS[stencil].divisor}")
@@ -103,7 +105,7 @@ def draw_accuracy() -> Figure:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.3))
     periods = 2 / np.linspace(0.02, 1, 60)
     angles = np.radians(np.linspace(0, 90, 91))
-    for stencil, colour in zip(STENCILS, style.COLOURS, strict=False):
+    for stencil, colour in zip(SHOWN, style.COLOURS, strict=False):
         # Sobel, Scharr and Prewitt smooth across the derivative: along it they are all central.
         dashes = {"scharr": (4, 3), "prewitt": (1, 2)}.get(stencil)
         line = dict(color=colour, label=stencil, **({"dashes": dashes} if dashes else {}))
@@ -132,7 +134,7 @@ def draw_scale() -> Figure:
     photograph.axhline(row, color=style.RED)
     photograph.set_axis_off()
     for panel, scale in ((raw, "raw"), (unit, "unit")):
-        for stencil, colour in zip(STENCILS, style.COLOURS, strict=False):
+        for stencil, colour in zip(SHOWN, style.COLOURS, strict=False):
             dx = gradops.image_gradients(image, stencil=stencil, scale=scale)[0, row, :, 0, 1]
             panel.plot(dx[40:150], color=colour, linewidth=1.2, label=stencil)
         panel.set_title(f'scale="{scale}": gx along the line')

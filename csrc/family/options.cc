@@ -22,18 +22,23 @@ bool ReadNumber(const std::string& text, double* number) {
   return static_cast<bool>(stream >> *number) && stream.eof() && std::isfinite(*number);
 }
 
+/// Reads a text that is a number, or empty.
+bool ReadOptional(const std::string& text, std::optional<double>* number) {
+  number->reset();
+  return text.empty() || ReadNumber(text, &number->emplace());
+}
+
 std::string ReadPenaltyParameter(const std::string& text, LossOptions* options) {
-  options->has_penalty_parameter = !text.empty();
-  if (text.empty()) return "";
-  const bool ok = ReadNumber(text, &options->penalty_parameter) && options->penalty_parameter > 0;
+  std::optional<double>& parameter = options->penalty_parameter;
+  const bool ok = ReadOptional(text, &parameter) && parameter.value_or(1) > 0;
   return ok ? "" : "a finite number above 0";
 }
 
+constexpr const char* kAtLeast0 = "a finite number of at least 0";
+
 std::string ReadResponseEpsilon(const std::string& text, LossOptions* options) {
-  options->has_response_epsilon = !text.empty();
-  if (text.empty()) return "";
-  const bool ok = ReadNumber(text, &options->response_epsilon) && options->response_epsilon >= 0;
-  return ok ? "" : "a finite number of at least 0";
+  std::optional<double>& epsilon = options->response_epsilon;
+  return ReadOptional(text, &epsilon) && epsilon.value_or(0) >= 0 ? "" : kAtLeast0;
 }
 
 std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
@@ -55,11 +60,10 @@ std::string ReadScaleWeights(const std::string& text, LossOptions* options) {
 }
 
 std::string ReadPixelWeight(const std::string& text, LossOptions* options) {
-  double& weight = options->levels.pixel_weight;
-  weight = 0;
-  return text.empty() || (ReadNumber(text, &weight) && weight >= 0)
-             ? ""
-             : "a finite number of at least 0";
+  std::optional<double> weight;
+  const bool is_number = ReadOptional(text, &weight);
+  options->levels.pixel_weight = weight.value_or(0);
+  return is_number && options->levels.pixel_weight >= 0 ? "" : kAtLeast0;
 }
 
 std::string ReadSite(const std::string& text, LossOptions* options) {
@@ -68,21 +72,14 @@ std::string ReadSite(const std::string& text, LossOptions* options) {
   return is_number && text.size() <= 9 ? "" : "a whole number of at most 9 digits";
 }
 
-// Enumerators count up from 0 in the order of the registry, so a name's position is its value.
-template <class Id, Id LossOptions::* kMember>
-void Choose(size_t position, LossOptions* options) {
-  options->*kMember = static_cast<Id>(position);
-}
-
-void ChooseDownsample(size_t position, LossOptions* options) {
-  options->levels.downsample = static_cast<DownsampleId>(position);
-}
-
 }  // namespace
 
 const std::vector<Option>& AllOptions() {
 #define GRADOPS_NAME(enumerator, name, ...) name,
-#define GRADOPS_CHOICE(Id, member) Choose<Id, &LossOptions::member>, nullptr
+// Enumerators count up from 0 in the order of the registry, so a name's position is its value.
+#define GRADOPS_CHOICE(Id, member)                                                            \
+  [](size_t position, LossOptions* options) { options->member = static_cast<Id>(position); }, \
+      nullptr
   static const auto* const options = new std::vector<Option>{
       {"stencil",
        OptionSet::kImages,
@@ -148,8 +145,7 @@ const std::vector<Option>& AllOptions() {
        OptionSet::kLoss,
        {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)},
        "How a level is made from the one before.",
-       ChooseDownsample,
-       nullptr},
+       GRADOPS_CHOICE(DownsampleId, levels.downsample)},
       {"site",
        OptionSet::kLoss,
        {},
@@ -215,13 +211,13 @@ std::string CheckOptions(const LossOptions& options) {
 }
 
 double PenaltyParameterOf(const LossOptions& options) {
-  if (options.has_penalty_parameter) return options.penalty_parameter;
-  return PenaltyParameters()[static_cast<size_t>(options.penalty)].default_value;
+  return options.penalty_parameter.value_or(
+      PenaltyParameters()[static_cast<size_t>(options.penalty)].default_value);
 }
 
 double ResponseEpsilonOf(const LossOptions& options) {
-  if (options.has_response_epsilon) return options.response_epsilon;
-  return ResponseParameters()[static_cast<size_t>(options.response)].default_value;
+  return options.response_epsilon.value_or(
+      ResponseParameters()[static_cast<size_t>(options.response)].default_value);
 }
 
 }  // namespace gradops

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +18,7 @@ struct LossOptions {
   NormalizerId normalizer = NormalizerId::kResiduals;
   DataFormatId data_format = DataFormatId::kChannelsLast;
   // If not given, the default of the chosen penalty or response holds.
-  bool has_penalty_parameter = false, has_response_epsilon = false;
-  double penalty_parameter = 0, response_epsilon = 0;
+  std::optional<double> penalty_parameter, response_epsilon;
   Levels levels;
   std::string site;
 };

@@ -35,17 +35,6 @@ ParallelFor WithinThreads(const ParallelFor& parallel_for) {
 }
 const cuda::Queue& WithinThreads(const cuda::Queue& queue) { return queue; }
 
-template <class Predicate>
-bool ForAllLosses(const OpCall& call, Predicate&& is_true) {
-  const KernelParams params = call.Params();
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    for (int axis = 0; axis < AxesOf(params); ++axis) {
-      if (!is_true(example, axis)) return false;
-    }
-  }
-  return true;
-}
-
 bool BeginsWith(const std::string& message, const char* begin) {
   return message.rfind(begin, 0) == 0;
 }
@@ -84,23 +73,29 @@ template std::string Launch(const OpCall&, const cuda::Queue&);
 template bool SetLauncher(const char*, Launcher<ParallelFor>);
 template bool SetLauncher(const char*, Launcher<cuda::Queue>);
 
-bool ExpectsNothing(const OpCall& call) {
-  return !call.options.site.empty() && VisitDtype(call.dtype, [&](auto tag) {
-    const auto expected = call.PerLoss<ComputeType<typename decltype(tag)::Type>>("expected");
-    return ForAllLosses(call,
-                        [&](int64_t example, int axis) { return expected.At(example, axis) == 0; });
+std::vector<double> ValuesPerLoss(const OpCall& call, const char* input) {
+  return VisitDtype(call.dtype, [&](auto tag) {
+    const KernelParams params = call.Params();
+    const auto values = call.PerLoss<ComputeType<typename decltype(tag)::Type>>(input);
+    std::vector<double> all;
+    for (int64_t example = 0; example < params.shape.batch; ++example) {
+      for (int axis = 0; axis < AxesOf(params); ++axis) {
+        all.push_back(static_cast<double>(values.At(example, axis)));
+      }
+    }
+    return all;
   });
 }
 
+bool ExpectsNothing(const OpCall& call) {
+  if (call.options.site.empty()) return false;
+  const std::vector<double> expected = ValuesPerLoss(call, "expected");
+  return std::all_of(expected.begin(), expected.end(), [](double value) { return value == 0; });
+}
+
 bool MemoIsGradient(const OpCall& call) {
-  return !ExpectsNothing(call) && VisitDtype(call.dtype, [&](auto tag) {
-    using T = ComputeType<typename decltype(tag)::Type>;
-    const PerExample<T> expected = call.PerLoss<T>("expected"),
-                        upstream = call.PerLoss<T>("upstream");
-    return ForAllLosses(call, [&](int64_t example, int axis) {
-      return expected.At(example, axis) == upstream.At(example, axis);
-    });
-  });
+  return !ExpectsNothing(call) &&
+         ValuesPerLoss(call, "expected") == ValuesPerLoss(call, "upstream");
 }
 
 }  // namespace gradops

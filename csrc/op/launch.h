@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "op/call.h"
 #include "op/queue.h"
@@ -27,6 +28,9 @@ using Launcher = std::string (*)(const OpCall& call, const Queue& queue);
 /// Makes Launch run `launcher` for the op of that name.
 template <class Queue>
 bool SetLauncher(const char* op, Launcher<Queue> launcher);
+
+/// An input with one value per loss, example by example. Reads host memory.
+std::vector<double> ValuesPerLoss(const OpCall& call, const char* input);
 
 /// Whether the caller of a loss op predicts nothing: if it has a site and expects 0. Then LossMemo
 /// finds no gradient, and LossGrad does not use a memo. Reads host memory.

@@ -32,20 +32,6 @@ std::string LaunchMemo(const OpCall& call, ComputeType<S>* by_weights,
                         outputs, parallel_for);
 }
 
-/// An input with one value per loss.
-template <class S>
-std::vector<double> ValuesPerLoss(const OpCall& call, const char* input) {
-  const KernelParams params = call.Params();
-  const PerExample<ComputeType<S>> values = call.PerLoss<ComputeType<S>>(input);
-  std::vector<double> all;
-  for (int64_t example = 0; example < params.shape.batch; ++example) {
-    for (int axis = 0; axis < AxesOf(params); ++axis) {
-      all.push_back(static_cast<double>(values.At(example, axis)));
-    }
-  }
-  return all;
-}
-
 template <class S>
 std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
   return LaunchMemo<S>(call, nullptr, parallel_for);
@@ -54,7 +40,7 @@ std::string LossMemoOf(const OpCall& call, const ParallelFor& parallel_for) {
 template <class S>
 std::string ExpectedUpstreamOf(const OpCall& call, const ParallelFor&) {
   using T = ComputeType<S>;
-  const std::vector<double> upstream = PredictUpstream(call, ValuesPerLoss<S>(call, "expected"));
+  const std::vector<double> upstream = PredictUpstream(call, ValuesPerLoss(call, "expected"));
   std::transform(upstream.begin(), upstream.end(), call.Output<T>("upstream"),
                  [](double value) { return static_cast<T>(value); });
   return "";
@@ -157,7 +143,7 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
     });
   }
   if (!recomputes) return "";
-  if (was_given) RememberUpstream(call, ValuesPerLoss<S>(call, "upstream"));
+  if (was_given) RememberUpstream(call, ValuesPerLoss(call, "upstream"));
   SweepOutputs<S> outputs;
   outputs.by_pred = gradient;
   outputs.examples = all ? nullptr : &recomputed;
