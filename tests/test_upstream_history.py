@@ -94,6 +94,15 @@ def test_sites_and_batches_have_histories_of_their_own(site):
     np.testing.assert_array_equal(predicted(site, (2, 7, 4, 1)), [3, 5])
 
 
+def test_dtypes_have_histories_of_their_own(site):
+    upstream, images = np.array([1e300, 1.0]), np.ones(SHAPE)
+    for _ in range(2):
+        _kernels.loss_grad(
+            images, images, memo=images, expected=np.array(1.0), upstream=upstream, site=site
+        )
+    np.testing.assert_array_equal(predicted(site), [7, 7])  # not infinite
+
+
 def test_what_says_nothing_is_not_remembered(rng, site):
     miss("", [3, 5])
     np.testing.assert_array_equal(predicted(""), [7, 7])

@@ -43,10 +43,10 @@ struct GradientOutputs {
   S* by_pred = nullptr;
   S* by_true = nullptr;
   ComputeType<S> scale_y = 0, scale_x = 0;
-  CoarserGradient<ComputeType<S>> coarser_by_pred = {}, coarser_by_true = {};
+  CoarserGradient<ComputeType<S>> coarser_by_pred, coarser_by_true;
   bool read_soon = false;          // whether to keep the gradients in the caches
   ComputeType<S> pixel_scale = 0;  // adds pixel_scale * w sign(y_pred - y_true) to by_pred
-  WeightsOutput<ComputeType<S>> by_weights = {}, by_weights_of_pixels = {};
+  WeightsOutput<ComputeType<S>> by_weights, by_weights_of_pixels;
 };
 
 /// The sums of a unit: over residuals and, if the loss has a pixel term, over pixels.

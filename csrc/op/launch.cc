@@ -5,6 +5,8 @@
 #include <new>
 #include <vector>
 
+#include "family/memo.h"
+
 namespace gradops {
 namespace {
 
@@ -94,8 +96,17 @@ bool ExpectsNothing(const OpCall& call) {
 }
 
 bool MemoIsGradient(const OpCall& call) {
-  return !ExpectsNothing(call) &&
-         ValuesPerLoss(call, "expected") == ValuesPerLoss(call, "upstream");
+  return VisitDtype(call.dtype, [&](auto tag) {
+    using S = typename decltype(tag)::Type;
+    const KernelParams params = call.Params();
+    const auto expected = call.PerLoss<ComputeType<S>>("expected"),
+               upstream = call.PerLoss<ComputeType<S>>("upstream");
+    for (int64_t example = 0; example < params.shape.batch; ++example) {
+      const MemoUse use = HowToUseMemo<S>(AxesOf(params), example, expected, upstream);
+      if (use != MemoUse::kCopy) return false;
+    }
+    return true;
+  });
 }
 
 }  // namespace gradops

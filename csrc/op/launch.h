@@ -32,8 +32,8 @@ bool SetLauncher(const char* op, Launcher<Queue> launcher);
 /// An input with one value per loss, example by example. Reads host memory.
 std::vector<double> ValuesPerLoss(const OpCall& call, const char* input);
 
-/// Whether the caller of a loss op predicts nothing: if it has a site and expects 0. Then LossMemo
-/// finds no gradient, and LossGrad does not use a memo. Reads host memory.
+/// Whether the caller of LossMemo predicts nothing: if it has a site and expects 0. Then no
+/// gradient is found. Reads host memory.
 bool ExpectsNothing(const OpCall& call);
 
 /// Whether LossGrad would return its memo unchanged, so that it need not run. Reads host memory.

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace gradops {
@@ -19,10 +20,15 @@ struct Remembered {
 /// all are forgotten now and then.
 constexpr size_t kMaxEntries = 1024, kMaxLosses = 1024;
 
+/// Site, dtype and number of losses.
+using Key = std::tuple<std::string, Dtype, size_t>;
+
 struct History {
   std::mutex mutex;
-  std::map<std::pair<std::string, size_t>, Remembered> entries;  // by site and number of losses
+  std::map<Key, Remembered> entries;
 };
+
+Key KeyOf(const OpCall& call, size_t losses) { return {call.options.site, call.dtype, losses}; }
 
 History& TheHistory() {
   static auto* const history = new History();
@@ -37,7 +43,7 @@ void RememberUpstream(const OpCall& call, std::vector<double> upstream) {
       !std::all_of(upstream.begin(), upstream.end(), is_finite)) {
     return;
   }
-  const auto key = std::make_pair(call.options.site, upstream.size());
+  const Key key = KeyOf(call, upstream.size());
   History& history = TheHistory();
   const std::lock_guard<std::mutex> lock(history.mutex);
   const auto found = history.entries.find(key);
@@ -50,7 +56,7 @@ void RememberUpstream(const OpCall& call, std::vector<double> upstream) {
 std::vector<double> PredictUpstream(const OpCall& call, std::vector<double> expected) {
   History& history = TheHistory();
   const std::lock_guard<std::mutex> lock(history.mutex);
-  const auto found = history.entries.find({call.options.site, expected.size()});
+  const auto found = history.entries.find(KeyOf(call, expected.size()));
   const bool is_known = found != history.entries.end() && found->second.is_steady;
   return is_known ? found->second.upstream : expected;
 }

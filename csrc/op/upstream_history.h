@@ -19,8 +19,8 @@ namespace gradops {
 /// under the op's option `site`. Does nothing if there is no site, or if one is NaN or infinite.
 void RememberUpstream(const OpCall& call, std::vector<double> upstream);
 
-/// What was remembered last for the op's site and as many losses, if that is steady: if it is the
-/// first, or the same was remembered before it. Otherwise what the caller expects.
+/// What was remembered last for the op's site, dtype and as many losses, if that is steady: if it
+/// is the first, or the same was remembered before it. Otherwise what the caller expects.
 std::vector<double> PredictUpstream(const OpCall& call, std::vector<double> expected);
 
 }  // namespace gradops

@@ -37,8 +37,8 @@ def loss(
       inputs: Images, weights and mask.
       options: Op attributes.
       upstream: How the losses will be reduced over the batch, "mean" or "sum", from which the
-        upstream gradient is predicted, or None if that is unknown. A wrong prediction costs time
-        and does not change results.
+        upstream gradient is predicted, or None if that is unknown: then only what it was in the
+        steps before can tell. A wrong prediction costs time and does not change results.
       factor: What the reduced loss will be multiplied with.
       axes: How many losses each example has.
     """
@@ -178,7 +178,7 @@ def value_and_gradient(
 def sums(inputs: Inputs, options: Options) -> tuple[tf.Tensor, tf.Tensor]:
     """The sums by example and axis, for normalizer "none", and the sums of the weights."""
     counts = _library.ops().gradops_loss_counts(*_without_target(inputs), **options)
-    return loss(inputs, options, upstream=None, axes=counts.shape[1]), counts
+    return loss(inputs, options, upstream=None, axes=counts.shape[1]), counts  # [B, axes]
 
 
 def counts_weights_grad(inputs: Inputs, upstream: tf.Tensor, options: Options) -> tf.Tensor:

@@ -32,8 +32,8 @@ constexpr int kDlCuda = 2, kDlCudaManaged = 13;
   throw std::invalid_argument(std::string(name) + " must be " + needs);
 }
 
-/// Whether strides, in units of `item`, are those of a dense row-major array. Sizes keeps no more
-/// of an array whose rank no argument has than that rank, which is refused later.
+/// Whether strides, in units of `item`, are those of a dense row-major array. Of an array of more
+/// than kMaxRank axes only the rank is known; it is refused for that later.
 bool IsDense(const Sizes& shape, const Sizes& strides, int64_t item) {
   if (shape.size() != strides.size()) return false;
   if (shape.size() > Sizes::kMaxRank) return true;

@@ -47,29 +47,31 @@ class Kernel : public OpKernel {
     }
     OP_REQUIRES_OK(context, FromMessage(CheckShapes(call)));
     Device device(context);
+    int passed_on = 0;
     for (int i = 0; i < context->num_outputs(); ++i) {
-      if (Device::kIsHost && TakesOver(call, i)) {
-        context->set_output(i, context->input(InputOf(op_.outputs[i].reuses)));
-        return;
-      }
       call.outputs.emplace_back();
-      if (Device::kIsHost && *op_.outputs[i].stand_in != '\0' && ExpectsNothing(call)) {
-        context->set_output(i, context->input(InputOf(op_.outputs[i].stand_in)));
-        continue;
+      const char* const input = PassedOn(op_.outputs[i], call);
+      if (*input != '\0') {
+        context->set_output(i, context->input(InputOf(input)));
+        ++passed_on;
+      } else {
+        OP_REQUIRES_OK(context, Allocate(context, i, &call));
       }
-      OP_REQUIRES_OK(context, Allocate(context, i, &call));
     }
+    if (passed_on == context->num_outputs()) return;
     OP_REQUIRES_OK(context, FromMessage(device.Launch(call)));
   }
 
  private:
   int InputOf(const char* name) const { return static_cast<int>(op_.IndexOf(op_.inputs, name)); }
-  /// Whether an output is the input whose memory it may take over.
-  bool TakesOver(const OpCall& call, int i) const {
-    const Argument& output = op_.outputs[i];
-    if (*output.reuses == '\0') return false;
+  /// The input that is passed on as this output, or "": a memo that is the gradient, or what stands
+  /// in for a memo that nobody will use.
+  const char* PassedOn(const Argument& output, const OpCall& call) const {
+    if (!Device::kIsHost) return "";
+    if (*output.stand_in != '\0' && ExpectsNothing(call)) return output.stand_in;
+    if (*output.reuses == '\0') return "";
     const Buffer& memo = call.inputs[InputOf(output.reuses)];
-    return memo.IsGiven() && (!memo.HasElements() || MemoIsGradient(call));
+    return memo.IsGiven() && (!memo.HasElements() || MemoIsGradient(call)) ? output.reuses : "";
   }
   Status Allocate(OpKernelContext* context, int i, OpCall* call) const {
     const Argument& output = op_.outputs[i];

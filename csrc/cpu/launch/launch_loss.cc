@@ -113,8 +113,7 @@ template <class S>
 std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
   using T = ComputeType<S>;
   const KernelParams params = call.Params();
-  const bool was_given = call.Input<S>("memo") != nullptr;
-  const S* const memo = ExpectsNothing(call) ? nullptr : call.Input<S>("memo");
+  const S* const memo = call.Input<S>("memo");
   S* const gradient = call.Output<S>("gradient");
   const PerExample<T> expected = call.PerLoss<T>("expected"),
                       upstream = call.PerLoss<T>("upstream");
@@ -143,7 +142,7 @@ std::string LossGradOf(const OpCall& call, const ParallelFor& parallel_for) {
     });
   }
   if (!recomputes) return "";
-  if (was_given) RememberUpstream(call, ValuesPerLoss(call, "upstream"));
+  if (memo != nullptr) RememberUpstream(call, ValuesPerLoss(call, "upstream"));
   SweepOutputs<S> outputs;
   outputs.by_pred = gradient;
   outputs.examples = all ? nullptr : &recomputed;

@@ -40,16 +40,24 @@ class UnitSweep {
     CoarserGradient<T> coarser_by_pred, coarser_by_true;
     for (size_t s = params_.size() - 1; s > 0; --s) {
       const auto& level = levels[s];
-      GradientOutputs<T> outputs{level.by_pred,   level.by_true,     0, 0, coarser_by_pred,
-                                 coarser_by_true, /*read_soon=*/true};
+      GradientOutputs<T> outputs;
+      outputs.by_pred = level.by_pred;
+      outputs.by_true = level.by_true;
+      outputs.coarser_by_pred = coarser_by_pred;
+      outputs.coarser_by_true = coarser_by_true;
+      outputs.read_soon = true;
       RunLevel(s, level.inputs, level.vector, level.own, outputs);
       const ImageShape& shape = params_[s].shape;
       const DownsampleId downsample = params_[s].levels.downsample;
       coarser_by_pred = {level.by_pred, shape.height, shape.width, downsample};
       coarser_by_true = {level.by_true, shape.height, shape.width, downsample};
     }
-    RunLevel(0, inputs, vector, rows,
-             GradientOutputs<S>{by_pred, by_true, 0, 0, coarser_by_pred, coarser_by_true});
+    GradientOutputs<S> outputs;
+    outputs.by_pred = by_pred;
+    outputs.by_true = by_true;
+    outputs.coarser_by_pred = coarser_by_pred;
+    outputs.coarser_by_true = coarser_by_true;
+    RunLevel(0, inputs, vector, rows, outputs);
   }
 
  private:
