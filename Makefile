@@ -101,7 +101,7 @@ test-oldest: $(VENV)/.built
 mutants: $(TEST_NEEDS)
 	$(PY) tests/mutants/run.py $(MUTANT_ARGS)
 
-# Without a GPU: compiles for two architectures and looks at what ptxas made of the kernels, whose
+# Without a GPU: compiles for one architecture and looks at what ptxas made of the kernels, whose
 # programs `make test` runs on the host. What needs an nvcc is skipped where there is none.
 cuda-check: $(TEST_NEEDS)
 	$(PYTEST) tests/test_cuda_build.py tests/test_cuda_compile.py $(PYTEST_ARGS)
