@@ -29,8 +29,8 @@ class PresetLoss(LossOfExamples):
         "mean_with_sample_weight", "none" or None.
       name: Name of the loss; None means that of the function.
       dtype: Both images are cast to it, "float16", "bfloat16", "float32" or "float64"; None means
-        keras.config.floatx(). Two images of the same 16-bit dtype are not cast. The
-        value is float64 for float64, else float32.
+        keras.config.floatx(). Two images of the same 16-bit dtype are not cast. The value is
+        float64 for float64, else float32.
       **options: Keyword arguments of the function, except mask and weights. data_format None means
         what keras.config.image_data_format() is at construction.
 
