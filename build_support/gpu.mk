@@ -8,7 +8,8 @@ DEVICE := GPU:0
 GPU_PYTHON = $(eval GPU_PYTHON := $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)'), \
 	$(error $(PYTHON) is no Python: set PYTHON)))$(GPU_PYTHON)
 STEP := @bash build_support/gpu_step.sh
-GPU_PYTEST = $(GPU_PYTHON) -m pytest -q -p no:cacheprovider
+# Without the folders of pyproject.toml, which come before those of PYTHONPATH: there the checkout is.
+GPU_PYTEST = $(GPU_PYTHON) -m pytest -q -p no:cacheprovider -o pythonpath=
 TABLES = $(if $(CSV),--csv $(abspath $(CSV))) $(if $(CHART),--chart $(abspath $(CHART)))
 
 # Definitions of csrc/cuda/programs/tuning.h: what was before, and one change at a time from there.
@@ -92,10 +93,10 @@ gpu-tests-%: gpu-needs-tests
 	$(STEP) $(GPU) tests-$* 580 env GRADOPS_TEST_CUDA=device $(GPU_PYTEST) \
 		-m 'gpu$(if $(FULL),, and not extended)' $(CURDIR)/tests/test_$*.py
 
-# Arrays of their own memory: in that of a pool there is no telling what lies beyond one.
+# Arrays of their own memory: in that of a pool there is no telling what lies beyond one. LIMIT: seconds.
 gpu-sanitize: $(SANITIZERS:%=gpu-sanitize-%)
 gpu-sanitize-%: gpu-needs-sanitize
-	$(STEP) $(GPU) $* 100 env GRADOPS_TEST_CUDA=device GRADOPS_TEST_CUDA_POOL=off \
+	$(STEP) $(GPU) $* $(or $(LIMIT),100) env GRADOPS_TEST_CUDA=device GRADOPS_TEST_CUDA_POOL=off \
 		compute-sanitizer --tool $* --error-exitcode 9 $(FLAGS_$*) \
 		$(GPU_PYTEST) -m sanitize $(addprefix $(CURDIR)/,$(call marked,sanitize))
 
@@ -113,7 +114,7 @@ gpu-variants: $(addprefix gpu-variants-,$(or $(CHOSEN),$(ALL_VARIANTS)))
 gpu-variants-%:
 	@$(GPU_PYTHON) build_support/gpu_needs.py $(GPU)-$* $(NEEDS_bench)
 	$(STEP) $(GPU)-$* bench 100 $(GPU_PYTHON) -m benchmarks --device cuda --only bandwidth \
-		--dtypes float32,bfloat16 --seconds 45
+		--dtypes float32,bfloat16 --seconds 45 --csv logs/bandwidth.csv
 
 # What TensorFlow needs to share a GPU, to compile for one that is newer than it, and XLA to find
 # libdevice and ptxas.

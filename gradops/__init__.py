@@ -9,7 +9,7 @@
     gradops.PerceptualGradientLoss(gradops.vgg_features())       features of a network and gradients
     gradops.residual_map(y_true, y_pred)                         where the gradients differ
     gradops.optimize_image(initial, loss)                        descends a loss of the pixels
-    gradops.presets                                              losses of papers and repositories
+    gradops.presets                                              losses from papers and repositories
     gradops.composite, gradops.reference                         the same in TensorFlow and in NumPy
     gradops.build_info()                                         what is installed and what runs
 

@@ -65,7 +65,7 @@ def gradient_loss(
       border: What the stencil sees outside of the image: "reflect" (as tf.image.sobel_edges),
         "replicate", "zero" or "circular". "valid" drops residuals that would read there.
       scale: "raw", the taps as they are, or "unit", divided so that a ramp of slope 1 has
-        gradient 1 (second differences: i^2 / 2 has 1).
+        gradient 1 (or i^2 / 2 second difference 1).
       epsilon: For charbonnier (default 1e-3) and log (default 0.5), above 0.
       delta: For huber and truncated (default 1), above 0.
       alpha: For power (default 2), at least 1.
@@ -73,17 +73,18 @@ def gradient_loss(
       weights: w, non-negative, [B, H, W, 1] or [B, H, W, C] (channels_first: [B, 1, H, W] or
         [B, C, H, W]): the weights of the residuals centred at each pixel. A residual of weight 0
         does not count, whatever the images hold there. The largest weight of each example must be 0
-        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Differentiable: learned weights need a
-        normalizer that counts, because a sum of weights would divide by what they are multiplied
-        with. At a weight of 0 the derivative is 0 if its residuals are NaN or infinite.
+        or from 1e-30 to 1e19 (float64: 1e-290 to 1e150). Differentiable. For learned weights use
+        normalizer "residual_count" or "pixel_count": the others divide by the sum of the weights,
+        so the loss would not depend on their overall size. At a weight of 0 the derivative is 0 if
+        its residuals are NaN or infinite.
       mask: True where a pixel is valid, in the same shapes. Invalid pixels are not read and may be
         NaN. Residuals that depend on one are dropped.
       normalizer: D_b: "residuals", the sum of the weights of the residuals that were not dropped;
         "pixels", the sum of the weights of all valid pixels and channels; "batch", the mean over
         the batch of the first, so that the mean of the losses is the mean of all residuals of the
-        batch; "residual_count" and "pixel_count", the numbers of these residuals and of these
-        pixels and channels, whatever their weights, 0 too: for weights that are learned. Where D_b
-        is 0, the loss is 0.
+        batch; "residual_count" and "pixel_count", the numbers of those residuals and of those
+        pixels and channels, counting weights of 0 too: for learned weights. Where D_b is 0, the
+        loss is 0.
       scales: The number of levels, 1 to 16: the loss is sum_s w_s L_b(level s), where level 0 is
         the images and each further one is half as high and wide.
       downsample: How a level is made from the one before: "stride", every second row and column,

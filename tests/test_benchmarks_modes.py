@@ -1,5 +1,6 @@
 """The benchmark of TensorFlow's modes: its rows, its checks, and that no row stops another."""
 
+import os
 import subprocess
 import sys
 
@@ -110,6 +111,16 @@ def test_a_row_that_fails_stops_no_other(monkeypatch):
     assert rows[every_mode.SOBEL_EDGES, "eager"].note == "StopIteration:"
     assert rows[SLICES, "eager"].note == "its process ended"
     assert rows[SLICES, "eager"].median_ms is None
+
+
+def test_checks_elsewhere_take_the_package_that_is_built(monkeypatch, tmp_path):
+    """The first on their path, as in the folder of a build for a GPU; not that of the checkout."""
+    (tmp_path / "gradops").mkdir()
+    (tmp_path / "gradops" / "__init__.py").write_text('raise ImportError("as built")')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    said = isolated.check_all([(GRADOPS, "eager")], "CPU:0")
+    assert said[GRADOPS, "eager"].endswith("ImportError: as built")
 
 
 @pytest.mark.extended

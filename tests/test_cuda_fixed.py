@@ -23,6 +23,7 @@ from family_tools import (
 )
 from pair_tools import covering
 
+pytestmark = pytest.mark.gpu
 FIXED = ["float16", "bfloat16", "float32"]
 
 

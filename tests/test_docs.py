@@ -85,3 +85,17 @@ def test_the_examples_of_the_page_of_presets_run():
         exec(block, names)
         if "loss" in names:
             assert np.isfinite(names["loss"](y_true, y_pred))
+
+
+def test_the_tests_that_the_page_of_compatibility_names_are_there():
+    """By file, with wildcards, and by the beginning of a function's name."""
+    folder = PAGE.parents[1] / "tests"
+    for line in PAGE.with_name("compatibility.md").read_text().splitlines():
+        texts: list[str] = []
+        for pattern, name in re.findall(r"`(test_[\w*]+\.py)?(?:::(test_\w+)(?:\.\.\.)?)?`", line):
+            texts = [path.read_text() for path in folder.glob(pattern)] if pattern else texts
+            if pattern or name:
+                assert any(f"def {name}" in text for text in texts) if name else texts, (
+                    pattern,
+                    name,
+                )

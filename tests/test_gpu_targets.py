@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORT = ROOT / "build_support"
+GPU_MK = (SUPPORT / "gpu.mk").read_text()
 TUNING = (ROOT / "csrc" / "cuda" / "programs" / "tuning.h").read_text()
 SUMMARY = ": how each step ended\n"
 # A call as the stand-ins print it, with what decides how the called program runs.
@@ -20,7 +21,7 @@ echo "CALL $(basename "$0") $* TEST=$GRADOPS_TEST_CUDA,$GRADOPS_TEST_CUDA_POOL\
  TF=$GRADOPS_BACKEND,$TF_FORCE_GPU_ALLOW_GROWTH,$XLA_FLAGS PATH=$PYTHONPATH"
 case "$*" in *$FAILS*) exit 3;; esac
 """
-TESTS = ["device", "kernels", "large", "memory", "product", "sanitize", "weights"]
+TESTS = ["device", "fixed", "kernels", "large", "memory", "product", "sanitize", "weights"]
 ON_DEVICE = "TEST=device, TF=,, PATH=TMP/gpu/site:ROOT:given"
 TF = "TF=fused,true,--xla_gpu_cuda_data_dir=TMP PATH=TMP/gpu-tensorflow/site:ROOT:given"
 TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
@@ -136,6 +137,17 @@ def test_what_is_missing_is_named(tmp_path):
     assert "needs op-library: " in needs(tmp_path, "op-library")
     (tmp_path / "site").symlink_to(ROOT)  # a build for the CPU
     assert "needs gpu: " in needs(tmp_path, "build", "gpu")
+
+
+def test_pytest_takes_the_package_that_is_built(tmp_path):
+    """Not the checkout's, whose folder pyproject.toml would put before all others."""
+    (tmp_path / "site" / "gradops").mkdir(parents=True)
+    (tmp_path / "site" / "gradops" / "__init__.py").write_text('raise ImportError("as built")')
+    flags = re.search(r"GPU_PYTEST = \$\(GPU_PYTHON\) (.*)", GPU_MK)[1].split()
+    step = ["bash", str(SUPPORT / "gpu_step.sh"), str(tmp_path), "tests", "100", sys.executable]
+    step += [*flags, str(ROOT / "tests" / "test_registry.py")]
+    result = subprocess.run(step, capture_output=True, text=True)
+    assert result.returncode != 0 and "ImportError: as built" in result.stdout
 
 
 def test_a_step_that_takes_too_long_is_ended_with_what_it_started(tmp_path):

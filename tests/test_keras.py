@@ -219,3 +219,18 @@ def test_metrics_in_fit_and_in_a_saved_model(rng, jit_compile, tmp_path):
 def test_metric_of_another_stencil_is_refused():
     with pytest.raises(ValueError, match="stencil of SobelMetric is 'sobel', got 'scharr'"):
         gradops.SobelMetric(stencil="scharr")
+
+
+@pytest.mark.cudnn
+def test_two_outputs_with_loss_weights(rng):
+    x, y = batch(rng)
+    inputs = keras.Input(SHAPE[1:])
+    outputs = {name: keras.layers.Conv2D(3, 3, padding="same", name=name)(inputs) for name in "ab"}
+    model = keras.Model(inputs, outputs)
+    losses = {"a": gradops.SobelLoss(), "b": gradops.GradientLoss(stencil="scharr")}
+    model.compile("sgd", loss=losses, loss_weights={"a": 0.5, "b": 2.0})
+    found = model.predict(x, verbose=0)
+    expected = 0.5 * reference.gradient_loss(y, found["a"]).mean()
+    expected += 2 * reference.gradient_loss(y, found["b"], stencil="scharr").mean()
+    value = model.train_on_batch(x, {"a": y, "b": y})
+    np.testing.assert_allclose(value if np.isscalar(value) else value[0], expected, rtol=1e-5)

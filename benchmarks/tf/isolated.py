@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.attempts import note_of
-from benchmarks.device import ROOT, Device
+from benchmarks.device import Device
 from benchmarks.tf import every_mode
 
 OK = "ok"
@@ -57,7 +57,7 @@ def _run(names: Sequence[Name], device: str) -> tuple[str, str, str]:
     command += ["|".join(name) for name in names]
     parts: tuple[bytes | None, bytes | None]
     try:
-        child = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=_SECONDS)
+        child = subprocess.run(command, capture_output=True, timeout=_SECONDS)
         status, parts = f"status {child.returncode}", (child.stdout, child.stderr)
     except subprocess.TimeoutExpired as error:
         status, parts = f"nothing after {_SECONDS:.0f} s", (error.stdout, error.stderr)

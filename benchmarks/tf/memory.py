@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -30,7 +29,6 @@ from benchmarks.tf.providers import PROVIDERS
 from gradops import _measure
 
 BYTES_PER_THREAD, BYTES_PER_UNIT = 256 * 1024, 16
-_ROOT = Path(__file__).parents[2]
 _PROCESSES = 2  # At a time; what they measure is no time.
 _REPEATS = 5
 _SHAPES = ((1, 64, 64, 3), (4, 512, 512, 3), (1, 2048, 2048, 3))
@@ -108,7 +106,6 @@ def peaks_in_subprocesses(jobs: Iterable[Job]) -> dict[Job, int | None]:
         command = [sys.executable, "-m", "benchmarks.tf.memory", text]
         worker = subprocess.run(
             command,
-            cwd=_ROOT,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, **_measure.EXACT_PEAKS},

@@ -29,7 +29,8 @@ Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtyp
 
 /// Reads an array of a CUDA device from any library that has __cuda_array_interface__ or
 /// __dlpack__, for use on `stream` (0: the default one). With __dlpack__, the library makes the
-/// stream wait for its own work. Throws std::invalid_argument if it is none, or not dense.
+/// stream wait for its own work; with __cuda_array_interface__, whose `stream` is not read, the
+/// caller does. Throws std::invalid_argument if it is none, or not dense.
 Array ReadDeviceArray(py::handle array, const char* name, uintptr_t stream);
 
 }  // namespace gradops::python

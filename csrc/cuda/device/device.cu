@@ -1,5 +1,7 @@
 // Queries of the driver and the device, and memory of the device.
 
+#include <atomic>
+
 #include "cuda/device/stream.cuh"
 
 // The architectures that this is compiled for.
@@ -76,6 +78,9 @@ void KeepMemory() {
   cudaMemPool_t pool;
   if (cudaGetDevice(&device) != cudaSuccess) return;
   if (cudaDeviceGetDefaultMemPool(&pool, device) != cudaSuccess) return;
+  static std::atomic<uint64_t> devices_done{0};
+  const uint64_t bit = uint64_t{1} << device % 64;
+  if ((devices_done.fetch_or(bit) & bit) != 0) return;
   uint64_t threshold = UINT64_MAX;
   cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold);
 }

@@ -124,12 +124,4 @@ __global__ void TaskKernel(const __grid_constant__ Task task, int64_t count) {
   if (begin < task.Batch()) task(begin, count);
 }
 
-template <class T>
-__global__ void WriteCountsKernel(int64_t batch, int axes, const AxisSums* sums, T* counts) {
-  for (int64_t i = threadIdx.x; i < batch; i += blockDim.x) {
-    counts[i * axes] = static_cast<T>(sums[i].y);
-    if (axes == 2) counts[i * axes + 1] = static_cast<T>(sums[i].x);
-  }
-}
-
 }  // namespace gradops::cuda

@@ -67,10 +67,6 @@ class Device {
              task, int64_t{1});
     }
   }
-  template <class T>
-  void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
-    Launch(WriteCountsKernel<T>, 1, kSumThreads, 0, batch, axes, sums, counts);
-  }
   template <class Thread, class S>
   void Sweep(const StripArgs<S>& args) {
     Launch(SweepKernel<S, Thread>, args.layout.Blocks(), args.layout.threads,

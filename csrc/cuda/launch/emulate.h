@@ -101,13 +101,6 @@ class Device {
     if (task.IsOfAll()) return task(0, task.Batch());
     for (int64_t example = 0; example < task.Batch(); ++example) task(example, 1);
   }
-  template <class T>
-  void WriteCounts(int64_t batch, int axes, const AxisSums* sums, T* counts) {
-    for (int64_t i = 0; i < batch; ++i) {
-      counts[i * axes] = static_cast<T>(sums[i].y);
-      if (axes == 2) counts[i * axes + 1] = static_cast<T>(sums[i].x);
-    }
-  }
   template <class Thread, class S>
   void Sweep(const StripArgs<S>& args) {
     if (!error_.empty()) return;

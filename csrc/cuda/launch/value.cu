@@ -66,7 +66,7 @@ std::string LossCountsOf(const OpCall& call, const Queue& queue) {
   } else {
     const CountArgs<S> args =
         MakeCountArgs(params, call.Inputs<S>(), Counted::kResiduals, /*sums_weights=*/true);
-    device.WriteCounts(params.shape.batch, residuals, device.Count(args), counts);
+    device.Run(WriteCounts<T>{params.shape.batch, residuals, device.Count(args), counts});
   }
   return device.Error();
 }

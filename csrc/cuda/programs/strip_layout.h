@@ -39,7 +39,7 @@ struct StripBlock {
 
 struct StripLayout {
   ImageShape shape;
-  int threads, size;                   // of a tile; size: its elements
+  int threads = 0, size = 0;           // of a tile; size: its elements
   int step, far, margin;               // far, margin: step, 2 * step rounded up to whole packs
   int tiles, chunks;                   // of a row
   int height, row_size, rows, strips;  // of a plane; rows: of a strip
@@ -176,7 +176,7 @@ inline StripLayout MakeStripLayout(const KernelParams& params, int vec, int proc
   layout.wraps_down = math::Wraps(params.stencil, params.border, shape.height);
   layout.wraps_along = math::Wraps(params.stencil, params.border, shape.width);
   // Chunks are narrow enough for tiles of many pixels. If there are several, they are whole packs.
-  const int64_t max_channels = 16 * vec;
+  const int64_t max_channels = math::Min(16 * vec, kMaxThreads * vec / 8);
   int channels = static_cast<int>(math::Max<int64_t>(math::Min(shape.channels, max_channels), 1));
   double cost = DivideRows(channels, vec, &layout);
   for (int chunk = channels / 2; shape.channels % vec == 0 && chunk % vec == 0 && chunk >= 4 * vec;

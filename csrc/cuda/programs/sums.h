@@ -128,4 +128,22 @@ struct FindDenominators {
   }
 };
 
+/// Writes the counts of each example, one for each of its residuals.
+template <class T>
+struct WriteCounts {
+  int64_t batch;
+  int residuals;
+  const AxisSums* sums;
+  T* counts;
+
+  GRADOPS_FN int64_t Batch() const { return batch; }
+  bool IsOfAll() const { return false; }
+  GRADOPS_FN void operator()(int64_t begin, int64_t count) const {
+    for (int64_t i = begin; i < begin + count; ++i) {
+      counts[i * residuals] = static_cast<T>(sums[i].y);
+      if (residuals == 2) counts[i * residuals + 1] = static_cast<T>(sums[i].x);
+    }
+  }
+};
+
 }  // namespace gradops::cuda

@@ -12,7 +12,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m gradops demo",
         description="Train a small network that restores blurred and noisy depth maps, with a loss "
-        "of the pixels alone and with a loss of the gradients added, by gradops; compare how good "
+        "of the pixels alone and with a gradient loss added, by gradops; compare how good "
         "the networks are, and what a step costs with gradops and with pure TensorFlow.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -33,7 +33,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "--gradient-weight",
         type=arguments.number_from(0),
         default=1.0,
-        help="of the loss of the gradients, beside that of the pixels",
+        help="of the gradient loss, beside that of the pixels",
     )
     parser.add_argument(
         "--output",

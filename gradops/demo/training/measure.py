@@ -22,7 +22,7 @@ from gradops.demo.training import scenes
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 PLAIN, GRADOPS, TENSORFLOW = "plain", "gradops", "tensorflow"
-#: The library of the loss of the gradients, if there is such a loss.
+#: The library of the gradient loss, if there is such a loss.
 LIBRARIES = {PLAIN: None, GRADOPS: gradops, TENSORFLOW: composite}
 # The penalty of Hu et al. 2019, over the scales of MiDaS.
 _GRADIENTS = {"penalty": "log", "epsilon": 0.5, "scales": 4}

@@ -64,7 +64,7 @@ def format_table(
     pairs = list(zip(ours.losses, theirs.losses, strict=False))  # of theirs there are fewer
     difference = max(abs(our - their) / their for our, their in pairs)
     summary = [
-        f"The loss of the gradients adds {beyond[0]:+.1f} ms to a step with gradops and "
+        f"The gradient loss adds {beyond[0]:+.1f} ms to a step with gradops and "
         f"{beyond[1]:+.1f} ms with TensorFlow.",
         f"It is the same loss: with the same weights, in {len(pairs)} steps, they differ by "
         f"{difference:.0e} at most.",
