@@ -33,7 +33,7 @@ __all__ = ["__version__", "build_info", "reference"]
 
 if not _is_repair and _backend.choice().name != "kernels only":
     from gradops import composite, presets
-    from gradops._keras.names import register_functions
+    from gradops._keras.names import register_public
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, sobel_edges
     from gradops.losses import GradientLoss, SobelLoss
@@ -62,7 +62,7 @@ if not _is_repair and _backend.choice().name != "kernels only":
         "vgg_features",
     ]
     for _module in (sys.modules[__name__], composite, presets):
-        register_functions(_module)
+        register_public(_module)
 else:
 
     def __getattr__(name: str) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import _scales
@@ -14,7 +13,6 @@ from gradops._keras import calls, sample_weights
 from gradops._keras.losses import LossOfExamples
 
 
-@keras.saving.register_keras_serializable(package="gradops")
 class GradientLoss(LossOfExamples):
     """loss_b = mean over h, w, c and k in {y, x} of penalty((S_k y_pred)_b - (S_k y_true)_b).
 
@@ -141,7 +139,6 @@ class GradientLoss(LossOfExamples):
         return {**config, **names, **self._parameters, "weight": self.weight}
 
 
-@keras.saving.register_keras_serializable(package="gradops")
 class SobelLoss(GradientLoss):
     """loss_b = mean over h, w, c of penalty applied to sobel_edges(y_pred) - sobel_edges(y_true).
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from gradops._keras import calls
 from gradops.losses import GradientLoss
 
 
-@keras.saving.register_keras_serializable(package="gradops")
 class GradientMetric(calls.MetricOfLosses):
     """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
 
@@ -41,7 +38,6 @@ class GradientMetric(calls.MetricOfLosses):
         super().__init__(GradientLoss(**options, reduction="none", name=name, dtype=dtype))
 
 
-@keras.saving.register_keras_serializable(package="gradops")
 class SobelMetric(GradientMetric):
     """mean over all examples seen since the last reset of the loss_b of gradops.SobelLoss.
 

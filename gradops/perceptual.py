@@ -21,7 +21,6 @@ from gradops._perceptual.gradient_term import GradientTerm, mean_by_example
 _PENALTIES = {"l2": tf.square, "l1": tf.abs}
 
 
-@keras.saving.register_keras_serializable(package="gradops")
 class PerceptualGradientLoss(NotOfLegacyKeras, keras.losses.Loss):
     """loss_b = w sum_l v_l mean((phi_l(y_pred)_b - phi_l(y_true)_b)^2) + u gradient_loss_b.
 

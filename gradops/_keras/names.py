@@ -1,4 +1,4 @@
-"""Registers the public functions with Keras, which finds them by name when it loads a model."""
+"""Registers what is public with Keras, which finds it by name when it loads a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import ModuleType
 import keras
 
 
-def register_functions(module: ModuleType) -> None:
-    """Registers the functions in __all__, which may be losses, metrics or used in Lambda layers."""
+def register_public(module: ModuleType) -> None:
+    """Registers the classes in __all__, and the functions, which models may use as losses too."""
     for name in module.__all__:
-        function = getattr(module, name)
-        if inspect.isfunction(function):
-            keras.saving.register_keras_serializable(module.__name__, name)(function)
+        item = getattr(module, name)
+        if inspect.isfunction(item) or inspect.isclass(item):
+            keras.saving.register_keras_serializable(module.__name__, name)(item)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import _scales, functional
@@ -138,7 +137,6 @@ def confidence_weighted(
         return given.losses(tf.add_n(terms))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class ConfidenceWeightedLoss(PresetLoss):
     """loss_b = a mean (g c |D| - h log c) + b mean_s (sum (g c |D'| / C - h log c) / M_s).
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import functional
@@ -63,7 +62,6 @@ def dense_depth_edges(
     )
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class DenseDepthEdgesLoss(PresetLoss):
     """loss_b = mean over h, w, c of |D_y p - D_y t| + |D_x p - D_x t|.
 
@@ -185,7 +183,6 @@ def _normals(given: _images.Pair, data_format: str) -> tf.Tensor:
     return functional.gradient_loss(*given.images(), mask=given.mask, **options)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class HuLoss(PresetLoss):
     """loss_b = a mean F(p - t) + b (mean F(S_y (p - t)) + mean F(S_x (p - t))) + c mean |1 - cos|.
 

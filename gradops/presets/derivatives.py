@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import _scales, functional
@@ -99,7 +98,6 @@ def multiscale_derivative(
     )
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MultiscaleDerivativeLoss(PresetLoss):
     """loss_b = mean_j (sum over pixels i of |N D_j(i)|^p) / N_j, D = y_pred - y_true.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import functional
@@ -70,7 +69,6 @@ def voxelmorph_grad(
         return loss_mult / 2 * tf.reduce_sum(means, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class VoxelMorphGradLoss(PresetLoss):
     """loss_b = loss_mult (mean |D_y u| + mean |D_x u|) / 2, or with squares in place of |.|.
 

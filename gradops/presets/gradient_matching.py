@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import _scales, functional
@@ -91,7 +90,6 @@ def midas_gradient_matching(
         return given.losses(tf.add_n(level_losses))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MiDaSGradientLoss(PresetLoss):
     """loss_b = sum_s (sum over pairs (i, j) of |D_s(j) - D_s(i)|) / M_s, D = y_pred - y_true.
 
@@ -190,7 +188,6 @@ def megadepth_gradient_matching(
         return given.losses(tf.add_n(level_losses))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MegaDepthGradientLoss(PresetLoss):
     """loss_b = sum_s (sum over pairs (i, j) of |D_s(j) - D_s(i)|) / (n_s + 1e-6), D = log(p / t).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from gradops._inputs.convert import TensorLike
@@ -64,7 +63,6 @@ def mprnet_edge(
         return pair.losses(tf.reduce_mean(penalties, axis=[1, 2, 3]))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MPRNetEdgeLoss(PresetLoss):
     """loss_b = mean over h, w, c of sqrt((L y_pred - L y_true)^2 + epsilon^2).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from gradops import functional
@@ -56,7 +55,6 @@ def mean_magnitude(
         return given.losses(tf.math.squared_difference(of_pred, of_true))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MeanMagnitudeLoss(PresetLoss):
     """loss_b = (m(y_pred) - m(y_true))^2, m(x) = mean |D_y x| + mean |D_x x|.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops._inputs import checks, convert
@@ -84,7 +83,6 @@ def matting_gradient_error(
         return given.losses(tf.reduce_sum(errors, axis=[1, 2, 3]) / 1000)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MattingGradientLoss(PresetLoss):
     """loss_b = sum over pixels of (m(y_pred) - m(y_true))^2 / 1000.
 
@@ -113,7 +111,6 @@ class MattingGradientLoss(PresetLoss):
     _not_options = PresetLoss._not_options | {"unknown"}  # a trimap, which Keras does not pass
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MattingGradientMetric(PresetMetric):
     """mean of gradops.presets.matting_gradient_error over all examples seen since the last reset.
 

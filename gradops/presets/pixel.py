@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
 
 from gradops import _scales
@@ -104,7 +103,6 @@ def pixel_and_gradient(
         return leading.unfold_losses(_scales.loss(inputs, options, terms))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class PixelGradientLoss(PresetLoss):
     """loss_b = pixel_weight mean |y_pred - y_true| + gradient_weight gradient_loss_b.
 

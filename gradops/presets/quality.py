@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
 
 from gradops._inputs import checks
@@ -127,7 +126,6 @@ def ms_gmsd(
         return given.losses(_images.root(total))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class GMSDLoss(PresetLoss):
     """loss_b = std over pixels of S, S = (2 m n + T) / (m^2 + n^2 + T): gradops.presets.gmsd.
 
@@ -153,7 +151,6 @@ class GMSDLoss(PresetLoss):
     function = staticmethod(gmsd)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MSGMSDLoss(PresetLoss):
     """loss_b = sqrt(sum_s w_s var(S_s)): gradops.presets.ms_gmsd.
 
@@ -179,7 +176,6 @@ class MSGMSDLoss(PresetLoss):
     function = staticmethod(ms_gmsd)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class GMSDMetric(PresetMetric):
     """mean of gradops.presets.gmsd over all examples seen since the last reset.
 
@@ -201,7 +197,6 @@ class GMSDMetric(PresetMetric):
     loss_class = GMSDLoss
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class MSGMSDMetric(PresetMetric):
     """mean of gradops.presets.ms_gmsd over all examples seen since the last reset.
 

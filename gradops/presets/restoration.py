@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import functional
@@ -88,7 +87,6 @@ def gradient_difference(
     return tf.reduce_sum(means, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class GradientDifferenceLoss(PresetLoss):
     """loss_b = sum_k sum_i ||D_k y_pred|_i - |D_k y_true|_i|^alpha / D_b, k in {y, x}.
 
@@ -177,7 +175,6 @@ def spsr_gradient(
         return given.losses(losses)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class SPSRGradientLoss(PresetLoss):
     """loss_b = mean over h, w, c of (m(y_pred) - m(y_true))^2, m = sqrt(gy^2 + gx^2 + 1e-6).
 

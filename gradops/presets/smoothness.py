@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from gradops import functional, images
@@ -89,7 +88,6 @@ def edge_aware_smoothness(
         return leading.unfold_losses(tf.reduce_sum(sums / tf.stack([down, along]), axis=1))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class EdgeAwareSmoothnessLoss(PresetLoss):
     """loss_b = mean |D_y d| exp(-mean_c |D_y I|) + mean |D_x d| exp(-mean_c |D_x I|).
 
@@ -168,7 +166,6 @@ def total_variation(
         return tf.reduce_sum(sums, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class TotalVariationLoss(PresetLoss):
     """loss_b = mean |D_y y_pred| + mean |D_x y_pred|, or with sums in place of means.
 

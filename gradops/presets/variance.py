@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from gradops._inputs import checks
@@ -62,7 +61,6 @@ def gradient_variance(
         return pair.losses(tf.reduce_sum(errors, axis=-1))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class GradientVarianceLoss(PresetLoss):
     """loss_b = sum over k in {y, x} of mean over patches of (var(S_k y_pred) - var(S_k y_true))^2.
 

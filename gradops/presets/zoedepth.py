@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from gradops import functional, images
@@ -136,7 +135,6 @@ def _angle(gradients: tf.Tensor) -> tf.Tensor:
     return tf.atan2(sign * down, tf.where(is_zero, tf.ones([], along.dtype), sign * along))
 
 
-@keras.saving.register_keras_serializable(package="gradops.presets")
 class ZoeDepthGradL1Loss(PresetLoss):
     """loss_b = mean ||g(p)|^2 - |g(t)|^2| + mean |a(p) - a(t)|, a = atan(g_y / (g_x + 1e-10)).
 
