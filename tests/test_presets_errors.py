@@ -170,6 +170,16 @@ def test_masks_of_images_with_a_ring():
         presets.spsr_gradient(GOOD, GOOD, padding=2, mask=np.ones((2, 39, 36, 1), bool))
 
 
+def test_masks_of_images_whose_channels_the_graph_did_not_know():
+    """Arithmetic would broadcast the images to the channels of the mask."""
+    specs = [tf.TensorSpec([None] * 4)] * 2 + [tf.TensorSpec([None] * 4, tf.bool)]
+    loss = tf.function(lambda t, p, m: presets.zoedepth_grad_l1(t, p, mask=m), specs)
+    one_channel = GOOD[..., :1]
+    loss(one_channel, one_channel, np.ones(one_channel.shape, bool))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="mask must have shape"):
+        loss(one_channel, one_channel, np.ones(GOOD.shape, bool))
+
+
 def test_dtypes_and_missing_targets():
     calls = (
         ((GOOD, GOOD.astype("int32")), "y_pred must have one of the dtypes .*, got int32"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gradops._composite.stencils import Stencil
-from gradops._inputs.same_shape import equal_size, of_rank_4, same_shape
-from gradops._inputs.tensors import AXES, is_absent, shape_error, shape_text, size_text, with_assert
+from gradops._inputs.same_shape import of_rank_4, per_pixel, same_shape
+from gradops._inputs.tensors import is_absent, shape_error, size_text, with_assert
 
 # Dtype of weights -> the range of an example's largest weight unless that is 0, as WeightRange of
 # csrc/family/counts.h.
@@ -49,14 +49,14 @@ def check_target(
 
 def check_mask(mask: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor | None:
     """The mask, or None if it is absent."""
-    return None if is_absent(mask) else _check_per_pixel("mask", mask, images, data_format)
+    return None if is_absent(mask) else per_pixel("mask", mask, images, data_format)
 
 
 def check_weights(weights: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor | None:
     """The weights, or None if they are absent."""
     if is_absent(weights):
         return None
-    return _in_range(_non_negative(_check_per_pixel("weights", weights, images, data_format)))
+    return _in_range(_non_negative(per_pixel("weights", weights, images, data_format)))
 
 
 def _non_negative(weights: tf.Tensor) -> tf.Tensor:
@@ -86,32 +86,3 @@ def _in_range(weights: tf.Tensor) -> tf.Tensor:
         found = tf.boolean_mask(largest, ~fits)[0].numpy()
         raise tf.errors.InvalidArgumentError(None, None, f"{message} {found:g}")
     return with_assert(tf.debugging.Assert(good, [message, largest]), weights)
-
-
-def _check_per_pixel(
-    argument: str, values: tf.Tensor, images: tf.Tensor, data_format: str
-) -> tf.Tensor:
-    """The values, checked to have the shape of the images or one channel."""
-    values = of_rank_4(argument, values, data_format)
-    channel_axis = AXES[data_format][2]
-    one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
-    allowed = " or ".join(dict.fromkeys([shape_text(one_channel), shape_text(images.shape)]))
-    message = f"{argument} must have shape {allowed}, got"
-    known = True
-    for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
-        if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
-            known = False
-        elif size != wanted and not (axis == channel_axis and size == 1):
-            raise shape_error(f"{message} {shape_text(values.shape)}")
-    if known:
-        return values
-    shape, wanted = tf.shape(values), tf.shape(images)
-    may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
-    good = tf.reduce_all(tf.equal(shape, wanted) | (may_be_one & tf.equal(shape, 1)))
-    check = tf.debugging.Assert(good, [message, shape, "for images", wanted])
-    shape, wanted = with_assert(check, shape), with_assert(check, wanted)
-    sizes = [equal_size(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
-    channels = shape[channel_axis]
-    of_images = tf.where(tf.equal(channels, 1), channels, wanted[channel_axis])
-    sizes.insert(channel_axis, equal_size(channels, of_images))
-    return tf.ensure_shape(tf.reshape(values, sizes), values.shape)

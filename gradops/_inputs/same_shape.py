@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops._inputs.tensors import shape_error, shape_text, with_assert
+from gradops._inputs.tensors import AXES, shape_error, shape_text, with_assert
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 
@@ -54,3 +54,30 @@ def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
     return values
+
+
+def per_pixel(argument: str, values: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor:
+    """The values, checked to have the shape of the images or one channel."""
+    values = of_rank_4(argument, values, data_format)
+    channel_axis = AXES[data_format][2]
+    one_channel = [1 if axis == channel_axis else size for axis, size in enumerate(images.shape)]
+    allowed = " or ".join(dict.fromkeys([shape_text(one_channel), shape_text(images.shape)]))
+    message = f"{argument} must have shape {allowed}, got"
+    known = True
+    for axis, (size, wanted) in enumerate(zip(values.shape, images.shape, strict=True)):
+        if size is None or (wanted is None and not (axis == channel_axis and size == 1)):
+            known = False
+        elif size != wanted and not (axis == channel_axis and size == 1):
+            raise shape_error(f"{message} {shape_text(values.shape)}")
+    if known:
+        return values
+    shape, wanted = tf.shape(values), tf.shape(images)
+    may_be_one = tf.constant([axis == channel_axis for axis in range(4)])
+    good = tf.reduce_all(tf.equal(shape, wanted) | (may_be_one & tf.equal(shape, 1)))
+    check = tf.debugging.Assert(good, [message, shape, "for images", wanted])
+    shape, wanted = with_assert(check, shape), with_assert(check, wanted)
+    sizes = [equal_size(shape[axis], wanted[axis]) for axis in range(4) if axis != channel_axis]
+    channels = shape[channel_axis]
+    of_images = tf.where(tf.equal(channels, 1), channels, wanted[channel_axis])
+    sizes.insert(channel_axis, equal_size(channels, of_images))
+    return tf.ensure_shape(tf.reshape(values, sizes), values.shape)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from gradops._inputs import checks, convert
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
-from gradops._inputs.same_shape import equal_size, of_rank_4
+from gradops._inputs.same_shape import equal_size, of_rank_4, per_pixel
 from gradops._inputs.tensors import AXES, loss_dtype, shape_error, shape_text, with_assert
 
 #: Its square is not 0 in float32, nor its reciprocal infinite.
@@ -77,7 +77,7 @@ def pair(
     predicted = of_rank_4("y_pred", given.y_pred, data_format)
     target = of_rank_4("y_true", given.y_true, data_format)
     target = agree("y_true and y_pred must have the same shape", target, predicted, (0, 1, 2, 3))
-    valid = None if mask is None else _mask(given.mask, predicted, data_format)
+    valid = None if mask is None else per_pixel("mask", given.mask, predicted, data_format)
     return Pair(target, predicted, valid, leading)
 
 
@@ -157,21 +157,6 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
         shape[axis] = equal_size(*(sizes[axis] for sizes in shapes))
         known[axis] = second.shape[axis] if known[axis] is None else known[axis]
     return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), known)
-
-
-def _mask(mask: tf.Tensor, predicted: tf.Tensor, data_format: str) -> tf.Tensor:
-    """The mask, checked to have the shape of the images or one channel."""
-    valid = of_rank_4("mask", mask, data_format)
-    height, width, channels = AXES[data_format]
-    message = "mask must have the batch, height and width of y_pred"
-    valid = agree(message, valid, predicted, (0, height, width))
-    found, wanted = valid.shape[channels], predicted.shape[channels]
-    if found not in (None, 1) and wanted is not None and found != wanted:
-        raise shape_error(
-            f"mask must have 1 channel or those of y_pred, got {shape_text(valid.shape)} and "
-            f"{shape_text(predicted.shape)}"
-        )
-    return valid
 
 
 def by_example(
