@@ -50,16 +50,6 @@ class Pair(NamedTuple):
         fill = tf.constant(value, self.y_pred.dtype)
         return tf.where(self.mask, self.y_true, fill), tf.where(self.mask, self.y_pred, fill)
 
-    def mean(self, values: tf.Tensor) -> tf.Tensor:
-        """The mean over valid pixels and channels, [B], of values that are finite everywhere."""
-        if self.mask is None:
-            return tf.reduce_mean(values, axis=[1, 2, 3])
-        counted = self.counted()
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(values * counted, axis=[1, 2, 3]),
-            tf.reduce_sum(counted, axis=[1, 2, 3]),
-        )
-
     def counted(self) -> tf.Tensor:
         """1 where pixels are valid and 0 elsewhere."""
         if self.mask is None:
@@ -157,6 +147,20 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
         shape[axis] = equal_size(*(sizes[axis] for sizes in shapes))
         known[axis] = second.shape[axis] if known[axis] is None else known[axis]
     return tf.ensure_shape(tf.reshape(first, tf.stack(shape)), known)
+
+
+def mean(values: tf.Tensor, valid: tf.Tensor | None, normalizer: str = "image") -> tf.Tensor:
+    """The mean of a map over the valid pixels, [B]; see by_example for the normalizer."""
+    if valid is None:
+        return tf.reduce_mean(values, axis=[1, 2, 3])
+    return by_example(total(values, valid), total(tf.ones_like(values), valid), normalizer)
+
+
+def total(values: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Tensor:
+    """The sum of a map over the valid pixels, [B]."""
+    if valid is not None:
+        values = tf.where(valid, values, tf.zeros_like(values))
+    return tf.reduce_sum(values, axis=[1, 2, 3])
 
 
 def by_example(

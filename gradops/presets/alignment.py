@@ -84,18 +84,14 @@ def aligned(
 def _solve(images: _images.Pair) -> tuple[tf.Tensor, tf.Tensor]:
     true, predicted = images.hidden(0.0)
     weights = images.counted()
-    counts = _total(weights)
-    mean_true = tf.math.divide_no_nan(_total(true), counts)
-    mean_predicted = tf.math.divide_no_nan(_total(predicted), counts)
+    counts = _images.total(weights)
+    mean_true = tf.math.divide_no_nan(_images.total(true), counts)
+    mean_predicted = tf.math.divide_no_nan(_images.total(predicted), counts)
     from_true = weights * (true - tf.reshape(mean_true, [-1, 1, 1, 1]))
     from_predicted = weights * (predicted - tf.reshape(mean_predicted, [-1, 1, 1, 1]))
-    variance = _total(tf.square(from_predicted))
-    is_constant = variance <= _CONSTANT**2 * _total(tf.square(predicted))
+    variance = _images.total(tf.square(from_predicted))
+    is_constant = variance <= _CONSTANT**2 * _images.total(tf.square(predicted))
     divisor = tf.where(is_constant, tf.ones_like(variance), variance)
-    scale = _total(from_predicted * from_true) / divisor
+    scale = _images.total(from_predicted * from_true) / divisor
     scale = tf.where(is_constant, tf.zeros_like(scale), scale)
     return scale, mean_true - scale * mean_predicted
-
-
-def _total(values: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(values, axis=[1, 2, 3])

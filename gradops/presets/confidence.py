@@ -125,7 +125,9 @@ def confidence_weighted(
         terms = []
         if pixel_weight:
             values = gamma * c * _lengths(given, data_format) - alpha * logs
-            terms.append(pixel_weight * _mean(values, given.mask, normalizer))
+            sums = _images.total(values, given.mask)
+            pixels = _images.total(tf.ones_like(values), given.mask)
+            terms.append(pixel_weight * _images.by_example(sums, pixels, normalizer))
         if gradient_weight:
             weight = gradient_weight / scales
             options: dict[str, Any] = dict(
@@ -191,20 +193,6 @@ def _lengths(given: _images.Pair, data_format: str) -> tf.Tensor:
     return _images.root(tf.reduce_sum(tf.square(predicted - true), axis=channels, keepdims=True))
 
 
-def _mean(values: tf.Tensor, valid: tf.Tensor | None, normalizer: str) -> tf.Tensor:
-    """The mean of a map over the valid pixels, [B]."""
-    return _images.by_example(
-        _total(values, valid), _total(tf.ones_like(values), valid), normalizer
-    )
-
-
-def _total(values: tf.Tensor, valid: tf.Tensor | None) -> tf.Tensor:
-    """The sum of a map over the valid pixels, [B]."""
-    if valid is not None:
-        values = tf.where(valid, values, tf.zeros_like(values))
-    return tf.reduce_sum(values, axis=[1, 2, 3])
-
-
 def _differences(
     given: _images.Pair,
     c: tf.Tensor,
@@ -231,7 +219,7 @@ def _differences(
     terms = []
     for *images, valid, weights in _images.levels([*given[:3], c], scales, data_format):
         losses = functional.gradient_loss(*images, weights=weights, mask=valid, **options)
-        pixels = _total(tf.ones_like(weights), valid)
+        pixels = _images.total(tf.ones_like(weights), valid)
         terms.append(_images.by_example(losses * pixels, pixels, normalizer))
     return weight * tf.add_n(terms)
 
@@ -251,8 +239,9 @@ def _logarithms(
         sums = 0.0
         for later, earlier in _neighbours(data_format):
             both = None if pairs is None else pairs[later] & pairs[earlier]
-            sums += _total(level[later], both)
-        terms.append(_images.by_example(sums, _total(tf.ones_like(level), counted), normalizer))
+            sums += _images.total(level[later], both)
+        pixels = _images.total(tf.ones_like(level), counted)
+        terms.append(_images.by_example(sums, pixels, normalizer))
     return tf.add_n(terms)
 
 

@@ -158,7 +158,7 @@ def hu_loss(
 def _log_depths(given: _images.Pair, epsilon: float) -> tf.Tensor:
     """The mean of log(|p - t| + epsilon) over the valid pixels."""
     true, predicted = given.hidden(0.0)
-    return given.mean(tf.math.log(tf.abs(predicted - true) + epsilon))
+    return _images.mean(tf.math.log(tf.abs(predicted - true) + epsilon), given.mask)
 
 
 def _log_gradients(given: _images.Pair, epsilon: float, data_format: str) -> tf.Tensor:

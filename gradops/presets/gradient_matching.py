@@ -84,8 +84,7 @@ def midas_gradient_matching(
         level_losses = []
         for *images, valid in _images.levels(given[:3], scales, data_format):
             losses = functional.gradient_loss(*images, mask=valid, **options)
-            everywhere = tf.broadcast_to(valid, tf.shape(images[1]))
-            pixels = tf.reduce_sum(tf.cast(everywhere, losses.dtype), axis=[1, 2, 3])
+            pixels = _images.total(tf.ones_like(images[1], losses.dtype), valid)
             level_losses.append(_images.by_example(losses * pixels, pixels, normalizer))
         return given.losses(tf.add_n(level_losses))
 

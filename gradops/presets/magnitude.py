@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradops import functional
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops.presets import _images
 from gradops.presets._keras import PresetLoss
+from gradops.presets.smoothness import total_variation
 
 
 def mean_magnitude(
@@ -51,7 +51,9 @@ def mean_magnitude(
     data_format = _images.layout(data_format)
     with tf.name_scope("mean_magnitude"):
         given = _images.pair(y_true, y_pred, mask, data_format)
-        of_true, of_pred = (_mean(x, given.mask, data_format) for x in given.images())
+        of_true, of_pred = (
+            total_variation(x, mask=given.mask, data_format=data_format) for x in given.images()
+        )
         return given.losses(tf.math.squared_difference(of_pred, of_true))
 
 
@@ -80,11 +82,3 @@ class MeanMagnitudeLoss(PresetLoss):
     """
 
     function = staticmethod(mean_magnitude)
-
-
-def _mean(images: tf.Tensor, mask: tf.Tensor | None, data_format: str) -> tf.Tensor:
-    """m, [B]."""
-    sums, counts = functional.gradient_sums(
-        None, images, stencil="forward", border="valid", mask=mask, data_format=data_format
-    )
-    return tf.reduce_sum(tf.math.divide_no_nan(sums, counts), axis=1)

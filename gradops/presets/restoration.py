@@ -66,9 +66,7 @@ def gradient_difference(
     gradops.gradient_loss(stencil="forward", border="valid") does.
     """
     checks.choice("normalizer", normalizer, GDL_NORMALIZERS)
-    if alpha is None:  # which gradient_loss would take for another default
-        raise ValueError("alpha must be a finite number of at least 1, got None")
-    checks.options(penalty="power", alpha=alpha)
+    alpha = checks.bounded("alpha", alpha, 1)
     _images.check_target(y_true)
     power = dict(penalty="l1") if alpha == 1 else dict(penalty="power", alpha=alpha)
     options: dict[str, Any] = dict(

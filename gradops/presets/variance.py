@@ -8,6 +8,7 @@ from gradops._inputs import checks
 from gradops._inputs.convert import TensorLike
 from gradops.images import image_gradients
 from gradops.presets import _images
+from gradops.presets._filters import sizes
 from gradops.presets._keras import PresetLoss
 from gradops.presets._luma import RGB2GRAY, large_enough, lumas_of
 
@@ -90,11 +91,8 @@ class GradientVarianceLoss(PresetLoss):
 def _patch_variances(lumas: tf.Tensor, size: int) -> tf.Tensor:
     """The variances of the derivatives of lumas, [B, rows of patches, columns of patches, 2]."""
     gradients = image_gradients(lumas, border="zero", data_format="channels_last")
-    shape = tf.shape(lumas)
-    batch, *sides = (
-        shape[axis] if lumas.shape[axis] is None else lumas.shape[axis] for axis in range(3)
-    )
-    rows, columns = (side // size for side in sides)
+    batch, height, width, _ = sizes(lumas)
+    rows, columns = height // size, width // size
     whole = gradients[:, : rows * size, : columns * size]
     patches = tf.reshape(whole, [batch, rows, size, columns, size, 2])
     return tf.math.reduce_variance(patches, axis=[2, 4]) * (size**2 / (size**2 - 1))

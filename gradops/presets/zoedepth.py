@@ -105,14 +105,10 @@ def _composed(
     terms = tf.abs(_squared_magnitude(predicted) - _squared_magnitude(true))
     if with_angle:
         terms += tf.abs(_angle(predicted) - _angle(true))
-    if given.mask is None:
-        return tf.reduce_mean(terms, axis=[1, 2, 3])
-    pixels, below, beside = (
-        inner(given.mask, *place) for place in ((_FIRST, _FIRST), (_NEXT, _FIRST), (_FIRST, _NEXT))
-    )
-    counted = tf.cast(tf.broadcast_to(pixels & below & beside, tf.shape(terms)), terms.dtype)
-    sums, counts = (tf.reduce_sum(x, axis=[1, 2, 3]) for x in (terms * counted, counted))
-    return _images.by_example(sums, counts, normalizer)
+    valid = given.mask
+    if valid is not None:
+        valid = inner(valid) & inner(valid, row=_NEXT) & inner(valid, column=_NEXT)
+    return _images.mean(terms, valid, normalizer)
 
 
 def _rotated(given: _images.Pair, data_format: str) -> _images.Pair:
