@@ -38,9 +38,9 @@ def inputs(
     predicted = images("y_pred", y_pred)
     target = None if y_true is None else tensor("y_true", y_true)
     common = predicted.dtype if target is None else common_dtype(predicted.dtype, target.dtype)
-    dtype, rank = loss_dtype(common), predicted.shape.rank or 4
     given_dtype, predicted = predicted.dtype, tf.cast(predicted, common)
     leading = LeadingAxes("y_pred", predicted, given_dtype)
+    dtype, rank = loss_dtype(common), leading.rank
     folded = Inputs(
         absent(common)
         if target is None
@@ -49,7 +49,7 @@ def inputs(
         absent(dtype)
         if weights is None
         else leading.fold("weights", real("weights", weights, dtype, rank)),
-        absent(tf.bool) if mask is None else leading.fold("mask", _mask(mask, rank)),
+        absent(tf.bool) if mask is None else leading.fold("mask", boolean("mask", mask, rank)),
     )
     return folded, leading
 
@@ -93,11 +93,12 @@ def real(argument: str, values: TensorLike, dtype: tf.DType, rank: int = 4) -> t
     return _not_taken_for_absent(argument, converted, rank)
 
 
-def _mask(values: MaskLike, rank: int) -> tf.Tensor:
-    converted = tensor("mask", values)
+def boolean(argument: str, values: MaskLike, rank: int) -> tf.Tensor:
+    """A tensor of dtype bool. `rank` is the one that errors ask for."""
+    converted = tensor(argument, values)
     if converted.dtype != tf.bool:
-        raise ValueError(f"mask must have dtype bool, got {converted.dtype.name}")
-    return _not_taken_for_absent("mask", converted, rank)
+        raise ValueError(f"{argument} must have dtype bool, got {converted.dtype.name}")
+    return _not_taken_for_absent(argument, converted, rank)
 
 
 def _not_taken_for_absent(argument: str, values: tf.Tensor, rank: int) -> tf.Tensor:

@@ -30,14 +30,17 @@ class LeadingAxes:
     """The axes of images before the last three, and the dtype in which the images were given.
 
     If a graph does not know the rank of images, it must be 4, which the ops check.
+
+    Attributes:
+      rank: That of the images.
     """
 
     def __init__(self, argument: str, images: tf.Tensor, given_dtype: tf.DType | None = None):
         self._argument, self._images = argument, images
         self._dtype = given_dtype or images.dtype
         check_rank(argument, images)
-        rank = images.shape.rank
-        self._is_one = rank is None or rank == _IMAGE_AXES + 1
+        self.rank: int = images.shape.rank or _IMAGE_AXES + 1
+        self._is_one = self.rank == _IMAGE_AXES + 1
 
     def fold(self, argument: str, tensor: tf.Tensor) -> tf.Tensor:
         """[..., H, W, C] as [N, H, W, C]; raises if the leading axes are not those of the images.
@@ -76,7 +79,7 @@ class LeadingAxes:
 
     def _checked(self, argument: str, tensor: tf.Tensor, leading: tf.TensorShape) -> tf.Tensor:
         """The tensor, checked to have the rank and the leading axes of the images."""
-        rank = self._images.shape.rank
+        rank = self.rank
         if tensor.shape.rank is None:
             message = f"{argument} must have rank {rank} as {self._argument}, got"
             found = tf.size(tf.shape(tensor))  # tf.rank would be what ensure_shape below says

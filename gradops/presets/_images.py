@@ -30,6 +30,7 @@ class Pair(NamedTuple):
     y_pred: tf.Tensor
     mask: tf.Tensor | None
     leading: LeadingAxes  # the axes that were folded into the batch
+    data_format: str
 
     def images(self) -> tuple[tf.Tensor, tf.Tensor]:
         return self.y_true, self.y_pred
@@ -68,28 +69,20 @@ def pair(
     target = of_rank_4("y_true", given.y_true, data_format)
     target = agree("y_true and y_pred must have the same shape", target, predicted, (0, 1, 2, 3))
     valid = None if mask is None else per_pixel("mask", given.mask, predicted, data_format)
-    return Pair(target, predicted, valid, leading)
+    return Pair(target, predicted, valid, leading, data_format)
 
 
-def map_of(
-    argument: str,
-    values: TensorLike,
-    dtype: tf.DType,
-    given: Pair,
-    rank: int | None,
-    data_format: str,
-) -> tf.Tensor:
-    """A map [B, H, W] or with one channel as [B, H, W, 1] beside the images; rank is y_pred's."""
-    rank, (height, width, channels) = rank or 4, AXES[data_format]
-    found = convert.real(argument, values, dtype, rank)
-    if found.shape.rank == rank - 1:
-        found = tf.expand_dims(found, channels - 4)  # -1 or -3
-    found = of_rank_4(argument, given.leading.fold(argument, found), data_format)
+def map_of(argument: str, values: tf.Tensor, given: Pair) -> tf.Tensor:
+    """A map [B, H, W] or with one channel as [B, H, W, 1] beside the images, both as given."""
+    height, width, channels = AXES[given.data_format]
+    if values.shape.rank == given.leading.rank - 1:
+        values = tf.expand_dims(values, channels - 4)  # -1 or -3
+    values = of_rank_4(argument, given.leading.fold(argument, values), given.data_format)
     message = f"{argument} must have the batch, height and width of y_pred"
-    found = agree(message, found, given.y_pred, (0, height, width))
-    if found.shape[channels] not in (None, 1):
-        raise shape_error(f"{argument} must have 1 channel, got shape {shape_text(found.shape)}")
-    return tf.ensure_shape(found, [1 if axis == channels else None for axis in range(4)])
+    values = agree(message, values, given.y_pred, (0, height, width))
+    if values.shape[channels] not in (None, 1):
+        raise shape_error(f"{argument} must have 1 channel, got shape {shape_text(values.shape)}")
+    return tf.ensure_shape(values, [1 if axis == channels else None for axis in range(4)])
 
 
 def layout(data_format: str | None) -> str:
@@ -113,15 +106,15 @@ def levels(maps: Sequence[tf.Tensor | None], scales: int, data_format: str) -> I
         yield [None if each is None else each[index] for each in maps]
 
 
-def check_levels(y_pred: tf.Tensor, scales: int, least: int, data_format: str) -> None:
+def check_levels(given: Pair, scales: int, least: int) -> None:
     """Raises if the smallest level is known to have fewer than `least` rows or columns."""
     needed = (least - 1) * 2 ** (scales - 1) + 1
-    check_size(y_pred, needed, f"scales={scales}", data_format)
+    check_size(given, needed, f"scales={scales}")
 
 
-def check_size(y_pred: tf.Tensor, least: int, reason: str, data_format: str) -> None:
+def check_size(given: Pair, least: int, reason: str) -> None:
     """Raises if images are known to be too small. If that is not known, the ops raise later."""
-    height, width = (y_pred.shape[axis] for axis in AXES[data_format][:2])
+    height, width = (given.y_pred.shape[axis] for axis in AXES[given.data_format][:2])
     if any(size is not None and size < least for size in (height, width)):
         raise shape_error(
             f"y_pred is too small for {reason}: height and width of at least {least} are needed, "

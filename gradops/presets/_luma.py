@@ -15,28 +15,22 @@ BT601 = (0.299, 0.587, 0.114)
 RGB2GRAY = (0.2989, 0.587, 0.114)
 
 
-def lumas_of(
-    pair: _images.Pair, weights: tuple[float, float, float], data_format: str
-) -> list[tf.Tensor]:
+def lumas_of(pair: _images.Pair, weights: tuple[float, float, float]) -> list[tf.Tensor]:
     """The lumas of y_true and y_pred, [B, H, W, 1] for both data formats.
 
     The weighted sum of three channels, or the only one. Not by a matrix product, which would lose
     digits on GPUs (TensorFloat-32).
     """
-    axis = AXES[data_format][2]
     return [
-        _luma(argument, images, weights, axis, data_format)
+        _luma(argument, images, weights, pair.data_format)
         for argument, images in (("y_true", pair.y_true), ("y_pred", pair.y_pred))
     ]
 
 
 def _luma(
-    argument: str,
-    images: tf.Tensor,
-    weights: tuple[float, float, float],
-    axis: int,
-    data_format: str,
+    argument: str, images: tf.Tensor, weights: tuple[float, float, float], data_format: str
 ) -> tf.Tensor:
+    axis = AXES[data_format][2]
     channels = images.shape[axis]
     if channels not in (1, 3):
         got = "an unknown number" if channels is None else channels

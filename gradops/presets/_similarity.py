@@ -17,10 +17,10 @@ _CONSTANT = 170.0
 _MAX_RANGES = 2
 
 
-def scaled_lumas(pair: _images.Pair, value_range: float, data_format: str) -> list[tf.Tensor]:
+def scaled_lumas(pair: _images.Pair, value_range: float) -> list[tf.Tensor]:
     """The lumas of both images, [B, H, W, 1], scaled to values from 0 to 1."""
     _check_range(pair, value_range)
-    lumas = lumas_of(pair.widened(), BT601, data_format)
+    lumas = lumas_of(pair.widened(), BT601)
     return lumas if value_range == 1 else [x / value_range for x in lumas]
 
 

@@ -111,8 +111,9 @@ def confidence_weighted(
         if confidence is None:
             y_pred, confidence = _split(y_true, y_pred, data_format)
         given = _images.pair(y_true, y_pred, mask, data_format)
-        dtype, rank = loss_dtype(given.y_pred.dtype), y_pred.shape.rank
-        c = _images.map_of("confidence", confidence, dtype, given, rank, data_format)
+        dtype = loss_dtype(given.y_pred.dtype)
+        c = convert.real("confidence", confidence, dtype, given.leading.rank)
+        c = _images.map_of("confidence", c, given)
         is_used_everywhere = log_pairs == "all" and gradient_weight > 0
         if given.mask is not None:
             valid = tf.reduce_all(given.mask, axis=AXES[data_format][2], keepdims=True)
@@ -124,18 +125,16 @@ def confidence_weighted(
         c = tf.where(c > 0, c, tf.ones_like(c))  # under XLA a loss with another is NaN by its log
         terms = []
         if pixel_weight:
-            values = gamma * c * _lengths(given, data_format) - alpha * logs
+            values = gamma * c * _lengths(given) - alpha * logs
             sums = _images.total(values, given.mask)
             pixels = _images.total(tf.ones_like(values), given.mask)
             terms.append(pixel_weight * _images.by_example(sums, pixels, normalizer))
         if gradient_weight:
             weight = gradient_weight / scales
-            options: dict[str, Any] = dict(
-                scales=scales, normalizer=normalizer, data_format=data_format
-            )
+            options: dict[str, Any] = dict(scales=scales, normalizer=normalizer)
             terms.append(_differences(given, c, weight * gamma, delta, **options))
             of_pairs = given.mask if log_pairs == "valid" else None
-            terms.append(-weight * alpha * _logarithms(logs, given.mask, of_pairs, **options))
+            terms.append(-weight * alpha * _logarithms(given, logs, of_pairs, **options))
         return given.losses(tf.add_n(terms))
 
 
@@ -184,10 +183,10 @@ def _split(y_true: tf.Tensor, y_pred: tf.Tensor, data_format: str) -> tuple[tf.T
     return y_pred[(..., slice(-1), *after)], y_pred[(..., slice(-1, None), *after)]
 
 
-def _lengths(given: _images.Pair, data_format: str) -> tf.Tensor:
+def _lengths(given: _images.Pair) -> tf.Tensor:
     """|y_pred - y_true| over the channels, [B, H, W, 1], with slope 0 at 0."""
     true, predicted = given.widened().hidden(0.0)
-    channels = AXES[data_format][2]
+    channels = AXES[given.data_format][2]
     if predicted.shape[channels] == 1:
         return tf.abs(predicted - true)
     return _images.root(tf.reduce_sum(tf.square(predicted - true), axis=channels, keepdims=True))
@@ -201,7 +200,6 @@ def _differences(
     *,
     scales: int,
     normalizer: str,
-    data_format: str,
 ) -> tf.Tensor:
     """Weighted: sum_s (sum over pairs of c |D'| / C) / M_s, [B]."""
     options: dict[str, Any] = dict(
@@ -210,14 +208,14 @@ def _differences(
         penalty="truncated",
         delta=delta,
         normalizer="pixel_count",
-        data_format=data_format,
+        data_format=given.data_format,
     )
     if normalizer == "image" or given.mask is None:
         options |= dict(scales=scales, scale_weights=[weight] * scales)
         return functional.gradient_loss(*given.images(), weights=c, mask=given.mask, **options)
-    _images.check_levels(given.y_pred, scales, 2, data_format)
+    _images.check_levels(given, scales, 2)
     terms = []
-    for *images, valid, weights in _images.levels([*given[:3], c], scales, data_format):
+    for *images, valid, weights in _images.levels([*given[:3], c], scales, given.data_format):
         losses = functional.gradient_loss(*images, weights=weights, mask=valid, **options)
         pixels = _images.total(tf.ones_like(weights), valid)
         terms.append(_images.by_example(losses * pixels, pixels, normalizer))
@@ -225,19 +223,19 @@ def _differences(
 
 
 def _logarithms(
+    given: _images.Pair,
     logs: tf.Tensor,
-    valid: tf.Tensor | None,
     of_pairs: tf.Tensor | None,
     *,
     scales: int,
     normalizer: str,
-    data_format: str,
 ) -> tf.Tensor:
     """sum_s (sum over pairs of log c) / M_s, [B]. Both pixels of a pair are in the map of_pairs."""
     terms = []
-    for level, counted, pairs in _images.levels((logs, valid, of_pairs), scales, data_format):
+    maps = logs, given.mask, of_pairs
+    for level, counted, pairs in _images.levels(maps, scales, given.data_format):
         sums = 0.0
-        for later, earlier in _neighbours(data_format):
+        for later, earlier in _neighbours(given.data_format):
             both = None if pairs is None else pairs[later] & pairs[earlier]
             sums += _images.total(level[later], both)
         pixels = _images.total(tf.ones_like(level), counted)

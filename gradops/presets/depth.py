@@ -142,16 +142,15 @@ def hu_loss(
     if depth_weight == gradient_weight == normal_weight == 0:
         raise ValueError("one of depth_weight, gradient_weight and normal_weight must be above 0")
     epsilon = _images.check_epsilon(epsilon)
-    data_format = _images.layout(data_format)
     with tf.name_scope("hu_loss"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
         terms = []
         if depth_weight:
             terms.append(depth_weight * _log_depths(given, epsilon))
         if gradient_weight:
-            terms.append(gradient_weight * _log_gradients(given, epsilon, data_format))
+            terms.append(gradient_weight * _log_gradients(given, epsilon))
         if normal_weight:
-            terms.append(normal_weight * _normals(given, data_format))
+            terms.append(normal_weight * _normals(given))
         return given.losses(tf.add_n(terms))
 
 
@@ -161,13 +160,13 @@ def _log_depths(given: _images.Pair, epsilon: float) -> tf.Tensor:
     return _images.mean(tf.math.log(tf.abs(predicted - true) + epsilon), given.mask)
 
 
-def _log_gradients(given: _images.Pair, epsilon: float, data_format: str) -> tf.Tensor:
+def _log_gradients(given: _images.Pair, epsilon: float) -> tf.Tensor:
     """The sum over both axes k of the mean of log(|S_k (p - t)| + epsilon).
 
     The penalty log(1 + |r| / epsilon) is less than that by log(epsilon).
     """
     options: dict[str, Any] = dict(
-        penalty="log", epsilon=epsilon, border="zero", data_format=data_format
+        penalty="log", epsilon=epsilon, border="zero", data_format=given.data_format
     )
     offset = math.log(epsilon)
     if given.mask is None:
@@ -177,9 +176,9 @@ def _log_gradients(given: _images.Pair, epsilon: float, data_format: str) -> tf.
     return tf.reduce_sum(tf.math.divide_no_nan(sums + offset * counts, counts), axis=1)
 
 
-def _normals(given: _images.Pair, data_format: str) -> tf.Tensor:
+def _normals(given: _images.Pair) -> tf.Tensor:
     """The mean of 1 - cos of the angle between both normals."""
-    options: dict[str, Any] = dict(response="normal", border="zero", data_format=data_format)
+    options: dict[str, Any] = dict(response="normal", border="zero", data_format=given.data_format)
     return functional.gradient_loss(*given.images(), mask=given.mask, **options)
 
 

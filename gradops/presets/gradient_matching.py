@@ -68,21 +68,20 @@ def midas_gradient_matching(
     _scales.check(scales, "stride", None)
     checks.choice("normalizer", normalizer, _images.NORMALIZERS)
     _images.check_flag("align", align)
-    data_format = _images.layout(data_format)
     with tf.name_scope("midas_gradient_matching"):
         given = _images.pair(y_true, y_pred, mask, data_format)
         if align:
             given = given.widened()._replace(y_pred=aligned(given)[0])
         options: dict[str, Any] = dict(
-            stencil="forward", border="valid", normalizer="pixels", data_format=data_format
+            stencil="forward", border="valid", normalizer="pixels", data_format=given.data_format
         )
         if normalizer == "image" or given.mask is None:
             return given.losses(
                 functional.gradient_loss(*given.images(), mask=given.mask, scales=scales, **options)
             )
-        _images.check_levels(given.y_pred, scales, 2, data_format)
+        _images.check_levels(given, scales, 2)
         level_losses = []
-        for *images, valid in _images.levels(given[:3], scales, data_format):
+        for *images, valid in _images.levels(given[:3], scales, given.data_format):
             losses = functional.gradient_loss(*images, mask=valid, **options)
             pixels = _images.total(tf.ones_like(images[1], losses.dtype), valid)
             level_losses.append(_images.by_example(losses * pixels, pixels, normalizer))
@@ -169,18 +168,19 @@ def megadepth_gradient_matching(
     _scales.check(scales, "stride", None)
     checks.choice("prediction", prediction, PREDICTIONS)
     checks.choice("normalizer", normalizer, _images.NORMALIZERS)
-    data_format = _images.layout(data_format)
     with tf.name_scope("megadepth_gradient_matching"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
-        _images.check_levels(given.y_pred, scales, 3, data_format)
+        _images.check_levels(given, scales, 3)
         target, predicted = given.hidden(1.0)
         target = _images.logarithm("y_true", target)
         if prediction == "depth":
             predicted = _images.logarithm("y_pred", predicted)
         level_losses = []
-        options: dict[str, Any] = dict(stencil="central", border="valid", data_format=data_format)
+        options: dict[str, Any] = dict(
+            stencil="central", border="valid", data_format=given.data_format
+        )
         logarithms = given._replace(y_true=target, y_pred=predicted)
-        for *images, valid in _images.levels(logarithms[:3], scales, data_format):
+        for *images, valid in _images.levels(logarithms[:3], scales, given.data_format):
             of_axes = functional.gradient_sums(*images, mask=valid, **options)
             sums, counts = (tf.reduce_sum(values, axis=1) for values in of_axes)
             level_losses.append(_images.by_example(sums, counts, normalizer, _NO_PAIRS))

@@ -53,11 +53,10 @@ def mprnet_edge(
     where L of a constant is not 0, as in that program.
     """
     epsilon = _images.check_epsilon(epsilon)
-    data_format = _images.layout(data_format)
     with tf.name_scope("mprnet_edge"):
         pair = _images.pair(y_true, y_pred, None, data_format).widened()
         difference = coarse = pair.y_pred - pair.y_true
-        for axis in AXES[data_format][:2]:
+        for axis in AXES[pair.data_format][:2]:
             coarse = _down_and_up(coarse, axis)
         penalties = tf.sqrt(tf.square(difference - coarse) + epsilon**2)
         return pair.losses(tf.reduce_mean(penalties, axis=[1, 2, 3]))

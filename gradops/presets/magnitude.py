@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from gradops._inputs.convert import MaskLike, TensorLike
@@ -48,12 +50,10 @@ def mean_magnitude(
     tf.image.image_gradients. Those include a last row and column of zeros, which are left out here.
     Many take the mean over the batch before the square; here each example has its own.
     """
-    data_format = _images.layout(data_format)
     with tf.name_scope("mean_magnitude"):
         given = _images.pair(y_true, y_pred, mask, data_format)
-        of_true, of_pred = (
-            total_variation(x, mask=given.mask, data_format=data_format) for x in given.images()
-        )
+        options: dict[str, Any] = dict(mask=given.mask, data_format=given.data_format)
+        of_true, of_pred = (total_variation(x, **options) for x in given.images())
         return given.losses(tf.math.squared_difference(of_pred, of_true))
 
 

@@ -67,18 +67,13 @@ def matting_gradient_error(
         raise ValueError(
             "sigma must be a number from {:g} to {:g}, got {!r}".format(*_SIGMAS, sigma)
         )
-    data_format = _images.layout(data_format)
     with tf.name_scope("matting_gradient_error"):
-        y_pred = convert.images("y_pred", y_pred)
         given = _images.pair(y_true, y_pred, None, data_format).widened()
-        of_true, of_pred = (_magnitudes(x, sigma, data_format) for x in given.images())
+        of_true, of_pred = (_magnitudes(x, sigma, given.data_format) for x in given.images())
         errors = tf.math.squared_difference(of_pred, of_true)
         if unknown is not None:
-            counted = convert.tensor("unknown", unknown)
-            if counted.dtype != tf.bool:
-                raise ValueError(f"unknown must have dtype bool, got {counted.dtype.name}")
-            rank = y_pred.shape.rank
-            counted = _images.map_of("unknown", counted, tf.bool, given, rank, data_format)
+            counted = convert.boolean("unknown", unknown, given.leading.rank)
+            counted = _images.map_of("unknown", counted, given)
             errors = tf.where(counted, errors, tf.zeros_like(errors))
         return given.losses(tf.reduce_sum(errors, axis=[1, 2, 3]) / 1000)
 

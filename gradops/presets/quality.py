@@ -60,10 +60,9 @@ def gmsd(
     odd, the last mean includes zeros, as in both programs.
     """
     value_range = checks.bounded("value_range", value_range, 0, is_open=True)
-    data_format = _images.layout(data_format)
     with tf.name_scope("gmsd"):
         given = _images.pair(y_true, y_pred, None, data_format)
-        lumas = _similarity.scaled_lumas(given, value_range, data_format)
+        lumas = _similarity.scaled_lumas(given, value_range)
         halves = [_similarity.halved(x) for x in lumas]
         return given.losses(_images.root(_similarity.variance(halves, masking=0.0)))
 
@@ -114,10 +113,9 @@ def ms_gmsd(
     masking = checks.finite("masking", masking)
     if not 0 <= masking <= 2:
         raise ValueError(f"masking must be a number from 0 to 2, got {masking!r}")
-    data_format = _images.layout(data_format)
     with tf.name_scope("ms_gmsd"):
         given = _images.pair(y_true, y_pred, None, data_format)
-        lumas = _similarity.scaled_lumas(given, value_range, data_format)
+        lumas = _similarity.scaled_lumas(given, value_range)
         lumas = [large_enough(x, 2 ** len(weights) + 1, f"{len(weights)} scales") for x in lumas]
         total = weights[0] * _similarity.variance(lumas, masking)
         for weight in weights[1:]:

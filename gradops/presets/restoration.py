@@ -155,11 +155,10 @@ def spsr_gradient(
     checks.choice("penalty", penalty, SPSR_PENALTIES)
     if checks.as_finite(padding) not in (1, 2):
         raise ValueError(f"padding must be 1 or 2, got {padding!r}")
-    data_format = _images.layout(data_format)
     with tf.name_scope("spsr_gradient"):
         given = _images.pair(y_true, y_pred, mask, data_format)
         if padding == 2:
-            given = _with_ring(given, data_format)
+            given = _with_ring(given)
         losses = functional.gradient_loss(
             *given.images(),
             stencil="central",
@@ -168,7 +167,7 @@ def spsr_gradient(
             penalty=penalty,
             border="zero",
             mask=given.mask,
-            data_format=data_format,
+            data_format=given.data_format,
         )
         return given.losses(losses)
 
@@ -199,10 +198,10 @@ class SPSRGradientLoss(PresetLoss):
     function = staticmethod(spsr_gradient)
 
 
-def _with_ring(pair: _images.Pair, data_format: str) -> _images.Pair:
+def _with_ring(pair: _images.Pair) -> _images.Pair:
     """The images with a ring of zeros around them, which are valid pixels."""
     pads = [[0, 0]] * 4
-    for axis in AXES[data_format][:2]:
+    for axis in AXES[pair.data_format][:2]:
         pads[axis] = [1, 1]
     padded = None if pair.mask is None else tf.pad(pair.mask, pads, constant_values=True)
     true, predicted = (tf.pad(x, pads) for x in pair.images())

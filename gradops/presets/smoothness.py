@@ -66,8 +66,7 @@ def edge_aware_smoothness(
         image = convert.tensor("image", image)
         dtype = loss_dtype(convert.common_dtype(disparity.dtype, image.dtype))
         leading = LeadingAxes("disparity", disparity)
-        rank = disparity.shape.rank or 4
-        image = leading.fold("image", convert.real("image", image, dtype, rank))
+        image = leading.fold("image", convert.real("image", image, dtype, leading.rank))
         image = of_rank_4("image", image, data_format)
         disparity = tf.cast(leading.fold("disparity", disparity), dtype)
         disparity = of_rank_4("disparity", disparity, data_format)

@@ -52,10 +52,9 @@ def gradient_variance(
     ICASSP 2022; lusinlu/gradient-variance-loss, which trains with patches of 8.
     """
     patch_size = checks.integer("patch_size", patch_size, least=2)
-    data_format = _images.layout(data_format)
     with tf.name_scope("gradient_variance"):
         pair = _images.pair(y_true, y_pred, None, data_format).widened()
-        lumas = lumas_of(pair, RGB2GRAY, data_format)
+        lumas = lumas_of(pair, RGB2GRAY)
         lumas = [large_enough(x, patch_size, f"patches of {patch_size}") for x in lumas]
         of_true, of_pred = (_patch_variances(x, patch_size) for x in lumas)
         errors = tf.reduce_mean(tf.math.squared_difference(of_pred, of_true), axis=[1, 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from gradops import functional, images
@@ -66,13 +68,12 @@ def zoedepth_grad_l1(
     """
     checks.choice("direction", direction, DIRECTIONS)
     checks.choice("normalizer", normalizer, _images.NORMALIZERS)
-    data_format = _images.layout(data_format)
     with tf.name_scope("zoedepth_grad_l1"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
-        _images.check_size(given.y_pred, 2, "differences", data_format)
+        _images.check_size(given, 2, "differences")
         # Rotated by 180 degrees, so that the neighbours above and to the left are the next ones.
-        given = _rotated(given, data_format)
-        losses = _composed(given, direction == "atan", normalizer, data_format)
+        given = _rotated(given)
+        losses = _composed(given, direction == "atan", normalizer)
         if direction == "stable":
             losses += functional.gradient_loss(
                 *given.images(),
@@ -81,27 +82,21 @@ def zoedepth_grad_l1(
                 response="direction",
                 mask=given.mask,
                 normalizer="residuals" if normalizer == "image" else "batch",
-                data_format=data_format,
+                data_format=given.data_format,
             )
         return given.losses(losses)
 
 
-def _composed(
-    given: _images.Pair, with_angle: bool, normalizer: str, data_format: str
-) -> tf.Tensor:
+def _composed(given: _images.Pair, with_angle: bool, normalizer: str) -> tf.Tensor:
     """The terms for which there is no fused op: those of the squared magnitude and of the angle."""
 
     def inner(values: tf.Tensor, row: slice = _FIRST, column: slice = _FIRST) -> tf.Tensor:
         """All rows and columns but the last, or with _NEXT all but the first."""
-        return values[_images.along(data_format, row, column)]
+        return values[_images.along(given.data_format, row, column)]
 
-    true, predicted = (
-        # The rotation changed the sign of the differences, which the 1e-10 of the angle depends on.
-        inner(
-            -images.image_gradients(x, stencil="forward", border="valid", data_format=data_format)
-        )
-        for x in given.hidden(0.0)
-    )
+    options: dict[str, Any] = dict(stencil="forward", border="valid", data_format=given.data_format)
+    # The rotation changed the sign of the differences, which the 1e-10 of the angle depends on.
+    true, predicted = (inner(-images.image_gradients(x, **options)) for x in given.hidden(0.0))
     terms = tf.abs(_squared_magnitude(predicted) - _squared_magnitude(true))
     if with_angle:
         terms += tf.abs(_angle(predicted) - _angle(true))
@@ -111,8 +106,8 @@ def _composed(
     return _images.mean(terms, valid, normalizer)
 
 
-def _rotated(given: _images.Pair, data_format: str) -> _images.Pair:
-    axes = AXES[data_format][:2]
+def _rotated(given: _images.Pair) -> _images.Pair:
+    axes = AXES[given.data_format][:2]
     true, predicted = (tf.reverse(x, axes) for x in given.images())
     mask = None if given.mask is None else tf.reverse(given.mask, axes)
     return given._replace(y_true=true, y_pred=predicted, mask=mask)
