@@ -18,7 +18,8 @@ from gradops import _backend
 from gradops._inputs import checks
 from gradops._inputs.checks import Options
 from gradops._inputs.levels import coarser, minimum_size
-from gradops._inputs.tensors import AXES, Inputs, is_absent, loss_dtype, shape_error
+from gradops._inputs.same_shape import check_size
+from gradops._inputs.tensors import AXES, Inputs, is_absent, loss_dtype
 
 _MAX_LEVELS = 16  # Levels::kMax of csrc/family/levels.h
 
@@ -137,11 +138,9 @@ def _check_size(y_pred: tf.Tensor, options: Options, scales: Scales) -> None:
     """Raises if the coarsest level is known to be too small. Its op's error would not say so."""
     of_level = _backend.composition().minimum_size(options)
     least = minimum_size(of_level, len(scales.weights), scales.downsample)
-    height, width = (y_pred.shape[axis] for axis in AXES[options["data_format"]][:2])
-    if any(size is not None and size < least for size in (height, width)):
-        raise shape_error(
-            f"y_pred is too small for scales={len(scales.weights)} with downsample "
-            f"{scales.downsample!r}: border {options['border']!r} with stencil "
-            f"{options['stencil']!r} needs height and width of at least {least}, got height "
-            f"{height} and width {width}"
-        )
+    message = (
+        f"y_pred is too small for scales={len(scales.weights)} with downsample "
+        f"{scales.downsample!r}: border {options['border']!r} with stencil {options['stencil']!r} "
+        f"needs height and width of at least {least}"
+    )
+    check_size(y_pred, AXES[options["data_format"]][:2], least, message)

@@ -83,7 +83,7 @@ def optimize_image(
     for argument, function in (("loss", loss), ("callback", callback)):
         if not callable(function) and not (argument == "callback" and function is None):
             raise ValueError(f"{argument} must be callable, got {function!r}")
-    limits = None if value_range is None else _checked_range(value_range)
+    limits = None if value_range is None else checks.rising("value_range", value_range)
     # Steps are too small for 16 bits.
     image = tf.Variable(tf.cast(start, loss_dtype(start.dtype)))
     optimizer = _built_optimizer(optimizer, image)
@@ -122,16 +122,6 @@ def optimize_image(
     if not tf.reduce_all(tf.math.is_finite(image) | ~was_finite):
         raise FloatingPointError(f"the image is NaN or infinite after step {len(history)}")
     return Optimized(tf.cast(image, start.dtype), history)
-
-
-def _checked_range(value_range: Any) -> tuple[float, float]:
-    try:
-        low, high = map(checks.as_finite, value_range)
-    except (TypeError, ValueError):  # not a sequence, or not of two
-        low = high = None
-    if low is None or high is None or low >= high:
-        raise ValueError(f"value_range must be two rising finite numbers, got {value_range!r}")
-    return low, high
 
 
 def _built_optimizer(optimizer: Any, image: tf.Variable) -> keras.optimizers.Optimizer:

@@ -94,7 +94,7 @@ def vgg_features(
     calls.check_backend()
     checks.choice("architecture", architecture, tuple(BLOCKS))
     layers = _checked_layers(architecture, layers)
-    low, high = _checked_range(value_range)
+    low, high = checks.rising("value_range", value_range)
     data_format = checks.options(data_format=data_format)["data_format"]
     seed = checks.integer("seed", seed, 0)
     pixels = ImageNetPixels(low, high, least=_least_size(layers), data_format=data_format)
@@ -174,16 +174,6 @@ def _checked_layers(architecture: str, layers: Sequence[str]) -> tuple[str, ...]
                 f"layers must be of those of {architecture}, {', '.join(allowed)}; got {layer!r}"
             )
     return tuple(layers)
-
-
-def _checked_range(value_range: Sequence[float]) -> tuple[float, float]:
-    both = value_range if isinstance(value_range, Sequence) else ()
-    numbers = [checks.as_finite(value) for value in both]
-    if len(numbers) != 2 or None in numbers or not numbers[0] < numbers[1]:  # type: ignore[operator]
-        raise ValueError(
-            f"value_range must be two finite numbers (low, high), low < high, got {value_range!r}"
-        )
-    return numbers[0], numbers[1]  # type: ignore[return-value]
 
 
 @keras.saving.register_keras_serializable(package="gradops")

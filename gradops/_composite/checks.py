@@ -9,8 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gradops._composite.stencils import Stencil
-from gradops._inputs.same_shape import of_rank_4, per_pixel, same_shape
-from gradops._inputs.tensors import is_absent, shape_error, size_text, with_assert
+from gradops._inputs.same_shape import check_size, of_rank_4, per_pixel, same_shape
+from gradops._inputs.tensors import is_absent, with_assert
 
 # Dtype of weights -> the range of an example's largest weight unless that is 0, as WeightRange of
 # csrc/family/counts.h.
@@ -23,16 +23,15 @@ def check_images(argument: str, images: tf.Tensor, stencil: Stencil) -> tf.Tenso
     least = stencil.minimum_size()
     message = (
         f"{argument} is too small: border {stencil.border!r} with stencil {stencil.name!r} needs "
-        f"height and width of at least {least}, got"
+        f"height and width of at least {least}"
     )
     axes = stencil.axes[:2]
-    height, width = (images.shape[axis] for axis in axes)
-    if any(size is not None and size < least for size in (height, width)):
-        raise shape_error(f"{message} height {size_text(height)} and width {size_text(width)}")
-    if None not in (height, width):
+    check_size(images, axes, least, message)
+    if None not in (images.shape[axis] for axis in axes):
         return images
     sizes = tf.gather(tf.shape(images), axes)
-    return with_assert(tf.debugging.Assert(tf.reduce_all(sizes >= least), [message, sizes]), images)
+    check = tf.debugging.Assert(tf.reduce_all(sizes >= least), [f"{message}, got", sizes])
+    return with_assert(check, images)
 
 
 def check_target(

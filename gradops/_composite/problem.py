@@ -81,7 +81,7 @@ class Problem:
             return self._penalized(self._gradients, (y, x))
         # Where v is a number but a gradient is not (a truncated Inf), v is a constant.
         used = self._is_used
-        finite_y, finite_x = (positive_or(self._given_weights, f) for f in self._finite())
+        finite_y, finite_x = (tf.greater(self._given_weights, 0) | f for f in self._finite())
         y, x = support.both(y, used), support.both(x, used)
         linked = support.both(y, finite_y), support.both(x, finite_x)
         return [
@@ -167,7 +167,8 @@ class Problem:
         channels = self._stencil.axes[2]
         shared = tf.equal(tf.shape(self._given_weights)[channels], 1)
         of_all = tf.reduce_sum(values, axis=channels, keepdims=True)
-        return positive_or(self._given_weights, tf.math.is_finite(tf.where(shared, of_all, values)))
+        is_finite = tf.math.is_finite(tf.where(shared, of_all, values))
+        return tf.greater(self._given_weights, 0) | is_finite
 
     def _finite(self) -> Pair:
         """Where the gradients that residuals of (gy, gx) are made of are finite."""
@@ -179,10 +180,6 @@ class Problem:
     def _totals(self, flags: support.FlagsPair, weights: tf.Tensor | None) -> tf.Tensor:
         kept = flags[:1] if self._response.joint else flags
         return tf.stack([support.total_weight(each, weights, self._p) for each in kept], axis=1)
-
-
-def positive_or(weights: tf.Tensor, flags: tf.Tensor) -> tf.Tensor:
-    return (weights > 0) | flags
 
 
 def _mean_over_batch(problem: Problem) -> tf.Tensor:

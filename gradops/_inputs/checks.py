@@ -134,6 +134,19 @@ def bounded(argument: str, value: object, minimum: float, *, is_open: bool = Fal
     return number
 
 
+def rising(argument: str, value: Any) -> tuple[float, float]:
+    """The value as (low, high), checked to be two finite numbers, low < high."""
+    try:
+        low, high = map(as_finite, value)
+    except (TypeError, ValueError):  # not a sequence, or not of two
+        low = high = None
+    if low is None or high is None or low >= high:
+        raise ValueError(
+            f"{argument} must be two finite numbers (low, high), low < high, got {value!r}"
+        )
+    return low, high
+
+
 def integer(argument: str, value: object, least: int = 1) -> int:
     """The value as an int; raises ValueError unless it is an integer of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:

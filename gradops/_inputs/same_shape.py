@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from gradops._inputs.tensors import AXES, shape_error, shape_text, with_assert
+from gradops._inputs.tensors import AXES, shape_error, shape_text, size_text, with_assert
 
 _LAYOUTS = {"channels_last": "[B, H, W, C]", "channels_first": "[B, C, H, W]"}
 
@@ -54,6 +56,17 @@ def of_rank_4(argument: str, values: tf.Tensor, data_format: str) -> tf.Tensor:
     if values.shape.rank != 4:
         raise shape_error(f"{message} {shape_text(values.shape)}")
     return values
+
+
+def check_size(images: tf.Tensor, axes: Sequence[int], least: int, message: str) -> None:
+    """Raises the message, with both sizes, if height or width are known to be below `least`.
+
+    `axes` are those of height and width.
+    """
+    sizes = [images.shape[axis] for axis in axes]
+    if any(size is not None and size < least for size in sizes):
+        height, width = map(size_text, sizes)
+        raise shape_error(f"{message}, got height {height} and width {width}")
 
 
 def per_pixel(argument: str, values: tf.Tensor, images: tf.Tensor, data_format: str) -> tf.Tensor:

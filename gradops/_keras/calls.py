@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gradops._inputs import checks, convert
+from gradops._inputs import convert
 from gradops._inputs.leading import check_rank
 from gradops._keras import sample_weights
 from gradops._keras.legacy import NotOfLegacyKeras
@@ -132,11 +132,6 @@ def image_dtype(dtype: Any) -> tf.DType:
         names = ", ".join(repr(allowed.name) for allowed in convert.DTYPES)
         raise ValueError(f"dtype must be one of {names}, got {name!r}")
     return tf.as_dtype(name)
-
-
-def optional_finite(argument: str, value: object) -> float | None:
-    """A finite number, or None."""
-    return None if value is None else checks.finite(argument, value)
 
 
 def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:

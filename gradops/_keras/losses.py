@@ -41,7 +41,7 @@ class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
         if mask is not None:
             checks.choice("mask", mask, calls.MASKS)
         self.mask = mask
-        self.mask_value = calls.optional_finite("mask_value", mask_value)
+        self.mask_value = None if mask_value is None else checks.finite("mask_value", mask_value)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """The reduced loss; see the class for the arguments."""

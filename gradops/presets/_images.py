@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from gradops._inputs import checks, convert
+from gradops._inputs import checks, convert, same_shape
 from gradops._inputs.convert import MaskLike, TensorLike
 from gradops._inputs.leading import LeadingAxes
 from gradops._inputs.same_shape import equal_size, of_rank_4, per_pixel
@@ -114,12 +114,8 @@ def check_levels(given: Pair, scales: int, least: int) -> None:
 
 def check_size(given: Pair, least: int, reason: str) -> None:
     """Raises if images are known to be too small. If that is not known, the ops raise later."""
-    height, width = (given.y_pred.shape[axis] for axis in AXES[given.data_format][:2])
-    if any(size is not None and size < least for size in (height, width)):
-        raise shape_error(
-            f"y_pred is too small for {reason}: height and width of at least {least} are needed, "
-            f"got height {height} and width {width}"
-        )
+    message = f"y_pred is too small for {reason}: height and width must be at least {least}"
+    same_shape.check_size(given.y_pred, AXES[given.data_format][:2], least, message)
 
 
 def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, ...]) -> tf.Tensor:

@@ -6,6 +6,7 @@ import math
 
 import tensorflow as tf
 
+from gradops._inputs.same_shape import check_size
 from gradops._inputs.tensors import AXES, shape_error, shape_text, with_assert
 from gradops.presets import _images
 
@@ -50,14 +51,11 @@ def large_enough(lumas: tf.Tensor, least: int, reason: str) -> tf.Tensor:
 
     Under XLA, which drops assertions, lumas whose size the graph did not know become NaN.
     """
-    message = f"y_pred is too small for {reason}: height and width must be at least {least}, got"
-    height, width = lumas.shape[1:3]
-    if any(size is not None and size < least for size in (height, width)):
-        shown = ["unknown" if size is None else size for size in (height, width)]
-        raise shape_error(f"{message} height {shown[0]} and width {shown[1]}")
-    if None not in (height, width):
+    message = f"y_pred is too small for {reason}: height and width must be at least {least}"
+    check_size(lumas, (1, 2), least, message)
+    if None not in lumas.shape[1:3]:
         return lumas
     sizes = tf.shape(lumas)[1:3]
     good = tf.reduce_all(sizes >= least)
-    lumas = with_assert(tf.debugging.Assert(good, [message, sizes]), lumas)
+    lumas = with_assert(tf.debugging.Assert(good, [f"{message}, got", sizes]), lumas)
     return tf.where(good, lumas, tf.constant(math.nan, lumas.dtype))
