@@ -67,9 +67,9 @@ def choice() -> Choice:
 @functools.cache
 def choice_for_devices() -> Choice:
     """What this process uses, decided at the first call of a loss, when devices are known."""
-    if choice().name == "fused" and wanted() == "auto" and _has("TPU"):
+    if choice().name == "fused" and wanted() == "auto" and _library.has_device("TPU"):
         return _fall_back("the fused ops do not run on a TPU, and there is one")
-    if choice().name == "fused" and _has("GPU") and not _library.has_cuda():
+    if choice().name == "fused" and _library.has_device("GPU") and not _library.has_cuda():
         warnings.warn(
             "this gradops was built without CUDA kernels and there is a GPU: losses of its tensors "
             "are computed on the CPU, with copies there and back, and not at all under XLA. Build "
@@ -111,7 +111,7 @@ def composition() -> ModuleType:
 
 def takes_scales() -> bool:
     """Whether the ops take several scales in one pass; the CUDA kernels do not."""
-    return _fused_ops() is not None and not _has_gpu()
+    return _fused_ops() is not None and not _library.has_device("GPU")
 
 
 def _fused_ops() -> ModuleType | None:
@@ -122,17 +122,6 @@ def _fused_ops() -> ModuleType | None:
 def _fused_ops_of_process() -> ModuleType | None:
     is_fused = choice_for_devices().name == "fused"
     return importlib.import_module("gradops._fused.ops") if is_fused else None
-
-
-@functools.cache
-def _has_gpu() -> bool:
-    return _has("GPU")
-
-
-def _has(device_type: str) -> bool:
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices(device_type))
 
 
 def _fall_back(reason: str) -> Choice:

@@ -69,6 +69,14 @@ def has_cuda() -> bool:
     return bool(kernels().build_info()["cuda_architectures"])
 
 
+@functools.cache
+def has_device(kind: str) -> bool:
+    """Whether TensorFlow sees a device of a kind, such as "GPU". Initialises the devices."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices(kind))
+
+
 def registered_once(decorator: Callable[[Callable], Any]) -> Callable[[Callable], Callable]:
     """A decorator that registers a function with TensorFlow unless that was done before.
 

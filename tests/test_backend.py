@@ -92,7 +92,7 @@ def test_a_build_without_tensorflow(chosen, monkeypatch):
 
 def test_devices_that_the_fused_ops_do_not_run_on(chosen, monkeypatch):
     found = []
-    monkeypatch.setattr(_backend, "_has", lambda kind: kind in found)
+    monkeypatch.setattr(_library, "has_device", lambda kind: kind in found)
     monkeypatch.setattr(_library, "has_cuda", lambda: False)
     assert chosen(_backend.choice_for_devices, "auto").name == "fused"
     found.append("GPU")

@@ -319,7 +319,7 @@ def test_ops_of_a_step(monkeypatch):
     assert sums("float32", "p") == sums("float64", "t") == ["LossCounts", *with_history]
     assert sums("float32", "p", response="sum") == ["LossCounts", "Loss", "LossGrad"]
     assert sums("float16", "p", response="sum") == ["LossCounts", *with_history]
-    monkeypatch.setattr(ops, "_has_gpu", lambda: True)
+    monkeypatch.setattr(ops._library, "has_device", lambda kind: kind == "GPU")
     assert types("float16", "p") == ["Loss", "LossGrad"]
     assert sums("float32", "p") == ["LossCounts", "Loss", "LossGrad"]
     assert types("bfloat16", "p") == ["LossMemo", "LossGrad"]

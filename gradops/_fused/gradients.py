@@ -49,39 +49,35 @@ def _wants_weights(op: tf.Operation) -> bool:
 
 def _loss_input_gradients(
     op: tf.Operation,
-    memo: tf.Tensor | None,
-    weights_memo: tf.Tensor | None,
+    memo: tf.Tensor,
+    weights_memo: tf.Tensor,
     expected: tf.Tensor,
     upstream: tf.Tensor,
 ) -> list[tf.Tensor | None]:
-    """The gradients by y_true, y_pred, weights and mask."""
+    """The gradients by y_true, y_pred, weights and mask. Memos may be absent."""
     inputs, options = Inputs(*op.inputs[:4]), _options_of(op)
     wants_true = _is_wanted(op, 0) and not is_absent(inputs.y_true)
     is_difference = options["response"] == "component"
     gradient = by_true = by_weights = None
     if _is_wanted(op, 1) or (wants_true and is_difference):
-        none = absent(inputs.y_pred.dtype)
-        gradient = ops.loss_grad(
-            inputs, none if memo is None else memo, expected, upstream, options
-        )
+        gradient = ops.loss_grad(inputs, memo, expected, upstream, options)
     if wants_true:
         by_true = ops.gradient_by_true(inputs, gradient, upstream, options)
     if _wants_weights(op):
-        none = absent(upstream.dtype)
-        by_weights = ops.loss_weights_grad(
-            inputs, none if weights_memo is None else weights_memo, expected, upstream, options
-        )
+        by_weights = ops.loss_weights_grad(inputs, weights_memo, expected, upstream, options)
     return [by_true, gradient, by_weights, None]
 
 
 @_registered("Gradops>Loss")
 def _loss_gradients(op: tf.Operation, upstream: tf.Tensor):
-    return _loss_input_gradients(op, None, None, upstream, upstream)
+    memo, weights_memo = absent(op.inputs[1].dtype), absent(upstream.dtype)
+    return _loss_input_gradients(op, memo, weights_memo, upstream, upstream)
 
 
 @_registered("Gradops>LossMemo")
 def _loss_memo_gradients(op: tf.Operation, upstream: tf.Tensor, _memo_upstream: tf.Tensor):
-    return [*_loss_input_gradients(op, op.outputs[1], None, op.inputs[4], upstream), None]
+    memo, weights_memo = op.outputs[1], absent(upstream.dtype)
+    return [*_loss_input_gradients(op, memo, weights_memo, op.inputs[4], upstream), None]
 
 
 @_registered("Gradops>LossWeightsMemo")
@@ -244,7 +240,7 @@ def _loss_counts_grad_gradients(op: tf.Operation, vector: tf.Tensor):
 
 @_registered("Gradops>ImageGradients")
 def _image_gradients_gradient(op: tf.Operation, upstream: tf.Tensor):
-    return ops.image_gradients_adjoint(upstream, _options_of(op))
+    return _library.ops().gradops_image_gradients_adjoint(upstream, **_options_of(op))
 
 
 @_registered("Gradops>ImageGradientsAdjoint")
@@ -255,7 +251,7 @@ def _image_gradients_adjoint_gradient(op: tf.Operation, upstream: tf.Tensor):
 @_registered("Gradops>GradientMagnitude")
 def _gradient_magnitude_gradients(op: tf.Operation, upstream: tf.Tensor):
     options = _options_of(op)
-    return ops.gradient_magnitude_grad(op.inputs[0], upstream, options)
+    return _library.ops().gradops_gradient_magnitude_grad(op.inputs[0], upstream, **options)
 
 
 @_registered("Gradops>GradientMagnitudeGrad")
@@ -274,5 +270,6 @@ def _gradient_magnitude_grad_gradient(op: tf.Operation, vector: tf.Tensor):
     turned = ops.image_gradients(vector, options)
     along = tf.reduce_sum(turned * unit, axis=-1, keepdims=True)
     across = tf.math.divide_no_nan(turned - along * unit, magnitude)
-    by_images = ops.image_gradients_adjoint(upstream[..., tf.newaxis] * across, options)
+    slopes = upstream[..., tf.newaxis] * across
+    by_images = _library.ops().gradops_image_gradients_adjoint(slopes, **options)
     return [by_images, tf.squeeze(along, -1)]

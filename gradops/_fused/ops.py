@@ -42,13 +42,12 @@ def loss(
       factor: What the reduced loss will be multiplied with.
       axes: How many losses each example has.
     """
-    if not tape.is_watched([inputs.y_true, inputs.y_pred]):
-        return _plain_loss(inputs, options)
-    has_history = _has_history(inputs, axes)
+    is_watched = tape.is_watched([inputs.y_true, inputs.y_pred])
+    has_history = is_watched and _has_history(inputs, axes)
     # Losses of float16 images are usually scaled: only a history can tell by what.
     reduction = None if inputs.y_pred.dtype == tf.float16 else upstream
-    if reduction is None and not has_history:
-        return _plain_loss(inputs, options)
+    if not is_watched or (reduction is None and not has_history):
+        return _library.ops().gradops_loss(*inputs, **options)
     if not tape.is_watched([inputs.y_pred]):
         inputs = inputs.swapped()
     if reduction is None:
@@ -71,12 +70,9 @@ def _has_history(inputs: Inputs, axes: int) -> bool:
     TensorFlow sees a GPU, on which nothing is remembered.
     """
     is_never_scaled = inputs.y_pred.dtype.size == 2 or axes > 1
-    return is_never_scaled and not tape.is_watched([inputs.weights]) and not _has_gpu()
-
-
-@functools.cache
-def _has_gpu() -> bool:
-    return bool(tf.config.list_logical_devices("GPU"))
+    if not is_never_scaled or tape.is_watched([inputs.weights]):
+        return False
+    return not _library.has_device("GPU")
 
 
 def _new_site(*_call: Any) -> str:
@@ -195,19 +191,9 @@ def image_gradients(images: tf.Tensor, options: Options) -> tf.Tensor:
     return _library.ops().gradops_image_gradients(images, **options)
 
 
-def image_gradients_adjoint(upstream: tf.Tensor, options: Options) -> tf.Tensor:
-    """The transpose of image_gradients."""
-    return _library.ops().gradops_image_gradients_adjoint(upstream, **options)
-
-
 def gradient_magnitude(images: tf.Tensor, options: Options) -> tf.Tensor:
     """sqrt(dy^2 + dx^2 + response_epsilon) of images."""
     return _library.ops().gradops_gradient_magnitude(images, **options)
-
-
-def gradient_magnitude_grad(images: tf.Tensor, upstream: tf.Tensor, options: Options) -> tf.Tensor:
-    """The product upstream * d magnitude / d images."""
-    return _library.ops().gradops_gradient_magnitude_grad(images, upstream, **options)
 
 
 def expected_upstream(y_pred: tf.Tensor, reduction: str, factor: float = 1.0) -> tf.Tensor:
@@ -235,16 +221,9 @@ def _eager_scalar(value: float, dtype: tf.DType) -> tf.Tensor:
     return tf.constant(value, dtype)
 
 
-def _plain_loss(inputs: Inputs, options: Options) -> tf.Tensor:
-    return _library.ops().gradops_loss(*inputs, **options)
-
-
 def _memo_loss(
     inputs: Inputs, expected: tf.Tensor, wants_weights: bool, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     if wants_weights:
         return _library.ops().gradops_loss_weights_memo(*inputs, expected, **options)
     return (*_library.ops().gradops_loss_memo(*inputs, expected, **options), None)
-
-
-from gradops._fused import pfor  # noqa: E402, F401  registers the gradients and loops
