@@ -66,12 +66,8 @@ class Problem:
         t = np.zeros(p.shape) if y_true is None else self.like_images("y_true", y_true)
         valid = arguments.pixel_mask(mask, p.shape, data_format)
         pixel_weights = arguments.pixel_weights(weights, p.shape, data_format)
-        if valid is not None:
-            p, t = np.where(valid, p, 0.0), np.where(valid, t, 0.0)
-            self.pixel_weights = np.where(valid, pixel_weights, 0.0)
-        else:
-            self.pixel_weights = pixel_weights
         self.valid = np.ones(p.shape, bool) if valid is None else valid
+        p, t, self.pixel_weights = (np.where(self.valid, x, 0.0) for x in (p, t, pixel_weights))
         self.one_weight_per_pixel = weights is not None and (
             arguments.to_last(np.asarray(weights), data_format).shape[3] == 1
         )

@@ -48,11 +48,9 @@ def multi_scale_loss(
     Raises:
         ValueError: As `gradient_loss`, or an unknown downsample.
     """
-    levels = _levels(y_true, y_pred, scales, downsample, options)
     found = np.zeros(np.shape(y_pred)[0])
-    for w, (_, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
-        if w != 0:
-            found = found + w * losses.gradient_loss(t, p, **given)
+    for w, _, t, p, given in _levels(y_true, y_pred, scales, downsample, scale_weights, options):
+        found = found + w * losses.gradient_loss(t, p, **given)
     return found
 
 
@@ -86,13 +84,7 @@ def multi_scale_gradients(
     """
     data_format = options.get("data_format", "channels_last")
     found = [np.zeros(np.shape(y_pred)), np.zeros(np.shape(y_pred))]
-    levels = _levels(y_true, y_pred, scales, downsample, options)
-    height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
-    for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
-        if w == 0:
-            continue
-        rows, columns = matrices
-        back = transposed(rows, height), transposed(columns, width)
+    for w, back, t, p, given in _levels(y_true, y_pred, scales, downsample, scale_weights, options):
         for i, slopes in enumerate(losses.loss_gradients(t, p, upstream, **given)):
             assert slopes is not None
             found[i] = found[i] + w * _resampled(slopes, back, data_format)
@@ -131,13 +123,8 @@ def multi_scale_weights_gradient(
     """
     data_format = options.get("data_format", "channels_last")
     found = np.zeros(np.shape(weights))
-    levels = _levels(y_true, y_pred, scales, downsample, {**options, "weights": weights})
-    height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
-    for w, (matrices, t, p, given) in zip(_weights(scales, scale_weights), levels, strict=True):
-        if w == 0:
-            continue
-        rows, columns = matrices
-        back = transposed(rows, height), transposed(columns, width)
+    options["weights"] = weights
+    for w, back, t, p, given in _levels(y_true, y_pred, scales, downsample, scale_weights, options):
         slopes = by_weights.weights_gradient(t, p, upstream, **given)
         found = found + w * _resampled(slopes, back, data_format)
     return found
@@ -148,13 +135,20 @@ def _levels(
     y_pred: ArrayLike,
     scales: int,
     downsample: str,
+    scale_weights: Sequence[float] | None,
     options: dict[str, Any],
-) -> Iterator[tuple[tuple[list[Row], list[Row]], Any, Any, dict[str, Any]]]:
-    """(matrices of rows and columns, targets, predictions, options) of each level."""
+) -> Iterator[tuple[float, tuple[list[Row], list[Row]], Any, Any, dict[str, Any]]]:
+    """(weight, transposed matrices, targets, predictions, options) of each level with a weight.
+
+    The matrices are those that make the level, of its rows and columns.
+    """
     check_option("downsample", downsample, DOWNSAMPLES)
     data_format = options.get("data_format", "channels_last")
     height, width = to_last(np.asarray(y_pred), data_format).shape[1:3]
-    for level in range(scales):
+    weights = [1.0] * scales if scale_weights is None else scale_weights
+    for level, w in zip(range(scales), weights, strict=True):
+        if w == 0:
+            continue
         matrices = _matrix(height, level, downsample), _matrix(width, level, downsample)
         given = dict(options)
         if level > 0 and options.get("weights") is not None:
@@ -166,7 +160,8 @@ def _levels(
         if level > 0:
             targets = None if y_true is None else _resampled(y_true, matrices, data_format)
             predictions = _resampled(y_pred, matrices, data_format)
-        yield matrices, targets, predictions, given
+        rows, columns = matrices
+        yield w, (transposed(rows, height), transposed(columns, width)), targets, predictions, given
 
 
 def _matrix(size: int, level: int, downsample: str) -> list[Row]:
@@ -183,7 +178,3 @@ def _resampled(images: ArrayLike, matrices: tuple[list[Row], list[Row]], data_fo
     for axis, matrix in enumerate(matrices, 1):
         array = apply(terms(matrix), array, axis)
     return from_last(array, data_format)
-
-
-def _weights(scales: int, scale_weights: Sequence[float] | None) -> Sequence[float]:
-    return [1.0] * scales if scale_weights is None else scale_weights
