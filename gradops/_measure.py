@@ -97,6 +97,6 @@ def median_and_percentiles(samples: Sequence[float]) -> tuple[float, float, floa
         ValueError: There are no samples.
     """
     if len(samples) == 0:
-        raise ValueError("samples: got none, expected at least one")
+        raise ValueError("samples must be one or more, got none")
     p20, median, p80 = np.percentile(np.asarray(samples, dtype=np.float64), [20, 50, 80])
     return float(median), float(p20), float(p80)

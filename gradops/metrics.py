@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gradops._keras import calls
+from gradops._keras.losses import MetricOfLosses
 from gradops.losses import GradientLoss
 
 
-class GradientMetric(calls.MetricOfLosses):
+class GradientMetric(MetricOfLosses):
     """mean over all examples seen since the last reset of the loss_b of gradops.GradientLoss.
 
     Args:

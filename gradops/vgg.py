@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ def vgg_features(
     architecture: str = "vgg16",
     layers: Sequence[str] = DEFAULT_LAYERS,
     *,
-    weights: Any = "imagenet",
+    weights: str | os.PathLike | None = "imagenet",
     value_range: Sequence[float] = (0.0, 1.0),
     data_format: str | None = None,
     seed: int = 0,
@@ -171,7 +172,7 @@ def _checked_layers(architecture: str, layers: Sequence[str]) -> tuple[str, ...]
     for layer in layers:
         if layer not in allowed:
             raise ValueError(
-                f"layers must be of those of {architecture}, {', '.join(allowed)}; got {layer!r}"
+                f"layers must be of those of {architecture} ({', '.join(allowed)}), got {layer!r}"
             )
     return tuple(layers)
 
@@ -214,8 +215,8 @@ class ImageNetPixels(keras.layers.Layer):
     def _checked(self, images: tf.Tensor) -> tf.Tensor:
         """The images as channels_last, checked to have 3 channels and to be large enough."""
         message = (
-            f"VGG needs {self.data_format} images of 3 channels (RGB) and of at least {self.least} "
-            "rows and columns for the deepest of its layers, got shape"
+            f"images of VGG must be {self.data_format}, of 3 channels (RGB) and at least "
+            f"{self.least} rows and columns, which the deepest of its layers needs, got shape"
         )
         given = images
         if self.data_format == "channels_first":

@@ -111,7 +111,7 @@ def test_weights_are_real(call):
 @kinds
 @pytest.mark.parametrize("value", [object(), [[1.0], [2.0, 3.0]]])
 def test_what_is_no_tensor(kind, value):
-    with pytest.raises(ValueError, match=f"{kind} cannot be converted to a tensor"):
+    with pytest.raises(ValueError, match=f"{kind} must be convertible to a tensor, got a"):
         gradops.gradient_loss(GOOD, GOOD, **{kind: value})
     ragged = tf.ragged.constant([[[[1.0]], [[2.0], [3.0]]]])
     with pytest.raises(ValueError, match=f"{kind} must be a dense tensor, got a RaggedTensor"):

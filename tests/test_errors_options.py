@@ -163,7 +163,7 @@ def test_weight_of_a_keras_loss():
 
 def test_sobel_loss():
     refuses(
-        "stencil of SobelLoss is 'sobel', got 'scharr'; use GradientLoss",
+        "stencil of SobelLoss must be 'sobel', got 'scharr'; use GradientLoss",
         gradops.SobelLoss,
         stencil="scharr",
     )

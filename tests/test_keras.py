@@ -217,7 +217,7 @@ def test_metrics_in_fit_and_in_a_saved_model(rng, jit_compile, tmp_path):
 
 
 def test_metric_of_another_stencil_is_refused():
-    with pytest.raises(ValueError, match="stencil of SobelMetric is 'sobel', got 'scharr'"):
+    with pytest.raises(ValueError, match="stencil of SobelMetric must be 'sobel', got 'scharr'"):
         gradops.SobelMetric(stencil="scharr")
 
 

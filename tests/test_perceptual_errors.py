@@ -48,7 +48,7 @@ def test_weights(argument):
 
 
 def test_layers():
-    message = "layers must be of those of feature_extractor, first, second; got 'block1_conv2'"
+    message = "layers must be of those of feature_extractor .first, second., got 'block1_conv2'"
     refused(message, layers=["first", "block1_conv2"])
     message = r"layers must be None or a list of one or more names of layers, got"
     for value in ("first", [], [1], 5):

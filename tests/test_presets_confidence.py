@@ -130,7 +130,7 @@ def test_predictions_without_the_channel_of_their_confidence():
     first = [SMALL.transpose(0, 3, 1, 2)] * 2
     with pytest.raises(tf.errors.InvalidArgumentError, match="one channel more than y_true"):
         presets.confidence_weighted(*first, data_format="channels_first")
-    with pytest.raises(ValueError, match="one of pixel_weight and gradient_weight must be above 0"):
+    with pytest.raises(ValueError, match="pixel_weight and gradient_weight must be above 0, got 0"):
         presets.confidence_weighted(SMALL, SMALL, CONFIDENCE, pixel_weight=0, gradient_weight=0)
 
 

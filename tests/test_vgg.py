@@ -174,7 +174,7 @@ ARGUMENTS = {
     "architecture": ("resnet50", "architecture must be one of 'vgg16', 'vgg19', got 'resnet50'"),
     "layers": (
         ["block3_conv4"],
-        "layers must be of those of vgg16, block1_conv1, .*'block3_conv4'",
+        r"layers must be of those of vgg16 \(block1_conv1, .*\), got 'block3_conv4'",
     ),
     "value_range": ((1, 1), r"value_range must be two finite numbers .* got \(1, 1\)"),
     "data_format": ("NHWC", "data_format must be one of"),
@@ -207,7 +207,7 @@ def test_images_that_do_not_fit(mode, shape):
     """Through the loss, which runs it."""
     model = gradops.vgg_features(layers=["block2_conv1"], weights=None)
     loss = gradops.PerceptualGradientLoss(model, gradient_weight=0)
-    message = "VGG needs channels_last images of 3 channels .* at least 2 rows and columns"
+    message = "images of VGG must be channels_last, of 3 channels .* at least 2 rows and columns"
     if mode != "eager":
         spec = tf.TensorSpec([None] * 4 if mode != "known" else shape, tf.float32)
         loss = tf.function(loss, [spec, spec], jit_compile=mode == "xla")

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from gradops import _adapters, _library
 
@@ -97,22 +98,22 @@ def _defines(tensorflow: str) -> list[str]:
     return [f"-DGRADOPS_TENSORFLOW={number}", f'-DGRADOPS_TF_BUILD_VERSION="{tensorflow}"', *cuda]
 
 
-def _tensorflow_flags(tf: object) -> list[str]:
+def _tensorflow_flags(tf: Any) -> list[str]:
     """What tf.sysconfig says, with the headers as system headers, whose warnings are not ours."""
-    include = Path(tf.sysconfig.get_include())  # type: ignore[attr-defined]
+    include = Path(tf.sysconfig.get_include())
     if not (include / "tensorflow/core/framework/op_kernel.h").is_file():
         raise BuildError(
             f"this TensorFlow has no headers in {include}: install one of pip's packages"
         )
-    given = tf.sysconfig.get_compile_flags()  # type: ignore[attr-defined]
+    given = tf.sysconfig.get_compile_flags()
     flags = [flag for flag in given if not flag.startswith("-I")]
     folders = [include, include / "external/highwayhash", include / "external/farmhash_archive/src"]
     return flags + [f"-isystem{folder}" for folder in folders]
 
 
-def _libraries(tf: object) -> list[str]:
+def _libraries(tf: Any) -> list[str]:
     """TensorFlow's and the kernels. They are loaded before the adapter is, so it needs no paths."""
-    linked = tf.sysconfig.get_link_flags()  # type: ignore[attr-defined]
+    linked = tf.sysconfig.get_link_flags()
     libraries = [*linked, *(flag.replace("framework", "cc") for flag in linked if flag[:2] == "-l")]
     return [*libraries, str(_PACKAGE / "libgradops_kernels.so")]
 

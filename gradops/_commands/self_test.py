@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def main(name: str) -> int:
     return 0
 
 
-def _cases() -> Any:
+def _cases() -> Iterator[tuple[Any, dict[str, Any], tuple[Any, Any], float]]:
     """(images, options, expected loss and gradient, tolerance) by the oracle in NumPy."""
     rng = np.random.default_rng(7)
     for dtype, options in itertools.product(_TOLERANCES, _OPTIONS):

@@ -120,4 +120,6 @@ def tensor(argument: str, values: TensorLike) -> tf.Tensor:
     try:
         return tf.convert_to_tensor(values, name=argument)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{argument} cannot be converted to a tensor: {error}") from error
+        raise ValueError(
+            f"{argument} must be convertible to a tensor, got a {type(values).__name__}: {error}"
+        ) from error

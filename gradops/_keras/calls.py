@@ -11,7 +11,6 @@ import tensorflow as tf
 from gradops._inputs import convert
 from gradops._inputs.leading import check_rank
 from gradops._keras import sample_weights
-from gradops._keras.legacy import NotOfLegacyKeras
 
 MASKS = ("finite",)
 
@@ -66,30 +65,6 @@ class Call(NamedTuple):
         return functools.reduce(tf.logical_and, conditions) if conditions else None
 
 
-class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
-    """The mean of the per-example losses of a loss of gradops."""
-
-    def __init__(self, loss: Any):
-        self._loss = loss
-        super().__init__(name=loss.name, dtype=loss.dtype)
-
-    @property
-    def functional_form(self) -> str:  # type: ignore[override]
-        return self._loss.functional_form
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch; see the loss for the arguments."""
-        call = self._loss.sort(y_true, y_pred, sample_weight)
-        losses = self._loss.losses(call)
-        super().update_state(losses, call.metric_weights(losses))
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument, so that a saved model brings its metric back."""
-        config = self._loss.get_config()
-        del config["reduction"]
-        return config
-
-
 def sort(
     y_true: convert.TensorLike, y_pred: convert.TensorLike, dtype: tf.DType, data_format: str
 ) -> Call:
@@ -138,13 +113,16 @@ def check_is_sobel(owner: str, general: str, options: dict[str, Any]) -> None:
     """Raises ValueError for a stencil other than Sobel, after which the class is named."""
     stencil = options.get("stencil", "sobel")
     if stencil != "sobel":
-        raise ValueError(f"stencil of {owner} is 'sobel', got {stencil!r}; use {general}")
+        raise ValueError(f"stencil of {owner} must be 'sobel', got {stencil!r}; use {general}")
 
 
 def check_is_mean(owner: Any, options: dict[str, Any]) -> None:
     """Raises ValueError for a metric that is asked for a reduction."""
     if "reduction" in options:
-        raise ValueError(f"reduction is not an option of {type(owner).__name__}, a mean")
+        raise ValueError(
+            f"reduction must not be an option of {type(owner).__name__}, a mean, got "
+            f"{options['reduction']!r}"
+        )
 
 
 def images(

@@ -1,4 +1,4 @@
-"""What the Keras losses of gradops share: one loss per example, then Keras' reduction."""
+"""What the Keras losses and metrics of gradops share: a loss per example, then Keras' reduction."""
 
 from __future__ import annotations
 
@@ -66,6 +66,30 @@ class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
         """The arguments that all losses share, for loading a saved model with its loss."""
         own = {"mask": self.mask, "mask_value": self.mask_value}
         return {**super().get_config(), "dtype": self._image_dtype.name, **own}
+
+
+class MetricOfLosses(NotOfLegacyKeras, keras.metrics.Mean):
+    """The mean of the per-example losses of a loss of gradops."""
+
+    def __init__(self, loss: LossOfExamples):
+        self._loss = loss
+        super().__init__(name=loss.name, dtype=loss.dtype)
+
+    @property
+    def functional_form(self) -> str:  # type: ignore[override]
+        return self._loss.functional_form
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Adds a batch; see the loss for the arguments."""
+        call = self._loss.sort(y_true, y_pred, sample_weight)
+        losses = self._loss.losses(call)
+        super().update_state(losses, call.metric_weights(losses))
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, so that a saved model brings its metric back."""
+        config = self._loss.get_config()
+        del config["reduction"]
+        return config
 
 
 @functools.lru_cache(maxsize=64)

@@ -122,7 +122,8 @@ def _part(model: Any, layers: Sequence[str]) -> keras.Model:
     for layer in layers:
         if layer not in by_name:
             raise ValueError(
-                f"layers must be of those of feature_extractor, {', '.join(by_name)}; got {layer!r}"
+                f"layers must be of those of feature_extractor ({', '.join(by_name)}), "
+                f"got {layer!r}"
             )
     outputs = [_output(model, by_name[layer]) for layer in layers]
     return keras.Model(model.inputs[0], outputs)

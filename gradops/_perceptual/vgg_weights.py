@@ -32,7 +32,7 @@ def fill(
     layers: Sequence[keras.layers.Conv2D],
     architecture: str,
     shapes: Sequence[tuple[int, ...]],
-    source: Any,
+    source: str | os.PathLike | None,
     seed: int,
 ) -> None:
     """Sets the weights of the architecture's first convolutions.

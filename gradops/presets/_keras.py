@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradops._keras import calls, sample_weights
-from gradops._keras.losses import LossOfExamples
+from gradops._keras.losses import LossOfExamples, MetricOfLosses
 
 
 class PresetLoss(LossOfExamples):
@@ -138,7 +138,7 @@ class PresetLoss(LossOfExamples):
         return {**config, **self._options}
 
 
-class PresetMetric(calls.MetricOfLosses):
+class PresetMetric(MetricOfLosses):
     """mean over all examples seen since the last reset of the losses of a PresetLoss.
 
     Args:

@@ -96,7 +96,7 @@ def confidence_weighted(
     pixel_weight = checks.bounded("pixel_weight", pixel_weight, 0)
     gradient_weight = checks.bounded("gradient_weight", gradient_weight, 0)
     if pixel_weight == gradient_weight == 0:
-        raise ValueError("one of pixel_weight and gradient_weight must be above 0")
+        raise ValueError("one of pixel_weight and gradient_weight must be above 0, got 0 for both")
     gamma = checks.bounded("gamma", gamma, 0)
     alpha = checks.bounded("alpha", alpha, 0)
     delta = checks.bounded("delta", delta, 0, is_open=True)

@@ -140,7 +140,9 @@ def hu_loss(
     gradient_weight = checks.bounded("gradient_weight", gradient_weight, 0)
     normal_weight = checks.bounded("normal_weight", normal_weight, 0)
     if depth_weight == gradient_weight == normal_weight == 0:
-        raise ValueError("one of depth_weight, gradient_weight and normal_weight must be above 0")
+        raise ValueError(
+            "one of depth_weight, gradient_weight and normal_weight must be above 0, got 0 for all"
+        )
     epsilon = _images.check_epsilon(epsilon)
     with tf.name_scope("hu_loss"):
         given = _images.pair(y_true, y_pred, mask, data_format).widened()
