@@ -17,12 +17,7 @@ from gradops._keras.legacy import NotOfLegacyKeras
 class LossOfExamples(NotOfLegacyKeras, keras.losses.Loss):
     """A Keras loss of images with one loss per example, which can leave out holes in targets.
 
-    Args:
-      mask: "finite" leaves out residuals that depend on a NaN or infinite target; None keeps all.
-      mask_value: A finite target value that marks holes, to be left out in the same way.
-      reduction: A Keras reduction of the losses.
-      name: Name of the loss.
-      dtype: What images are cast to; None means keras.config.floatx().
+    Arguments: see gradops.presets.PresetLoss.
     """
 
     def __init__(

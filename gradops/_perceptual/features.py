@@ -18,16 +18,7 @@ class Features:
     A plain object, in which Keras does not look for weights when it saves a model: those of the
     extractor are not part of the model that is trained.
 
-    Args:
-      extractor: A Keras model or layer, or a callable: images -> a tensor, or a list, tuple or dict
-        of tensors.
-      layers: Names of layers of the Keras model whose outputs are the features, or None for its
-        own.
-      preprocess: A callable that is applied to images before, or None.
-      dtype: The dtype of images for extractors that are callables.
-
-    Raises:
-      ValueError: If an argument is not one of these.
+    Arguments: see gradops.PerceptualGradientLoss; dtype is that of images for callables.
     """
 
     def __init__(

@@ -21,15 +21,8 @@ class GradientTerm:
 
     A plain object, in which Keras does not look for weights when it saves a model.
 
-    Args:
-      loss: None for gradops.SobelLoss, a name of PRESETS, a loss of Keras or gradops, or a callable
-        (y_true, y_pred) -> [B].
-      weight: The weight.
-      reduction: How the sum of losses will be reduced.
-      image_dtype: The dtype of images for SobelLoss, presets by name and callables.
-
-    Raises:
-      ValueError: If the loss is none of these.
+    Arguments: see gradops.PerceptualGradientLoss; image_dtype is that of images for SobelLoss,
+    presets by name and callables.
     """
 
     def __init__(

@@ -35,17 +35,10 @@ def fill(
     source: str | os.PathLike | None,
     seed: int,
 ) -> None:
-    """Sets the weights of the architecture's first convolutions.
+    """Sets the weights of the architecture's first convolutions, which are the layers.
 
-    Args:
-      layers: The convolutions.
-      architecture: "vgg16" or "vgg19".
-      shapes: The shapes of all kernels of the architecture.
-      source: As `weights` of gradops.vgg_features.
-      seed: As that of gradops.vgg_features.
-
-    Raises:
-      ValueError: If the source does not have these weights.
+    Arguments: see gradops.vgg_features, whose `weights` are the source; shapes are those of all
+    kernels of the architecture. Raises ValueError if the source does not have these weights.
     """
     if source is None:
         rng = np.random.default_rng(seed)

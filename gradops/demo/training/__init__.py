@@ -50,14 +50,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str]) -> int:
-    """Run the job.
-
-    Args:
-        argv: The command line after `demo`.
-
-    Returns:
-        The exit status.
-    """
+    """Runs the job that the command line after `demo` asks for; returns the exit status."""
     options = _parse(argv)
     if not arguments.are_extras_installed("demo"):
         return 1
