@@ -36,8 +36,7 @@ if not _is_repair and _backend.choice().name != "kernels only":
     from gradops._keras.names import register_public
     from gradops.functional import gradient_loss, gradient_sums, value_and_gradient
     from gradops.images import gradient_magnitude, image_gradients, residual_map, sobel_edges
-    from gradops.losses import GradientLoss, SobelLoss
-    from gradops.metrics import GradientMetric, SobelMetric
+    from gradops.losses import GradientLoss, GradientMetric, SobelLoss, SobelMetric
     from gradops.optimize import optimize_image
     from gradops.perceptual import PerceptualGradientLoss
     from gradops.vgg import vgg_features

@@ -5,7 +5,6 @@ from gradops.presets.alignment import align_scale_and_shift
 from gradops.presets.confidence import ConfidenceWeightedLoss, confidence_weighted
 from gradops.presets.depth import DenseDepthEdgesLoss, HuLoss, dense_depth_edges, hu_loss
 from gradops.presets.derivatives import MultiscaleDerivativeLoss, multiscale_derivative
-from gradops.presets.displacement import VoxelMorphGradLoss, voxelmorph_grad
 from gradops.presets.gradient_matching import (
     MegaDepthGradientLoss,
     MiDaSGradientLoss,
@@ -37,8 +36,10 @@ from gradops.presets.restoration import (
 from gradops.presets.smoothness import (
     EdgeAwareSmoothnessLoss,
     TotalVariationLoss,
+    VoxelMorphGradLoss,
     edge_aware_smoothness,
     total_variation,
+    voxelmorph_grad,
 )
 from gradops.presets.variance import GradientVarianceLoss, gradient_variance
 from gradops.presets.zoedepth import ZoeDepthGradL1Loss, zoedepth_grad_l1
