@@ -75,16 +75,10 @@ def sort(
     if keras_mask is None:
         return call
     keras_mask = tf.cast(keras_mask, tf.bool)
-    rank, of_images = keras_mask.shape.rank, call.y_pred.shape.rank or 4
-    if rank is not None and sample_weights.is_of_examples(keras_mask, of_images):
-        return call._replace(mask=keras_mask)
-    if rank == of_images - 1:
-        axis = -3 if data_format == "channels_first" else -1
-        return call._replace(pixel_mask=tf.expand_dims(keras_mask, axis))
-    if rank == of_images:
-        return call._replace(pixel_mask=keras_mask)
-    message = sample_weights.ranks_message("the Keras mask of y_pred", of_images)
-    raise ValueError(f"{message}, got {sample_weights.rank_or_shape(keras_mask)}")
+    of_examples, of_pixels = sample_weights.by_rank(
+        "the Keras mask of y_pred", keras_mask, call.y_pred.shape.rank or 4, data_format
+    )
+    return call._replace(mask=of_examples, pixel_mask=of_pixels)
 
 
 def check_backend() -> None:

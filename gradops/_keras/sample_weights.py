@@ -21,17 +21,28 @@ def route(
     if sample_weight is None:
         return None, None
     weights = convert.tensor("sample_weight", sample_weight)
-    rank, of_images = weights.shape.rank, y_pred.shape.rank or 4
-    if rank is None:
+    if weights.shape.rank is None:
         return _route_by_rank_at_run_time(weights, y_pred, data_format)
-    if is_of_examples(weights, of_images):
-        return weights, None
-    if rank == of_images - 1:
-        return None, tf.expand_dims(weights, -1 if data_format == "channels_last" else -3)
-    if rank == of_images:
-        return None, weights
-    message = ranks_message("sample_weight", of_images)
-    raise ValueError(f"{message}, got {rank_or_shape(weights)}")
+    return by_rank("sample_weight", weights, y_pred.shape.rank or 4, data_format)
+
+
+def by_rank(
+    argument: str, values: tf.Tensor, of_images: int, data_format: str
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """(values of examples, values of pixels), of which one is None; `of_images` is a rank.
+
+    Those of examples may have a last axis of 1, and those of pixels may lack the axis of
+    channels.
+    """
+    rank = values.shape.rank
+    if rank is not None:
+        if rank <= of_images - 3 or (rank == of_images - 2 and values.shape[-1] == 1):
+            return values, None
+        if rank == of_images - 1:
+            return None, tf.expand_dims(values, -1 if data_format == "channels_last" else -3)
+        if rank == of_images:
+            return None, values
+    raise ValueError(f"{_ranks_message(argument, of_images)}, got {rank_or_shape(values)}")
 
 
 def _route_by_rank_at_run_time(
@@ -42,7 +53,7 @@ def _route_by_rank_at_run_time(
     rank, of_images = tf.size(sizes), y_pred.shape.rank or 4
     good = (rank <= of_images - 3) | tf.equal(rank, of_images - 1) | tf.equal(rank, of_images)
     good |= tf.equal(rank, of_images - 2) & tf.reduce_all(tf.equal(sizes[-1:], 1))
-    message = ranks_message("sample_weight", of_images)
+    message = _ranks_message("sample_weight", of_images)
     check = tf.debugging.Assert(good, [f"{message}, got shape", sizes])
     weights, sizes = with_assert(check, weights), with_assert(check, sizes)
     channels = of_images - 1 if data_format == "channels_last" else of_images - 3
@@ -67,7 +78,7 @@ def _route_by_rank_at_run_time(
     return by_example, tf.ensure_shape(by_pixel, [None] * of_images)
 
 
-def ranks_message(argument: str, of_images: int) -> str:
+def _ranks_message(argument: str, of_images: int) -> str:
     examples = "1 [B]" if of_images == 4 else f"1 to {of_images - 3} [B, ...]"
     pixels = "[B, H, W]" if of_images == 4 else "[B, ..., H, W]"
     return (
@@ -79,12 +90,6 @@ def ranks_message(argument: str, of_images: int) -> str:
 def rank_or_shape(values: tf.Tensor) -> str:
     """The shape as errors write it; its rank may be unknown."""
     return "an unknown rank" if values.shape.rank is None else f"shape {shape_text(values.shape)}"
-
-
-def is_of_examples(values: tf.Tensor, of_images: int) -> bool:
-    """Whether weights or a mask are of examples, by their rank. They may have a last axis of 1."""
-    rank = values.shape.rank
-    return rank <= of_images - 3 or (rank == of_images - 2 and values.shape[-1] == 1)
 
 
 def weights_of(losses: tf.Tensor, sample_weight: Any) -> tf.Tensor | None:
