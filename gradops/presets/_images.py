@@ -73,7 +73,7 @@ def pair(
 
 
 def map_of(argument: str, values: tf.Tensor, given: Pair) -> tf.Tensor:
-    """A map [B, H, W] or with one channel as [B, H, W, 1] beside the images, both as given."""
+    """A map [B, H, W], or with one channel, as [B, H, W, 1] beside the images."""
     height, width, channels = AXES[given.data_format]
     if values.shape.rank == given.leading.rank - 1:
         values = tf.expand_dims(values, channels - 4)  # -1 or -3
