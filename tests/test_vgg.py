@@ -86,7 +86,7 @@ def test_images_channels_first(rng):
     expected = gradops.vgg_features(**options)(images)
     model = gradops.vgg_features(**options, data_format="channels_first")
     np.testing.assert_array_equal(model(np.moveaxis(images, 3, 1)), expected)
-    with pytest.raises(SHAPE_ERRORS, match=r"must be channels_first .* got shape \[2,16,20,3\]"):
+    with pytest.raises(SHAPE_ERRORS, match=r"must be channels_first, .* got shape \[2,16,20,3\]"):
         model(images)
 
 
