@@ -17,8 +17,8 @@ gradops = pytest.importorskip("gradops")
 from bench_tools import ROOT, check_figures  # noqa: E402
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import device, problems, report, summary, verify  # noqa: E402
-from benchmarks.tf import memory, peers, providers, sections  # noqa: E402
+from benchmarks import report, summary  # noqa: E402
+from benchmarks.tf import providers, sections  # noqa: E402
 from benchmarks.tf.devices import Cpu  # noqa: E402
 
 MODES = ("forward", "loss+gradient", "training step")
@@ -61,23 +61,6 @@ def test_sections_penalties_and_shapes_can_be_chosen(tmp_path):
     assert cases_of_rows == {((1, 7, 9, 2), "float64", "sobel/component/l2")}
     assert {row.provider for row in rows} == {"kernel", "op-eager", "baseline"}
     assert not any(row.floor for row in rows)  # They are float32 l1's.
-
-
-@pytest.mark.extended
-def test_learned_weights_are_compared_with_constant_ones_and_tensorflow(tmp_path):
-    path = tmp_path / "results.csv"
-    arguments = ["--quick", "--only", "learned", "--shapes", "1x7x9x2", "--csv", str(path)]
-    assert command.main(arguments) == 0
-    rows, _ = report.read_csv(path)
-    check_figures(rows)
-    judged = {(row.options, row.baseline.split()[0]): row.floor for row in rows if row.floor}
-    maps = [
-        f"sobel/component/l1 normalizer={normalizer} weights{kind}"
-        for normalizer in ("residuals", "pixel_count")
-        for kind in ("", " per channel")
-    ]
-    floors = {"op-function": 1.5, "tf-function": pytest.approx(1 / 15, rel=1e-5)}
-    assert judged == {(options, peer): floors[peer] for options in maps for peer in floors}
 
 
 @pytest.mark.parametrize("part", [0, 1])
@@ -176,94 +159,3 @@ def test_wrong_results_are_not_timed(section, provider, fault, monkeypatch, tmp_
     assert command.main(arguments) == 1
     assert f"benchmarks: {provider}, loss+gradient, " in capsys.readouterr().err
     assert not path.exists()
-
-
-@pytest.mark.extended
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize(
-    "options, maps",
-    [
-        ({}, {}),
-        ({"response": "magnitude", "border": "valid"}, {}),
-        ({"stencil": "forward", "penalty": "power", "alpha": 4.0}, {"weights": True}),
-        ({"response": "absolute"}, {"weights": True, "mask": True}),
-    ],
-)
-def test_oracle_windows_agree_with_the_whole_gradient(options, maps, whole):
-    problem = problems.make_problem((3, 40, 50, 2), "float64", options, **maps)
-    arguments = {**problem.options, **problem.maps}
-    images = problem.y_true, problem.y_pred
-    _, gradient = gradops.reference.loss_gradients(*images, np.full(3, 1 / 3), **arguments)
-    losses = gradops.reference.gradient_loss(*images, **arguments)
-    oracle = verify.Oracle(problem, whole)
-    oracle.check("oracle", "loss+gradient", (losses, gradient))
-    with pytest.raises(verify.VerificationError, match=r"oracle, loss\+gradient"):
-        oracle.check("oracle", "loss+gradient", (losses * 1.001, gradient))
-    gradient[-1, -1, -1, -1] += 1e-6
-    with pytest.raises(verify.VerificationError, match="gradient differs"):
-        oracle.check("oracle", "loss+gradient", (losses, gradient))
-
-
-@pytest.mark.extended
-@pytest.mark.parametrize("mode", ["training step, loss x 0.1", "training step, sample weights"])
-def test_the_upstream_gradient_of_a_mode_is_checked(mode):
-    problem = problems.make_problem((3, 16, 16, 1))
-    oracle = verify.Oracle(problem)
-    plain = providers.PROVIDERS["op-function"]["training step"](problem)
-    oracle.check("op-function", "training step", plain())
-    with pytest.raises(verify.VerificationError):
-        oracle.check("op-function", mode, plain())
-
-
-@pytest.mark.extended
-def test_peers_are_verified_and_timed():
-    if not peers.available():
-        pytest.skip("no peer is installed")
-    arguments = [sys.executable, "-m", "benchmarks", "--quick", "--only", "peers"]
-    finished = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    assert all(f"\n{peer} " in finished.stdout for peer in peers.available())
-
-
-class Clock:
-    """Time that passes only in the calls made with it."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.calls = []
-
-    def perf_counter(self):
-        return self.now
-
-    def call(self, name, seconds):
-        def run():
-            self.calls.append(name)
-            self.now += seconds
-
-        return run
-
-
-def test_rounds_are_interleaved_and_slow_calls_end_early(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(device, "time", clock)
-    calls = {"slow": clock.call("slow", 2.0), "fast": clock.call("fast", 0.1)}
-    samples = device.Device().interleave(calls, rounds=4, slow_rounds=2)
-    untimed_and_timed = ["fast"] * 2
-    assert clock.calls == ["slow", "fast", "slow", *untimed_and_timed * 4]
-    assert samples["slow"] == pytest.approx([2.0] * 2)
-    assert samples["fast"] == pytest.approx([0.1] * 4)
-
-
-@pytest.mark.extended
-def test_memory_of_a_call_beyond_its_inputs():
-    shape = (8, 512, 512, 1)
-    image = 4 * np.prod(shape)
-    names = ("kernel", "op-function", "tf-function")
-    jobs = [memory.Job(name, "loss+gradient", shape) for name in names]
-    peaks = memory.peaks_in_subprocesses(jobs)
-    if None in peaks.values():
-        pytest.skip("this system does not report peak memory")
-    kernel, op, composition = (peaks[job] for job in jobs)
-    assert kernel < image / 2
-    assert 0.9 * image < op < 1.5 * image
-    assert composition > 2 * image

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import sys
 from types import SimpleNamespace
 
@@ -11,31 +10,33 @@ import cupy_stand_in
 import numpy as np
 import pytest
 from bench_tools import check_figures
-from gpu_bench_tools import (
-    HAS_TORCH,
-    PEERS,
-    QUICK,
-    command,
-    of_section,
-    run,
-    run_without_tensorflow,
-    stand_in,
-)
 
-from benchmarks import one, report, summary, verify
-from benchmarks.cuda import providers
+from benchmarks import __main__ as command
+from benchmarks import one, report, summary
+from benchmarks.cuda.device import Cuda
 from gradops import reference
 
+# Without those that compile.
+PEERS = ["torch conv2d", "torch conv2d channels_last", "torch slices", "cupy slices"]
+HAS_TORCH = importlib.util.find_spec("torch") is not None
 
-@pytest.fixture(scope="module")
-def quick_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gpu")
-    return *run(folder, "--chart", str(folder / "images" / "chart.png")), folder
+
+def stand_in(kernels=None):
+    return Cuda(cupy_stand_in, kernels or cupy_stand_in.Kernels(), quick=True)
+
+
+def run(folder, *arguments, kernels=None):
+    """(exit status, rows, metadata)."""
+    path = folder / "gpu.csv"
+    given = ["--quick", "--peers", ",".join(PEERS), "--csv", str(path), *arguments]
+    status = command.main(["--device", "cuda", *given], stand_in(kernels))
+    return status, *report.read_csv(path)
 
 
 @pytest.mark.extended
-def test_every_section_has_figures(quick_run):
-    status, made, facts, folder = quick_run
+def test_every_section_has_figures(tmp_path):
+    chart = tmp_path / "images" / "chart.png"
+    status, made, facts = run(tmp_path, "--chart", str(chart))
     assert status == 0
     assert facts["gpu"] == "a stand-in" and facts["driver"].endswith("CUDA 13.0")
     assert {row.section for row in made} == {"bandwidth", "small", "peers", "memory"}
@@ -48,42 +49,7 @@ def test_every_section_has_figures(quick_run):
     lines = summary.markdown(made, table).split("\n")
     assert lines[2].startswith("| **gradops** | **") and lines[-1].startswith("| CuPy, slices |")
     if importlib.util.find_spec("matplotlib") is not None:
-        assert (folder / "images" / "chart.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.extended
-def test_bandwidth_is_held_against_ceilings(quick_run):
-    made = of_section(quick_run[1], "bandwidth")
-    ceilings = ["triad a - b", "read, sum |a - b|"]
-    floors = {"float32": 0.9, "bfloat16": 0.85, "float16": 0.85}
-    for shape, (dtype, floor) in itertools.product(QUICK, floors.items()):
-        here = [row for row in made if report.format_shape(row.shape) == shape]
-        group = [row for row in here if row.dtype == dtype]
-        assert [row.mode for row in group] == ["loss+gradient", "forward", "copy", *ceilings]
-        assert [row.baseline for row in group[:2]] == ceilings
-        for row in group[:2]:
-            assert (1 / row.floor, 1 / row.aim) == pytest.approx((floor, 0.95), rel=1e-4)
-
-
-@pytest.mark.extended
-def test_small_calls_are_held_against_an_empty_kernel(quick_run):
-    made = of_section(quick_run[1], "small")
-    for way, rows in (("host clock", made[:4]), ("graph", made[4:])):
-        modes = ["forward", "loss+gradient", "an empty kernel", "an empty kernel by gradops"]
-        assert [row.mode for row in rows] == [f"{mode}, {way}" for mode in modes]
-        assert {row.baseline for row in rows[:2]} == {f"an empty kernel, {way}"}
-
-
-EVERY_SECTION = """
-import benchmarks.summary, benchmarks.one
-arguments = ["--device", "cuda", "--quick", "--shapes", "1x8x8x1", "--peers", "cupy slices"]
-assert t.command.main(arguments, t.stand_in()) == 0
-"""
-
-
-@pytest.mark.extended
-def test_nothing_imports_tensorflow():
-    assert "bandwidth, [1, 8, 8, 1]" in run_without_tensorflow(EVERY_SECTION)
+        assert chart.read_bytes().startswith(b"\x89PNG")
 
 
 def test_bad_arguments_are_named():
@@ -141,52 +107,3 @@ def test_wrong_kernels_are_not_timed(tmp_path, kernels, mode, reason):
         assert bool(row.note) == (row.median_ms is None) == (row.mode == mode)
         if row.note:
             assert row.met == "no" and f"gradops, {mode}, [" in row.note and reason in row.note
-
-
-class Replayed(cupy_stand_in.Kernels):
-    """Writes another loss at every other call."""
-
-    factors = itertools.cycle([1, 1 + 2e-6])
-
-    def loss(self, y_true, y_pred, loss, **options):
-        super().loss(y_true, y_pred, loss, **options)
-        cupy_stand_in.enqueue(lambda: loss.__imul__(np.float32(next(self.factors))))
-
-
-def test_a_graph_whose_replay_differs_is_not_timed(tmp_path):
-    status, made, _ = run(tmp_path, "--only", "small", kernels=Replayed())
-    assert status == 1
-    notes = {row.note for row in made if row.mode == "forward, graph"}
-    differs = "VerificationError: the replay of a CUDA graph differs from the direct call"
-    assert notes == {differs}
-
-
-@pytest.mark.extended
-def test_a_peer_that_is_wrong_or_fails_has_a_row_with_the_reason(tmp_path, monkeypatch):
-    build = providers.PEERS["cupy slices"]
-
-    def first_loss_wrong(call):
-        losses, gradient = call()
-        return (losses * np.float32([1.01, 1.0])).view(cupy_stand_in.Array), gradient
-
-    def raises(call):
-        raise RuntimeError("out of\nsomething")
-
-    arguments = ["--only", "peers", "--peers", "cupy slices", "--dtypes", "float32"]
-    arguments += ["--shapes", QUICK[0]]
-    monkeypatch.setattr(verify, "check_small", lambda *_: None)
-    for fault, reason in (
-        (first_loss_wrong, "its losses are not those of gradops"),
-        (raises, "RuntimeError: out of something"),
-    ):
-
-        def faulty(prepared, fault=fault):
-            call = build(prepared)
-            return lambda: fault(call)
-
-        monkeypatch.setitem(providers.PROVIDERS["cupy slices"], "loss+gradient", faulty)
-        status, made, _ = run(tmp_path, *arguments)
-        ours, peer = of_section(made, "peers")
-        assert status == 0 and ours.provider == "gradops" and ours.median_ms > 0
-        assert peer.provider == "cupy slices" and peer.median_ms is None
-        assert peer.note.endswith(reason)

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
@@ -14,10 +13,8 @@ from bench_tools import ROOT, check_figures  # noqa: E402
 
 from benchmarks import report  # noqa: E402
 from benchmarks.cases import Settings  # noqa: E402
-from benchmarks.problems import make_problem  # noqa: E402
 from benchmarks.tf import devices, every_mode, isolated  # noqa: E402
 from benchmarks.tf.every_mode import GRADOPS, SLICES  # noqa: E402
-from gradops import reference  # noqa: E402
 
 
 @pytest.mark.extended
@@ -46,16 +43,6 @@ def test_a_run_of_all_modes_and_one_of_all_terms(section, shape, tmp_path):
         assert bool(row.baseline) == (row.provider not in (GRADOPS, "gradients, one scale"))
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_slices_are_the_loss(dtype):
-    problem = make_problem((2, 7, 6, 2), dtype)
-    found = every_mode.sobel_l1(*problem.tensors[:2])
-    assert found.dtype == ("float64" if dtype == "float64" else "float32")
-    expected = reference.gradient_loss(problem.y_true, problem.y_pred)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
 def be_wrong(monkeypatch, factor):
     """Slices, whose losses are multiplied."""
 
@@ -78,18 +65,6 @@ def rows_of(device, modes, shape):
     settings = Settings(device, [shape], modes, ["float32"], ["l1"], rounds=1, slow_rounds=1)
     (rows,) = every_mode.modes(settings)
     return {(row.provider, row.mode): row for row in rows}
-
-
-@pytest.mark.extended
-def test_what_is_wrong_at_its_own_shape_alone_is_named(monkeypatch):
-    """Of Keras as well, where the loss alone is looked at."""
-    device = devices.TensorFlow("CPU:0")
-    monkeypatch.setattr(device, "check_small", lambda *_: None)
-    be_wrong(monkeypatch, 1.01)
-    rows = rows_of(device, ["function", "mixed_float16"], (2, 8, 8, 3))
-    for (provider, _), row in rows.items():
-        assert row.note.startswith("VerificationError") == (provider == SLICES)
-        assert (row.median_ms is None) == (provider == SLICES)
 
 
 def test_a_row_that_fails_stops_no_other(monkeypatch):
@@ -121,29 +96,3 @@ def test_checks_elsewhere_take_the_package_that_is_built(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
     said = isolated.check_all([(GRADOPS, "eager")], "CPU:0")
     assert said[GRADOPS, "eager"].endswith("ImportError: as built")
-
-
-@pytest.mark.extended
-def test_a_process_that_dies_takes_one_check_with_it(monkeypatch):
-    names = [(provider, "xla") for provider in "abcd"]
-    asked = []
-
-    def run(left, device):
-        asked.append(list(left))
-        if len(asked) == 1:  # the first is checked, the second dies
-            output = "small check of a|xla\nsmall check done: ok\nsmall check of b|xla\n"
-            return "status -6", output, "warning\nF: no such symbol\n"
-        if len(asked) == 2:
-            output = "small check of c|xla\nsmall check done: wrong: 1\n"
-            return "status 1", output, ""
-        return "status 1", "", "no device"
-
-    monkeypatch.setattr(isolated, "_run", run)
-    said = isolated.check_all(names, "GPU:0")
-    assert list(said.values()) == [
-        "ok",
-        "its process ended with status -6: F: no such symbol",
-        "wrong: 1",
-        "its process ended with status 1: no device",
-    ]
-    assert asked == [names, names[2:], names[3:]]
