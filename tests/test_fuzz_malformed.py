@@ -33,18 +33,6 @@ def test_more_malformed_calls_are_refused(first):
     check(first, 1000)
 
 
-def test_a_crash_and_a_hang_are_seen_and_the_cases_after_them_run():
-    planted = {"abort": 3, "hang": 6}
-    found = malformed_driver.drive(
-        0, 9, front="numpy", timeout=5, planted=planted, report=lambda line: None
-    )
-    assert [fault for fault in found[0] if fault[0] in (3, 6)] == [
-        (3, "the process died"),
-        (6, "nothing for 5 s"),
-    ]
-    assert sum(found[1].values()) == 9
-
-
 def test_outputs_that_share_memory_are_an_error():
     out = np.empty_like(IMAGES)
     with pytest.raises(ValueError, match="by_pred must not overlap by_true"):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -157,27 +156,3 @@ def test_a_step_that_takes_too_long_is_ended_with_what_it_started(tmp_path):
     log = (tmp_path / "logs" / "wait.log").read_text()
     assert result.returncode == 124 and result.stdout == log
     assert re.search(r"\nbegun\n\[wait\] FAILED: ended after \d+ s of 1", log)
-
-
-PLACED = """
-import pytest, tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
-
-def test_it():
-    assert tf.constant(1.0).device.endswith("CPU:1")
-
-@pytest.mark.cpu_only
-def test_that_is_left_out():
-    raise AssertionError
-"""
-
-
-@pytest.mark.extended
-def test_with_the_option_device_tests_are_called_there(tmp_path):
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
-    (tmp_path / "test_placed.py").write_text(PLACED)
-    command = [sys.executable, "-m", "pytest", "-q", str(tmp_path), "--device", "CPU:1"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert "1 passed, 1 deselected" in result.stdout, result.stdout

@@ -14,12 +14,12 @@ CASES_OF_A_WORKER = 2000
 START = 300  # seconds in which a worker imports TensorFlow
 
 
-def drive(first, count, *, front=None, timeout=60, planted=None, report=print):
+def drive(first, count, *, front=None, timeout=60, report=print):
     """Runs cases in workers; returns [(seed, what is wrong)] and a count of outcomes."""
     faults, outcomes = [], collections.Counter()
     end = first + count
     while first < end:
-        worker = Worker(first, min(CASES_OF_A_WORKER, end - first), front, planted)
+        worker = Worker(first, min(CASES_OF_A_WORKER, end - first), front)
         for seed, what, outcome, fault in worker.cases(timeout):
             first = seed + 1
             outcomes[what.split()[0], fault or outcome.split(":")[0]] += 1
@@ -32,8 +32,8 @@ def drive(first, count, *, front=None, timeout=60, planted=None, report=print):
 class Worker:
     """A process that runs cases one after another."""
 
-    def __init__(self, first, count, front, planted):
-        work = json.dumps([first, count, front, planted or {}])
+    def __init__(self, first, count, front):
+        work = json.dumps([first, count, front])
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("malformed.py")), "--worker", work],
             stdout=subprocess.PIPE,
