@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from op_tools import assert_close, images, pairs_of
+from preset_tools import step as step_of
 
 import gradops
 from gradops import _backend, presets, reference
@@ -14,7 +15,7 @@ OPTIONS = [
     {},
     {"stencil": "forward", "border": "valid", "normalizer": "pixels"},
     {"response": "magnitude", "response_epsilon": 0.1, "normalizer": "batch"},
-    {"stencil": "central", "border": "circular", "penalty": "huber"},
+    {"stencil": "central", "border": "circular", "penalty": "huber", "delta": 0.3, "scale": "unit"},
     {"response": "normal", "scales": 2, "downsample": "average", "scale_weights": [1.0, 0.5]},
     {"scales": 2, "scale_weights": [0.0, 2.0]},
     {"stencil": "backward", "normalizer": "residual_count", "penalty": "l2"},
@@ -99,6 +100,16 @@ def test_weights_and_masks(rng, backend, member, maps, channels):
         given["weights"] = rng.uniform(0, 2, (*shape[:3], channels))
         given["weights"][0, :5] = 0
     check(y_true, y_pred, **PIXELS, **given, **OPTIONS[member])
+
+
+def test_pixels_of_weight_0_are_not_looked_at(rng):
+    y_true, y_pred = rng.random((2, 2, 11, 14, 3))
+    weights = (rng.random((2, 11, 14, 1)) < 0.8).astype(float)
+    run = step_of(presets.pixel_and_gradient, {"gradient_weight": 0.0, "weights": weights})
+    spoilt = np.where(weights > 0, y_true, 1e30)
+    outcomes = (run(tf.constant(target), tf.constant(y_pred)) for target in (y_true, spoilt))
+    for one, other in zip(*outcomes, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @both_backends

@@ -220,14 +220,16 @@ def test_normalizers_by_hand():
     list(zip(RESPONSES, [*NORMALIZERS, "residuals"], strict=True)),
 )
 def test_nothing_counted_is_zero(response, normalizer):
+    """Whatever the images and the upstream gradient hold."""
     y_true, y_pred = pair(57, 2, 4, 5, 2)
+    y_pred[0, 2, 2] = np.nan
     options = {"response": response, "normalizer": normalizer, "penalty": "charbonnier"}
     for nothing in ({"mask": np.zeros((2, 4, 5, 1), bool)}, {"weights": np.zeros((2, 4, 5, 1))}):
         given = {**options, **nothing}
         assert not np.any(reference.gradient_loss(y_true, y_pred, **given))
-        for gradient in reference.loss_gradients(y_true, y_pred, **given):
+        for gradient in reference.loss_gradients(y_true, y_pred, [np.nan, 1], **given):
             assert not np.any(gradient)
-        for product in reference.hessian_vector_product(y_true, y_pred, y_pred, **given):
+        for product in reference.hessian_vector_product(y_true, y_pred, y_true, **given):
             assert not np.any(product)
     count = 2 if response in TWO_RESIDUALS else 1
     sums, counts = reference.gradient_sums(y_true, y_pred, response=response, **nothing)
