@@ -14,6 +14,7 @@ from family_options import (
     RESPONSES,
     STENCILS,
 )
+from family_tools import smallest
 from op_tools import MEMBERS, each, pairs_of
 from reference_tools import NORMALIZERS
 
@@ -21,16 +22,10 @@ import gradops
 from gradops import composite, reference
 
 SHAPE = (2, 7, 6, 2)
-MINIMUM_SIZES = {"reflect": 2, "replicate": 1, "zero": 1, "circular": 1, "valid": 3}
 
 
 def mask_of(shape=SHAPE, channels=1, seed=0):
     return np.random.default_rng(seed).uniform(size=(*shape[:-1], channels)) > 0.1
-
-
-def weights_of(shape=SHAPE, channels=1, seed=0):
-    weights = np.random.default_rng(seed).uniform(0, 3, size=(*shape[:-1], channels))
-    return np.where(weights < 0.5, 0.0, weights)
 
 
 def under(mask, y, value=np.nan):
@@ -44,9 +39,7 @@ def test_smallest_sizes(border):
 
 
 def check_smallest_sizes(stencil, border):
-    least = MINIMUM_SIZES[border]
-    if stencil in ("forward", "backward"):
-        least = 2 if border == "valid" else 1
+    least = smallest(stencil, border)
     for height, width in [(least, least), (least + 1, least), (least, 5)]:
         shape = (2, height, width, 2)
         check_loss_and_gradients(*pair(2, shape), stencil=stencil, border=border)
@@ -117,7 +110,7 @@ def test_infinite_pixels_of_second_differences(border):
     for stencil, pixel, shape in itertools.product(
         ("laplace", "laplace8"), ((0, 0), (0, 1), (2, 2)), ((1, 3, 3, 1), (1, 3, 1, 1))
     ):
-        if min(shape[1:3]) < MINIMUM_SIZES[border]:
+        if min(shape[1:3]) < smallest(stencil, border):
             continue
         y_pred = pair(5, shape)[1]
         y_pred[0, pixel[0] % shape[1], pixel[1] % shape[2]] = np.inf

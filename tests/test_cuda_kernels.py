@@ -112,13 +112,19 @@ def test_where_the_denominator_is_0_the_gradient_is_too(stencil, penalty):
 
 
 def test_nan_reaches_what_its_residuals_reach_and_nothing_else(rng):
-    x, y = rng.random((2, 2, 12, 11, 2))
-    y[0, 6, 5, 0] = np.nan
-    for border in BORDERS:
-        found = CUDA["float64"].loss_memo(x, y, np.ones(2), border=border)
-        wanted = _kernels.loss_memo(x, y, np.ones(2), border=border)
-        for ours, theirs in zip(found, wanted, strict=True):
-            np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+    """Also in the programs of fixed channels, whose strips meet in row 9."""
+    shapes = {(2, 40, 16, channels): "float32" for channels in (1, 2, 3, 4)}
+    for shape, dtype in {(2, 12, 11, 2): "float64", **shapes}.items():
+        x, y = rng.random((2, *shape)).astype(dtype)
+        places = [(shape[1] // 2, 5), (0, 0), (-1, -1), (9, 1)]
+        for border, (row, column) in itertools.product(BORDERS, places):
+            broken = y.copy()
+            broken[0, row, column, 0] = np.nan
+            images = x, broken, np.ones(2, dtype)
+            found = CUDA[dtype].loss_memo(*images, border=border)
+            wanted = _kernels.loss_memo(*images, border=border)
+            for ours, theirs in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
 
 
 @each_dtype

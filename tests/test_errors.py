@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from family_options import BORDERS, DATA_FORMATS, STENCILS
+from family_tools import smallest
 from op_tools import at_run_time, pairs_of
 
 import gradops
@@ -108,9 +109,6 @@ def test_what_is_no_image(value):
         gradops.gradient_loss(GOOD, value)
 
 
-MINIMUM = {"reflect": 2, "valid": 3}
-
-
 @pairs_of(
     backend=["fused", "composite"],
     stencil=STENCILS,
@@ -121,9 +119,7 @@ MINIMUM = {"reflect": 2, "valid": 3}
 )
 def test_smallest_sizes(backend, stencil, border, argument, data_format, axis):
     """Eager and where the graph knew the shape or did not."""
-    minimum = MINIMUM.get(border, 1)
-    if stencil in ("forward", "backward"):
-        minimum = 2 if border == "valid" else 1
+    minimum = smallest(stencil, border)
     functions = {
         "y_pred": lambda x, **options: gradops.gradient_loss(None, x, **options),
         "images": gradops.image_gradients,

@@ -85,26 +85,6 @@ def test_weights_of_pixels_that_do_not_fit_are_refused(rng):
         gradops.SobelLoss()(*batch(rng), sample_weight=np.ones((BATCH, HEIGHT, WIDTH + 1)))
 
 
-@pytest.mark.cudnn
-@pytest.mark.parametrize(
-    ("layout", "jit_compile"),
-    [
-        pytest.param(layout, jit, marks=[] if jit == (layout == "[B, H, W]") else EXTENDED)
-        for layout in PIXEL_WEIGHTS
-        for jit in (False, True)
-    ],
-)
-def test_fit_with_weights_of_pixels(rng, layout, jit_compile):
-    """The first loss that fit reports is that of the weighted loss."""
-    x, y = batch(rng)
-    weights = rng.random(PIXEL_WEIGHTS[layout]).astype("float32")
-    model = small_model()
-    expected = reference.gradient_loss(y, model.predict(x, verbose=0), weights=as_map(weights))
-    model.compile("sgd", loss=gradops.SobelLoss(), jit_compile=jit_compile)
-    history = model.fit(x, y, sample_weight=weights, batch_size=BATCH, verbose=0, shuffle=False)
-    np.testing.assert_allclose(history.history["loss"], [expected.mean()], rtol=1e-5)
-
-
 def with_holes(rng, y_true, value):
     mask = rng.random(SHAPE) > 0.1
     return np.where(mask, y_true, value).astype(y_true.dtype), mask

@@ -6,7 +6,7 @@ import tensorflow as tf
 from op_tools import assert_close, assert_same, images, pairs_of
 
 import gradops
-from gradops import reference
+from gradops import presets, reference
 
 LEADING = [(2, 3), (2, 1, 2), (0, 3), (3, 0)]
 IMAGE = {"channels_last": (5, 6, 2), "channels_first": (2, 5, 6)}
@@ -40,20 +40,27 @@ def test_losses_gradients_and_sums(rng, backend, leading, data_format, graph):
     def everything(y_true, y_pred, weights, mask):
         options = {**OPTIONS, "weights": weights, "mask": mask, "data_format": data_format}
         with tf.GradientTape() as tape:
-            tape.watch(y_pred)
+            tape.watch([y_pred, weights])
             losses = gradops.gradient_loss(y_true, y_pred, **options)
-        slopes = tape.gradient(losses, y_pred)
+        slopes = tape.gradient(losses, [y_pred, weights], unconnected_gradients="zero")
         values = gradops.value_and_gradient(y_true, y_pred, reduction="none", **options)
         del options["normalizer"]
-        return losses, slopes, *values, *gradops.gradient_sums(y_true, y_pred, **options)
+        return losses, *slopes, *values, *gradops.gradient_sums(y_true, y_pred, **options)
+
+    def of_scales_and_pixels(*images, **maps):
+        options = {**OPTIONS, **maps, "data_format": data_format}
+        yield presets.pixel_and_gradient(*images, **options)
+        yield gradops.gradient_loss(*images, scales=2, **{**options, "normalizer": "batch"})
 
     call = everything
     if graph:
         specs = [tf.TensorSpec([None] * len(x.shape), x.dtype) for x in (y_true, *given.values())]
         call = tf.function(everything).get_concrete_function(specs[0], *specs)
-    found = call(y_true, y_pred, *given.values())
-    wanted = everything(*(folded(x, leading) for x in (y_true, y_pred, *given.values())))
-    assert [x.shape[: len(leading)] for x in found] == [leading] * 6
+    found = [*call(y_true, y_pred, *given.values()), *of_scales_and_pixels(y_true, y_pred, **given)]
+    *pair, weights, mask = (folded(x, leading) for x in (y_true, y_pred, *given.values()))
+    wanted = [*everything(*pair, weights, mask)]
+    wanted += of_scales_and_pixels(*pair, weights=weights, mask=mask)
+    assert [x.shape[: len(leading)] for x in found] == [leading] * 9
     for ours, theirs in zip(found, wanted, strict=True):
         assert_same(folded(ours, leading), theirs)
 

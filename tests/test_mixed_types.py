@@ -15,7 +15,7 @@ TARGETS = (*FLOATS, "uint8", "uint16", "int32", "bool")
 # Epsilon of what both are compared in.
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 BOUND = 64  # epsilons: sums and quotients of a few dozen numbers
-ROUNDED = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # epsilon of gradients
+ROUNDED = {**EPSILON, "float16": 2.0**-10, "bfloat16": 2.0**-7}  # epsilon of gradients
 
 
 def pair(rng, of_true, of_pred):
@@ -35,22 +35,24 @@ def test_functions_and_classes(rng, of_pred):
     for of_true in TARGETS:
         images = pair(rng, of_true, of_pred)
         wanted = reference.gradient_loss(*as_float64(*images), response="magnitude")
-        gradient = reference.loss_gradients(*as_float64(*images), response="magnitude")[1]
+        slopes = reference.loss_gradients(*as_float64(*images), response="magnitude")
         options = {"response": "magnitude"}
+        watched = [image for image in images if image.dtype.is_floating]
         with tf.GradientTape() as tape:
-            tape.watch(images[1])
+            tape.watch(watched)
             losses = gradops.gradient_loss(*images, **options)
-        by_tape = tape.gradient(losses, images[1])
+        found = tape.gradient(losses, watched)
         at_once = gradops.value_and_gradient(*images, reduction="none", **options)[1]
         kind = "float64" if of_pred == "float64" else "float32"
-        assert losses.dtype == kind and by_tape.dtype == at_once.dtype == of_pred
+        assert losses.dtype == kind and at_once.dtype == of_pred
+        assert [x.dtype for x in found] == [image.dtype for image in watched]
         compared = "float64" if "float64" in (of_true, of_pred) else "float32"
         bound = BOUND * max(EPSILON[compared], EPSILON[kind])
         np.testing.assert_allclose(losses, wanted, rtol=bound)
-        bound = max(bound, 4 * ROUNDED.get(of_pred, 0))
-        for found in (by_tape, at_once):
-            found = tf.cast(found, tf.float64)
-            np.testing.assert_allclose(found, gradient, rtol=0, atol=bound * np.abs(gradient).max())
+        of_images = [*zip(found[::-1], slopes[::-1], strict=False), (at_once, slopes[1])]
+        for slope, gradient in of_images:
+            atol = max(bound, 4 * ROUNDED[slope.dtype.name]) * np.abs(gradient).max()
+            np.testing.assert_allclose(tf.cast(slope, tf.float64), gradient, rtol=0, atol=atol)
         loss = gradops.GradientLoss(reduction="none", **options)(*images)
         np.testing.assert_allclose(loss, wanted, rtol=BOUND * EPSILON["float32"])
 

@@ -38,23 +38,6 @@ if __name__ == "__main__":
         halves = pool.map(work, [(y_true[:2], y_pred[:2]), (y_true[2:], y_pred[2:])])
     print(json.dumps([parent, halves[0] + halves[1]]))
 """
-# The kernels on NumPy arrays have threads only while a call lasts, so a child of a fork has all
-# that it needs.
-FORK = """
-import json, os, sys
-import numpy as np
-from gradops import _kernels
-
-y_true, y_pred = np.load(sys.argv[1])
-parent = _kernels.loss(y_true, y_pred, threads=2).tolist()
-read, write = os.pipe()
-child = os.fork()
-if child == 0:
-    os.write(write, json.dumps(_kernels.loss(y_true, y_pred, threads=2).tolist()).encode())
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-print(json.dumps([parent, json.loads(os.read(read, 10000))]))
-"""
 PAIR = ["y_true", "y_pred"]
 FUNCTIONS = ["gradient_loss", "value_and_gradient", "gradient_sums", "residual_map"]
 FUNCTIONS += ["image_gradients", "gradient_magnitude", "sobel_edges"]
@@ -121,13 +104,6 @@ def test_processes_that_are_started_afresh(pair, tmp_path):
     parent, children = json.loads(process.stdout.splitlines()[-1])
     assert children == pytest.approx(parent, rel=1e-6)
     np.testing.assert_allclose(children, reference.gradient_loss(*images), rtol=1e-5)
-
-
-def test_the_kernels_alone_survive_a_fork(pair):
-    images, path = pair
-    parent, child = json_of(FORK, path)
-    assert parent == child
-    np.testing.assert_allclose(child, reference.gradient_loss(*images), rtol=1e-6)
 
 
 def cases():

@@ -74,14 +74,6 @@ def test_keras_loss(rng, downsample):
     assert_close(of_holes, tf.reduce_mean(wanted), "float32")
 
 
-@both_backends
-def test_videos(rng):
-    y_true, y_pred = images(rng, (2, 3, 12, 12, 1))
-    losses = gradops.gradient_loss(y_true, y_pred, scales=2)
-    assert losses.shape == [2, 3]
-    assert_close(losses[1], gradops.gradient_loss(y_true[1], y_pred[1], scales=2))
-
-
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -166,18 +166,6 @@ def test_what_is_zero_almost_everywhere_is_zeros_and_not_none(rng, response, pen
         assert bool(product.numpy().any()) == (penalty != "l1")
 
 
-@each(MEMBERS, MEMBERS[::6])
-def test_identical_images(rng, options):
-    """The Hessian is the oracle's, with its conventions at 0."""
-    _, y_pred = images(rng, SHAPE)
-    vector = rng.normal(size=SHAPE)
-    expected = oracle([y_pred, y_pred], vector, "weighted", options)
-    actual = hessian_product([y_pred, y_pred], tf.constant(vector), "weighted", options)
-    # y_true and y_pred are one tensor here, so both sources get the sum of both derivatives.
-    for ours in actual[:2]:
-        assert_close(ours, expected[0] + expected[1], floor=1)
-
-
 @both_backends
 @pytest.mark.parametrize("shape", [[2], [None], None])
 def test_derivative_by_an_upstream_of_unknown_shape(rng, shape):
