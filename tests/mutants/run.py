@@ -35,8 +35,6 @@ from table import NO_BUILD, NOTHING, Mutant, check, read_results, read_table, sh
 
 # It compares the table with the code, which a mutant has just changed.
 OWN_TEST = "test_mutants.py"
-# Where another suite lies in the copy: beside tests/, as tests look for the tree in its parent.
-OTHER_TESTS = "other_tests"
 # The targets of the build. The emulation takes as long as the product, and few tests need it.
 PRODUCT, EMULATION = "all", "cuda_emulation"
 
@@ -68,9 +66,6 @@ class Worker:
             _copy_if_changed(tree / name, self.folder / name)
         manifest.parent.mkdir(parents=True, exist_ok=True)
         manifest.write_text(json.dumps(files))
-        if self.arguments.tests:
-            shutil.rmtree(self.folder / OTHER_TESTS, ignore_errors=True)
-            shutil.copytree(self.arguments.tests, self.folder / OTHER_TESTS)
         if self.arguments.no_build:
             for library in [*tree.glob("gradops/*.so"), *tree.glob("build/emulation/*.so")]:
                 _copy_if_changed(library, self.folder / library.relative_to(tree))
@@ -104,22 +99,20 @@ class Worker:
         begin = time.monotonic()
         path.write_text(original.replace(mutant.text, mutant.replacement), "utf-8")
         try:
-            result = self._run_built("tests", mutant)
-            if self.arguments.tests and result["caught_by"] != NO_BUILD:
-                result["other"] = self._run_built(OTHER_TESTS, mutant)
+            result = self._run_built(mutant)
         finally:
             path.write_text(original, "utf-8")
         seconds = round(time.monotonic() - begin, 1)
         return {"name": mutant.name, "digest": mutant.digest(), "seconds": seconds, **result}
 
-    def _run_built(self, folder: str, mutant: Mutant) -> dict[str, str]:
-        """Runs a suite on a mutant until the first failure, and builds what that takes."""
-        expected = self.expected(folder, mutant.tests)
+    def _run_built(self, mutant: Mutant) -> dict[str, str]:
+        """Runs the tests on a mutant until the first failure, and builds what that takes."""
+        expected = self.expected(mutant.tests)
         on_device = [name for name in expected if "cuda" in name]
         steps = [(PRODUCT, [name for name in expected if name not in on_device])]
         steps += [(EMULATION, on_device)]
         if not self.arguments.hinted:
-            steps += [(EMULATION, [folder])]
+            steps += [(EMULATION, ["tests"])]
         for target, paths in steps:
             if not paths:
                 continue
@@ -127,21 +120,20 @@ class Worker:
             log = None if self.arguments.no_build else self.build(target)
             if log is not None:
                 return {"caught_by": NO_BUILD, "log": log}
-            caught_by = self.run_suite(folder, paths)
+            caught_by = self.run_suite(paths)
             if caught_by != NOTHING:
                 return {"caught_by": caught_by}
         return {"caught_by": NOTHING}
 
-    def expected(self, folder: str, hints: Iterable[str]) -> list[str]:
-        """The files of a suite that hints name."""
-        globs = [hint.replace("tests/", f"{folder}/", 1) for hint in hints]
-        paths = {path for glob in globs for path in self.folder.glob(glob)}
+    def expected(self, hints: Iterable[str]) -> list[str]:
+        """The test files that hints name."""
+        paths = {path for glob in hints for path in self.folder.glob(glob)}
         return sorted(str(path.relative_to(self.folder)) for path in paths)
 
-    def run_suite(self, folder: str, paths: list[str]) -> str:
-        """Runs tests of a folder until the first failure, and returns what that was."""
+    def run_suite(self, paths: list[str]) -> str:
+        """Runs tests until the first failure, and returns what that was."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not extended", *paths]
-        command += ["-p", "no:cacheprovider", f"--ignore={folder}/{OWN_TEST}"]
+        command += ["-p", "no:cacheprovider", f"--ignore=tests/{OWN_TEST}"]
         self.pytest = subprocess.Popen(
             command,
             cwd=self.folder,
@@ -203,11 +195,9 @@ def run(mutants: list[Mutant], arguments: argparse.Namespace) -> dict[str, dict[
         worker.prepare()
     if not arguments.no_baseline:
         hints = {hint for mutant in mutants for hint in mutant.tests} if arguments.hinted else ()
-        for folder in ("tests", OTHER_TESTS) if arguments.tests else ("tests",):
-            paths = workers[0].expected(folder, hints) or [folder]
-            failed = workers[0].run_suite(folder, paths)
-            if failed != NOTHING:
-                sys.exit(f"the tree itself, without any fault, fails: {failed}")
+        failed = workers[0].run_suite(workers[0].expected(hints) or ["tests"])
+        if failed != NOTHING:
+            sys.exit(f"the tree itself, without any fault, fails: {failed}")
     lock = threading.Lock()
 
     def work(worker: Worker) -> None:
@@ -248,7 +238,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=["*"], metavar="GLOB", help="names of faults")
     parser.add_argument("--again", action="store_true", help="also those that have lived before")
     parser.add_argument("--workers", type=int, default=1, help="copies that are tried at once")
-    parser.add_argument("--tests", type=Path, help="another suite, to say what that one catches")
     parser.add_argument("--timeout", type=float, default=3600, help="seconds for a pytest call")
     parser.add_argument("--hinted", action="store_true", help="run the expected tests alone")
     parser.add_argument("--no-build", action="store_true", help="no C++: the checkout's libraries")

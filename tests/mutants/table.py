@@ -78,10 +78,8 @@ def show(mutants: list[Mutant], results: dict[str, dict[str, Any]]) -> bool:
         if row is None:
             untried.append(mutant.name)
             continue
-        caught = row["caught_by"]
-        if "other" in row:
-            caught += f"; by the other suite: {row['other']['caught_by']}"
-        print(f"| {mutant.name} | {mutant.breaks} | {caught} | {row['seconds']:.0f} |")
+        seconds = f"{row['seconds']:.0f}"
+        print(f"| {mutant.name} | {mutant.breaks} | {row['caught_by']} | {seconds} |")
         if row["caught_by"] in (NOTHING, NO_BUILD):
             alive.append(mutant.name)
     print(f"\n{len(mutants) - len(untried) - len(alive)} of {len(mutants)} are caught.")
