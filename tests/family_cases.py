@@ -83,20 +83,21 @@ def images_of(rng, shape, dtype, options):
     return data._replace(y_true=y_true, y_pred=y_pred)
 
 
-def check_case(
-    shape, dtype, seed=110, factor=1, *, weights="none", mask="none", target="given", **options
-):
-    """The kernels' outcome and counts are the oracle's."""
+def problem(shape, dtype, weights="per pixel", mask="none", target="given", *, seed=210, **options):
+    """(example, options with the maps), all in the data format."""
     options |= TUNED.get(options.get("penalty"), {})
     rng = generator(seed, *shape)
+    turn = first if options.get("data_format") == "channels_first" else np.asarray
     for name, kind, make in (("weights", weights, weights_of), ("mask", mask, mask_of)):
         if kind != "none":
-            values = make(rng, shape if kind == "per channel" else (*shape[:3], 1))
-            channels_first = options.get("data_format") == "channels_first"
-            options[name] = first(values) if channels_first else values
+            options[name] = turn(make(rng, shape if kind == "per channel" else (*shape[:3], 1)))
     data = images_of(rng, shape, dtype, options)
-    if target == "none":
-        data = data._replace(y_true=None)
+    return data._replace(y_true=data.y_true if target == "given" else None), options
+
+
+def check_case(shape, dtype, seed=110, factor=1, *, weights="none", **case):
+    """The kernels' outcome and counts are the oracle's."""
+    data, options = problem(shape, dtype, weights, seed=seed, **case)
     # Few residuals may all be small differences.
     factor *= 20 if np.prod(shape[1:]) < 50 else 1
     outcome, expected = run(data, dtype, **options), expect(data, **options)

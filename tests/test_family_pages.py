@@ -115,7 +115,7 @@ def call_op(op, row, options, dtype):
 
     wanted = results(lambda x: x)
     given = {
-        name: guarded(np.zeros_like(x), at_end)
+        name: guarded(np.full_like(x, 77), at_end)  # so that what is not written shows
         for name, x in zip(outputs, wanted, strict=True)
         if x.size
     }

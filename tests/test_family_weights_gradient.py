@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from family_cases import FAMILY, fits
+from family_cases import FAMILY, fits, problem
 from family_checks import TOLERANCE
 from family_options import BORDERS, DATA_FORMATS, DOWNSAMPLES, NORMALIZERS, RESPONSES
 from family_tools import COMPUTE, DTYPES, TWO_AXES, assert_same_bits, call, generator, smallest
@@ -15,7 +15,6 @@ from weights_tools import (
     by_weights,
     by_weights_of_gradient,
     for_kernels,
-    problem,
 )
 
 from gradops import reference
@@ -92,16 +91,20 @@ def test_every_pair_of_options_with_several_levels(part):
 
 @each_dtype
 def test_counts(dtype):
-    """Without regard to the images, which may be NaN."""
     axes = {"shape": [(2, 66, 5, 3), (2, 5, 6, 30)], "weights": MAPS, "mask": ["none", *MAPS]}
     for case in covering({**axes, "response": RESPONSES, "border": BORDERS}):
-        data, options = problem(dtype=dtype, **case)
-        shape = (2, 2 if case["response"] in TWO_AXES else 1)
-        upstream = generator(211).choice([-2.0, 0.5, 3], shape)
-        images = np.full(data.y_pred.shape, np.nan)
-        found = call("loss_counts_grad", None, images, upstream=upstream, dtype=dtype, **options)
-        _, expected = reference.sums_weights_gradients(None, data.y_pred, upstream, **options)
-        np.testing.assert_array_equal(found, expected)
+        check_counts(dtype, **case)
+
+
+def check_counts(dtype, shape, **case):
+    """Without regard to the images, which may be NaN."""
+    data, options = problem(shape, dtype, **case)
+    losses = (shape[0], 2 if case["response"] in TWO_AXES else 1)
+    upstream = generator(211).choice([-2.0, 0.5, 3], losses)
+    images = np.full(data.y_pred.shape, np.nan)
+    found = call("loss_counts_grad", None, images, upstream=upstream, dtype=dtype, **options)
+    _, expected = reference.sums_weights_gradients(None, data.y_pred, upstream, **options)
+    np.testing.assert_array_equal(found, expected)
 
 
 # What is 0, and what is NaN

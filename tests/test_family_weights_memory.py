@@ -1,25 +1,19 @@
-"""The kernels: derivatives by the weights through a memo, and where they are written."""
+"""The kernels: derivatives by the weights through a memo, and without weights."""
 
 import numpy as np
 import pytest
-from family_options import BORDERS, DATA_FORMATS, NORMALIZERS
+from family_cases import problem
+from family_options import NORMALIZERS
 from family_tools import (
     COMPUTE,
     DTYPES,
-    TWO_AXES,
     assert_same_bits,
     call,
     example,
     generator,
-    shifted,
 )
-from pair_tools import covering
-from weights_tools import MAPS, problem
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
-
-
-# How a memo is used: copied, scaled, or not at all
 
 
 @each_dtype
@@ -57,60 +51,6 @@ def test_a_memo_is_copied_or_scaled_where_that_is_right(normalizer, dtype):
         assert_same_bits(through(expected * upstream, upstream), recomputed(upstream))
     if normalizer == "none":
         assert_same_bits(through(upstream * [1, 2], upstream), recomputed(upstream))
-
-
-# Memory
-
-GUARD = 64
-# (function, output, images)
-OUTPUTS = [
-    ("loss_weights_memo", "weights_memo", slice(2)),
-    ("loss_weights_grad", "by_weights", slice(2)),
-    ("loss_weights_grad_grad", "by_weights", slice(3)),
-    ("loss_counts_grad", "by_weights", slice(1, 2)),
-]
-PLACES = {
-    "shape": [(2, 5, 7, 3), (2, 67, 5, 30), (1, 4, 1031, 1)],
-    "weights": MAPS,
-    "mask": ["none", *MAPS],
-    "data_format": DATA_FORMATS,
-    "response": ["component", "normal"],
-    "normalizer": NORMALIZERS,
-    "border": BORDERS,
-}
-
-
-def last_of(results):
-    return results[-1] if isinstance(results, tuple) else results
-
-
-@each_dtype
-def test_all_of_the_map_is_written_and_nothing_else(dtype):
-    """At any offset, whatever was there before; and the weights may begin anywhere."""
-    for number, case in enumerate(covering(PLACES)):
-        data, options = problem(dtype=dtype, **case)
-        weights = options.pop("weights").astype(COMPUTE[dtype])
-        offset = number % 19
-        buffer = np.empty(weights.size + 2 * GUARD + offset, weights.dtype)
-        out = buffer[GUARD + offset :][: weights.size].reshape(weights.shape)
-        for function, name, which in OUTPUTS:
-            upstreams = [data.upstream]
-            if function == "loss_weights_grad":
-                upstreams *= 2
-            if function == "loss_counts_grad":
-                residuals = 2 if case["response"] in TWO_AXES else 1
-                upstreams = [np.full((weights.shape[0], residuals), 1.5)]
-            images = ([None] if function == "loss_counts_grad" else []) + list(data[which])
-            how = {"dtype": dtype, "upstreams": upstreams, **options}
-            wanted = last_of(call(function, *images, weights=weights, **how))
-            buffer[...] = 12345
-            out[...] = np.nan
-            elsewhere = shifted(weights, 1 + number % 7)
-            found = call(function, *images, weights=elsewhere, **{name: out}, **how)
-            assert last_of(found) is out
-            assert_same_bits(out, wanted)
-            assert np.all(buffer[: GUARD + offset] == 12345)
-            assert np.all(buffer[GUARD + offset + weights.size :] == 12345)
 
 
 def test_without_weights():

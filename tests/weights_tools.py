@@ -4,35 +4,13 @@ import sys
 
 import numpy as np
 import pytest
-from family_cases import images_of, mask_of
 from family_checks import largest
-from family_tools import TUNED, first, generator
 
 from gradops import reference
 from gradops.reference.problem import Problem
 from gradops.reference.scales import _levels
 
 MAPS = ["per pixel", "per channel"]
-
-
-def weights_of(rng, shape):
-    """Multiples of 1/8, a fifth of them 0, and all of a third example."""
-    weights = rng.integers(1, 17, shape) / 8
-    weights[rng.random(shape) < 0.2] = 0
-    weights[2:] = 0
-    return weights
-
-
-def problem(shape, dtype, weights="per pixel", mask="none", target="given", **options):
-    """(example, options with the maps), all in the data format."""
-    rng = generator(210, *shape)
-    options |= TUNED.get(options.get("penalty"), {})
-    turn = first if options.get("data_format") == "channels_first" else np.asarray
-    for name, kind, make in (("weights", weights, weights_of), ("mask", mask, mask_of)):
-        if kind != "none":
-            options[name] = turn(make(rng, shape if kind == "per channel" else (*shape[:3], 1)))
-    data = images_of(rng, shape, dtype, options)
-    return data._replace(y_true=data.y_true if target == "given" else None), options
 
 
 def by_weights(y_true, y_pred, upstream, **options):
