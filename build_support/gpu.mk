@@ -87,8 +87,8 @@ gpu-build-kernels: gpu-needs-build
 $(ALL_VARIANTS:%=gpu-build-%): gpu-build-%: gpu-needs-build
 	$(call gpu_compile,$(GPU)-$*,-DGRADOPS_TF=OFF -DGRADOPS_CUDA_DEFINES='$(VARIANT_$*)',,$(GPU))
 
-# FULL=1: the long tests too; those of the product are all long.
-gpu-tests: $(filter-out $(if $(FULL),,gpu-tests-cuda_product),$(GPU_TESTS:%=gpu-tests-%))
+# FULL=1: the long tests too.
+gpu-tests: $(GPU_TESTS:%=gpu-tests-%)
 gpu-tests-%: gpu-needs-tests
 	$(STEP) $(GPU) tests-$* 580 env GRADOPS_TEST_CUDA=device $(GPU_PYTEST) \
 		-m 'gpu$(if $(FULL),, and not extended)' $(CURDIR)/tests/test_$*.py

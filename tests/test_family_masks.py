@@ -75,15 +75,6 @@ def test_what_a_mask_of_many_channels_hides(dtype):
         check_hidden((2, 5, 6, channels), True, (np.nan, np.inf), dtype, **options)
 
 
-@pytest.mark.extended
-@each_dtype
-@each_border
-@each_stencil
-def test_what_a_mask_hides_changes_no_bit_for_each_stencil_and_border(stencil, border, dtype):
-    for case in covering({**HIDDEN, "stencil": [stencil], "border": [border]}):
-        check_hidden(dtype=dtype, **case)
-
-
 def one_invalid(height, width, channels):
     """A mask for every pixel, one example each; the channels in turn."""
     mask = np.ones((height * width, height, width, channels), bool)

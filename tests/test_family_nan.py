@@ -177,36 +177,3 @@ def test_nan_and_inf_pass_through_the_image_functions_as_in_the_oracle(stencil):
             actual = decode(call(name, *arrays, dtype=dtype, **options), dtype)
             expected = oracle(name)(*arrays, **options)
             np.testing.assert_array_equal(kinds(actual), kinds(expected), f"{name} {options}")
-
-
-def with_specials(rng, array):
-    """One to three NaN, inf or -inf at random places."""
-    places = rng.integers(0, array.size, rng.integers(1, 4))
-    array.flat[places] = rng.choice([np.nan, np.inf, -np.inf], places.size)
-    return array
-
-
-@pytest.mark.parametrize("penalty", ["l1", "l2"])
-def test_nan_inf_and_finite_values_together_are_as_in_the_oracle(penalty):
-    """The gradient of l1 is finite at an infinite residual, as sign(inf) = 1; that of l2 is not."""
-    rng = generator(25)
-    for number in range(60):
-        dtype = ("float32", "float64")[number % 2]
-        data = example(rng, (2, *rng.integers(2, 8, 2), rng.integers(1, 4)), dtype)
-        with_specials(rng, data.y_pred)
-        if rng.random() < 0.5:
-            with_specials(rng, data.y_true)
-        outcome, expected = run(data, dtype, penalty=penalty), expect(data, penalty=penalty)
-        np.testing.assert_array_equal(kinds(outcome.loss), kinds(expected.loss))
-        np.testing.assert_array_equal(kinds(outcome.gradient), kinds(expected.gradient))
-        assert_image_near(outcome.gradient, expected.gradient, dtype)
-
-
-def test_nan_in_a_2x2_image_is_in_no_support_and_gives_exactly_zero():
-    for penalty, dtype in itertools.product(("l1", "l2"), DTYPES):
-        data = example(generator(24), (4, 2, 2, 3), dtype)
-        for b in range(4):
-            data.y_pred[b, b // 2, b % 2] = np.nan
-        outcome = run(data, dtype, penalty=penalty)
-        assert np.all(outcome.loss == 0) and np.all(outcome.gradient == 0)
-        assert np.all(decode(call("image_gradients", data.y_pred, dtype=dtype), dtype) == 0)

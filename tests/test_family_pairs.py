@@ -1,7 +1,4 @@
-"""The kernels against the oracle: every pair of options, every triple of the main ones.
-
-The extended suite has the product of stencils, borders, responses and penalties.
-"""
+"""The kernels against the oracle: every pair of options, every triple of the main ones."""
 
 import itertools
 
@@ -12,7 +9,6 @@ from family_tools import DTYPES, generator, members
 from pair_tools import pairs_of
 
 each_stencil = pytest.mark.parametrize("stencil", STENCILS)
-each_border = pytest.mark.parametrize("border", BORDERS)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 SHAPES = [

@@ -20,7 +20,7 @@ echo "CALL $(basename "$0") $* TEST=$GRADOPS_TEST_CUDA,$GRADOPS_TEST_CUDA_POOL\
  TF=$GRADOPS_BACKEND,$TF_FORCE_GPU_ALLOW_GROWTH,$XLA_FLAGS PATH=$PYTHONPATH"
 case "$*" in *$FAILS*) exit 3;; esac
 """
-TESTS = ["device", "fixed", "kernels", "large", "memory", "product", "sanitize", "weights"]
+TESTS = ["device", "fixed", "kernels", "large", "memory", "sanitize", "weights"]
 ON_DEVICE = "TEST=device, TF=,, PATH=TMP/gpu/site:ROOT:given"
 TF = "TF=fused,true,--xla_gpu_cuda_data_dir=TMP PATH=TMP/gpu-tensorflow/site:ROOT:given"
 TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
@@ -28,9 +28,7 @@ COUNTED = ["64x512x512x3 float32", ".*x4 float32", ".*x1 float32", ".*x3 bfloat1
 # {target and variables: what the calls match that come after the one of gpu_needs.py}
 CALLS = {
     "gpu-tests": [
-        f"-m gpu and not extended ROOT/tests/test_cuda_{name}.py {ON_DEVICE}"
-        for name in TESTS
-        if name != "product"
+        f"-m gpu and not extended ROOT/tests/test_cuda_{name}.py {ON_DEVICE}" for name in TESTS
     ],
     "gpu-tests FULL=1": [f"-m gpu ROOT/tests/test_cuda_{name}.py {ON_DEVICE}" for name in TESTS],
     "gpu-sanitize": [

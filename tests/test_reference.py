@@ -33,6 +33,16 @@ def test_ramp_by_hand():
     rows = reference.image_gradients(columns.transpose(0, 2, 1, 3))
     np.testing.assert_array_equal(rows[0, :, :, 0, 0], [[0, 0, 0], [8, 8, 8], [0, 0, 0]])
     np.testing.assert_array_equal(rows[0, :, :, 0, 1], np.zeros((3, 3)))
+    for stencil, border in itertools.product(STENCILS, BORDERS):
+        # Second differences see how a slope grows: here by 1.
+        rows, columns = np.mgrid[:9, :11]
+        if stencil.startswith("laplace"):
+            rows, columns = rows * (rows - 1) // 2, columns * (columns - 1) // 2
+        for down, right in [(1, 0), (0, 1), (2, -3)]:
+            options = {"stencil": stencil, "border": border, "scale": "unit"}
+            found = reference.image_gradients(grid(down * rows + right * columns), **options)
+            wanted = np.broadcast_to([down, right], (7, 9, 2))
+            np.testing.assert_allclose(found[0, 1:-1, 1:-1, 0], wanted, rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize(
