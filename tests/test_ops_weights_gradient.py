@@ -1,8 +1,8 @@
 """The losses' derivatives by weights through the ops, against the oracle.
 
 Others have loops and forward mode (test_ops_weights_modes.py), zeros, NaN and the term of the
-pixels (test_ops_weights_zeros.py), second derivatives (test_ops_weights_second.py) and those of the
-composition (test_composite_weights.py).
+pixels (test_ops_weights_zeros.py), and second derivatives (test_ops_weights_second.py and, of the
+composition, test_composite_weights.py).
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ from gradops import reference
 
 both_backends = pytest.mark.usefixtures("backend")
 graphs = pytest.mark.parametrize("graph", [False, True])
-MAPS = ("weights", "mask")
 # Two of the predicted upstream gradient, 1/2; scaled; where scaling would lose digits; 0.
 UPSTREAMS = [[0.5, 0.5], [1.0, -2.0], [0.5, 3.0], [1e-30, 5.0], [0.0, 0.5], [0.5, 0.5]]
 
 
+@both_backends
 @pytest.mark.parametrize("part", range(4))
 def test_every_pair_of_options(part):
     for case in CASES[part::4]:
@@ -33,8 +33,13 @@ def test_every_pair_of_options(part):
         check(y_true, y_pred, **given, **options)
 
 
-@pairs_of(mode=MODES[1:], normalizer=NORMALIZERS, response=["component", "magnitude", "normal"])
-def test_modes(mode, normalizer, response):
+@pairs_of(
+    mode=MODES[1:],
+    normalizer=NORMALIZERS,
+    response=["component", "magnitude", "normal"],
+    backend=["fused", "composite"],
+)
+def test_modes(backend, mode, normalizer, response):
     y_true, y_pred, given = problem(1 if response == "component" else 2, masked=True)
     check(y_true, y_pred, mode=mode, normalizer=normalizer, response=response, **given)
 
@@ -138,8 +143,8 @@ def test_value_and_gradient(reduction):
     assert_close(gradient, by_pred)
 
 
-@pairs_of(response=RESPONSES, mode=MODES, channels=[1, 2])
-def test_sums_and_counts(response, mode, channels):
+@pairs_of(response=RESPONSES, mode=MODES, channels=[1, 2], backend=["fused", "composite"])
+def test_sums_and_counts(backend, response, mode, channels):
     """The counts do not depend on images, whatever these hold."""
     y_true, y_pred, given = problem(channels, masked=True)
     upstream = np.array([[0.3, -2], [0.7, 1.1]])[:, : 2 if response in TWO_RESIDUALS else 1]
@@ -157,26 +162,15 @@ def test_sums_and_counts(response, mode, channels):
         assert which == 0 or found[1] is None or not found[1].numpy().any()
 
 
-@both_backends
-def test_videos():
-    y_true, y_pred, given = problem(1, masked=True, shape=(6, 5, 4, 2))
-    upstream = np.linspace(-1, 2, 6)
-    expected = wanted(y_true, y_pred, upstream=upstream, normalizer="batch", **given)
-    shaped = [np.reshape(x, (2, 3, *x.shape[1:])) for x in (y_true, y_pred)]
-    maps = {name: np.reshape(given[name], (2, 3, *given[name].shape[1:])) for name in MAPS}
-    found = gradients(*shaped, upstream=upstream.reshape(2, 3), normalizer="batch", **maps)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert_close(tf.reshape(ours, theirs.shape), theirs)
-
-
 @pairs_of(
     downsample=["stride", "average"],
     normalizer=NORMALIZERS,
     data_format=["channels_last", "channels_first"],
     channels=[1, 2],
     mode=["eager", "graph"],
+    backend=["fused", "composite"],
 )
-def test_several_scales(downsample, normalizer, data_format, channels, mode):
+def test_several_scales(backend, downsample, normalizer, data_format, channels, mode):
     y_true, y_pred, given = problem(channels, True, data_format, shape=(2, 17, 14, 2))
     options = {"scales": 3, "downsample": downsample, "scale_weights": [1, 0.5, 2]}
     check(y_true, y_pred, mode=mode, normalizer=normalizer, **options, **given)

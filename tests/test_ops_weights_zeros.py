@@ -12,9 +12,11 @@ from gradops import presets
 both_backends = pytest.mark.usefixtures("backend")
 
 
-@both_backends
-@pairs_of(response=RESPONSES, normalizer=NORMALIZERS, bad=[np.nan, np.inf], channels=[1, 2])
-def test_what_a_weight_of_0_hides(response, normalizer, bad, channels):
+@pairs_of(
+    response=RESPONSES, normalizer=NORMALIZERS, bad=[np.nan, np.inf], channels=[1, 2],
+    backend=["fused", "composite"],
+)  # fmt: skip
+def test_what_a_weight_of_0_hides(backend, response, normalizer, bad, channels):
     y_true, y_pred, given = problem(channels, shape=(2, 8, 7, 2))
     given["weights"][0, 1:6, 1:6] = 0
     y_pred[0, 3, 3, 1] = bad
@@ -64,9 +66,9 @@ def test_weights_of_no_channels():
 
 @pairs_of(
     normalizer=NORMALIZERS, channels=[1, 2], scales=[1, 2], mode=["eager", "graph"],
-    response=["component", "normal"],
+    response=["component", "normal"], backend=["fused", "composite"],
 )  # fmt: skip
-def test_the_term_of_the_pixels(normalizer, channels, scales, mode, response):
+def test_the_term_of_the_pixels(backend, normalizer, channels, scales, mode, response):
     """dL/dw = (v - L n) / D with v = |p - t|, and that of the residuals."""
     y_true, y_pred, given = problem(channels, masked=True, shape=(2, 17, 14, 2))
     weights, mask = given["weights"], given["mask"]
