@@ -37,8 +37,9 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_every_instruction_set_has_the_bits_of_the_first():
-    process = run("--cases", 150, "--first", QUICK)
+@pytest.mark.parametrize("cases, flags", [(150, []), (300, ["--noisy"])], ids=["", "noisy"])
+def test_every_instruction_set_has_the_bits_of_the_first(cases, flags):
+    process = run("--cases", cases, "--first", QUICK, *flags)
     assert process.returncode == 0, process.stdout + process.stderr
-    assert f"seeds {QUICK} to {QUICK + 149}" in process.stdout
-    assert "150 cases, 0 failures" in process.stdout
+    assert f"seeds {QUICK} to {QUICK + cases - 1}" in process.stdout
+    assert f"{cases} cases, 0 failures" in process.stdout
