@@ -54,6 +54,7 @@ def test_without_tensorflow_it_runs_all_the_same(tmp_path):
     assert "      mend it: pip install 'tensorflow" in result.stdout
 
 
+@pytest.mark.extended
 def test_an_instruction_set_that_is_not_there():
     result = run_command("doctor", GRADOPS_CPU_TARGET="sse9")
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr

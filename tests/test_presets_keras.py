@@ -20,7 +20,6 @@ STACKED = ("confidence_weighted",)  # The last channel of predictions is their c
 CLASSES = [*LOSSES.items(), *METRICS.items()]
 SHAPE = (4, 20, 20, 1)
 each_class = pytest.mark.parametrize(("name", "cls"), CLASSES)
-each_loss = pytest.mark.parametrize("name", LOSSES)
 
 
 def batch(rng, shape=SHAPE, dtype="float32", name=None):

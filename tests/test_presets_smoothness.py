@@ -7,11 +7,6 @@ import tensorflow as tf
 from gradops import presets
 
 
-def images(rng, channels=3):
-    """An image and a disparity."""
-    return rng.random((2, 9, 7, channels)), 0.1 + rng.random((2, 9, 7, 1))
-
-
 def test_images_of_integers():
     """Converted to the dtype of the disparity."""
     image = np.arange(2 * 6 * 5 * 3, dtype="uint8").reshape(2, 6, 5, 3)

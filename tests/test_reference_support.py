@@ -248,18 +248,18 @@ def test_what_cancels_stands_on_its_own_pixel():
     np.testing.assert_array_equal(counts, [[1]])  # The corner.
 
 
-@pytest.mark.parametrize("response", RESPONSES)
-@pytest.mark.parametrize("border", BORDERS)
-def test_what_a_mask_hides_dilutes_nothing(response, border):
+def test_what_a_mask_hides_dilutes_nothing():
     """A patch of 8 x 8 in hidden images of any size has one loss: its 6 x 6 residuals'."""
     y_true, y_pred = pair(58, 1, 8, 8, 1)
-    inner = reference.gradient_loss(y_true, y_pred, border="valid", response=response)
-    for size in (16, 24, 64):
+    for response, size in itertools.product(RESPONSES, (16, 24, 64)):
+        inner = reference.gradient_loss(y_true, y_pred, border="valid", response=response)
         begin = size // 2 - 4
         mask, images = np.zeros((1, size, size, 1), bool), np.full((2, 1, size, size, 1), np.nan)
         patch = (slice(None), slice(begin, begin + 8), slice(begin, begin + 8))
         mask[patch], images[0][patch], images[1][patch] = True, y_true, y_pred
-        options = {"border": border, "response": response, "mask": mask}
-        np.testing.assert_allclose(reference.gradient_loss(*images, **options), inner, rtol=1e-13)
-        _, counts = reference.gradient_sums(*images, **options)
-        np.testing.assert_array_equal(counts, [[36] * (2 if response in TWO_RESIDUALS else 1)])
+        for border in BORDERS:
+            options = {"border": border, "response": response, "mask": mask}
+            found = reference.gradient_loss(*images, **options)
+            np.testing.assert_allclose(found, inner, rtol=1e-13, err_msg=f"{border} {response}")
+            _, counts = reference.gradient_sums(*images, **options)
+            np.testing.assert_array_equal(counts, [[36] * (2 if response in TWO_RESIDUALS else 1)])

@@ -52,9 +52,14 @@ def test_against_the_oracle(rng, backend, size, downsample, member):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
-@both_backends
-@pairs_of(downsample=DOWNSAMPLES, data_format=DATA_FORMATS, channels=[1, 2], normalizer=NORMALIZERS)
-def test_weights_and_masks(rng, downsample, data_format, channels, normalizer):
+@pairs_of(
+    downsample=DOWNSAMPLES,
+    data_format=DATA_FORMATS,
+    channels=[1, 2],
+    normalizer=NORMALIZERS,
+    backend=["fused", "composite"],
+)
+def test_weights_and_masks(rng, backend, downsample, data_format, channels, normalizer):
     """Levels of a mask are of valid pixels alone, and what it hides may be NaN."""
     y_true, y_pred = (np.array(x) for x in images(rng, (2, 20, 14, 2), tf.float64))
     mask = rng.random((2, 20, 14, channels)) > 0.05
