@@ -16,7 +16,7 @@ enum class TapsKind {
 };
 
 /// The stencil away from the border, for scalars or SIMD vectors V. What a tap of 0 would multiply
-/// is not read.
+/// is not used.
 ///   kUnit              derivative -1, 0, 1; smoothing 1, center, 1
 ///   kSmoothing         derivative -1, 0, 1; smoothing side, center, side
 ///   kCentral           derivative -1, 0, 1; smoothing 0, center, 0
@@ -35,60 +35,43 @@ struct InteriorTaps {
   GRADOPS_FN explicit InteriorTaps(const Stencil& stencil)
       : InteriorTaps(V(stencil.smoothing[0]), V(stencil.smoothing[1])) {}
 
-  /// The derivative from the values before, here and after, which are given as functions.
-  template <class Before, class Here, class After>
-  GRADOPS_FN V Derivative(Before&& before, Here&& here, After&& after) const {
+  GRADOPS_FN V Derivative(V before, V here, V after) const {
     if constexpr (kKind == TapsKind::kForward) {
-      return after() - here();
+      return after - here;
     } else if constexpr (kKind == TapsKind::kBackward) {
-      return here() - before();
+      return here - before;
     } else if constexpr (kIsLaplace) {
       // The two differences are exact where neighbours are close, which their sum would not be.
-      const V centre = here();
-      return (after() - centre) - (centre - before());
+      return (after - here) - (here - before);
     } else {
-      return after() - before();
+      return after - before;
     }
   }
   /// The transpose of Derivative.
-  template <class Before, class Here, class After>
-  GRADOPS_FN V DerivativeAdjoint(Before&& before, Here&& here, After&& after) const {
+  GRADOPS_FN V DerivativeAdjoint(V before, V here, V after) const {
     if constexpr (kKind == TapsKind::kForward) {
-      return before() - here();
+      return before - here;
     } else if constexpr (kKind == TapsKind::kBackward) {
-      return here() - after();
+      return here - after;
     } else if constexpr (kIsLaplace) {
       return Derivative(before, here, after);
     } else {
-      return before() - after();
+      return before - after;
     }
   }
-  /// The smoothing, which is its own transpose.
-  template <class Before, class Here, class After>
-  GRADOPS_FN V Smooth(Before&& before, Here&& here, After&& after) const {
+  GRADOPS_FN V Smooth(V before, V here, V after) const {
     if constexpr (kKind == TapsKind::kUnit) {
-      return MultiplyAdd(center, here(), before() + after());
+      return MultiplyAdd(center, here, before + after);
     } else if constexpr (kKind == TapsKind::kSmoothing || kKind == TapsKind::kLaplaceSmoothing) {
-      return MultiplyAdd(center, here(), side * (before() + after()));
+      return MultiplyAdd(center, here, side * (before + after));
     } else {
-      return center * here();
+      return center * here;
     }
   }
-
-  // The same of values that were read already.
-  GRADOPS_FN V Derivative(V b, V h, V a) const {
-    return Derivative([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
-                      [=]() GRADOPS_LAMBDA { return a; });
+  /// The transpose of Smooth.
+  GRADOPS_FN V SmoothAdjoint(V before, V here, V after) const {
+    return Smooth(before, here, after);
   }
-  GRADOPS_FN V DerivativeAdjoint(V b, V h, V a) const {
-    return DerivativeAdjoint([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
-                             [=]() GRADOPS_LAMBDA { return a; });
-  }
-  GRADOPS_FN V Smooth(V b, V h, V a) const {
-    return Smooth([=]() GRADOPS_LAMBDA { return b; }, [=]() GRADOPS_LAMBDA { return h; },
-                  [=]() GRADOPS_LAMBDA { return a; });
-  }
-  GRADOPS_FN V SmoothAdjoint(V b, V h, V a) const { return Smooth(b, h, a); }
 };
 
 /// Calls visitor(InteriorTaps) for the stencil, but never with kUnit, which pays in the fastest

@@ -33,11 +33,9 @@ struct AdjointRows {
       for (int64_t i = 0; i < kGroupRows; ++i) {
 #pragma GCC unroll 8
         for (int64_t x = line; x < line + kLine; x += Simd<T>::kLanes) {
-          const T *const ax = rows.a + i * kStride + x, *const bx = rows.b + i * kStride + x;
-          const Simd<T> derivative = taps.DerivativeAdjoint(
-              GRADOPS_LOAD(ax - step), GRADOPS_LOAD(ax), GRADOPS_LOAD(ax + step));
-          const Simd<T> smoothed =
-              taps.Smooth(GRADOPS_LOAD(bx - step), GRADOPS_LOAD(bx), GRADOPS_LOAD(bx + step));
+          const Neighbours<T> a = rows.A(i, x, step), b = rows.B(i, x, step);
+          const Simd<T> derivative = taps.DerivativeAdjoint(a.before, a.here, a.after);
+          const Simd<T> smoothed = taps.Smooth(b.before, b.here, b.after);
           writer.Write(scale * (derivative + smoothed), i, x, out + i * out_stride + x);
         }
       }
@@ -143,11 +141,7 @@ class GroupAdjoint {
   }
   template <class Taps>
   Simd<T> EdgeAt(const Taps& taps, int64_t i, int64_t x) const {
-    const Neighbours<T> a = rows_.A(i, x, step_), b = rows_.B(i, x, step_);
-    const AxisScale<T> scales = {scale_, scale_};
-    return edges_.At(x, a, b, scales,
-                     scales.Combine(taps.DerivativeAdjoint(a.before, a.here, a.after),
-                                    taps.Smooth(b.before, b.here, b.after)));
+    return edges_.At(taps, x, rows_.A(i, x, step_), rows_.B(i, x, step_), {scale_, scale_});
   }
   template <class Visitor>
   GRADOPS_FN void WithTaps(Visitor&& visitor) const {

@@ -29,6 +29,13 @@ struct Neighbours {
   }
 };
 
+/// A register of outputs away from the border.
+template <class Taps, class T>
+GRADOPS_FN Simd<T> AdjointAt(Taps taps, Neighbours<T> a, Neighbours<T> b, AxisScale<T> scale) {
+  return scale.Combine(taps.DerivativeAdjoint(a.before, a.here, a.after),
+                       taps.Smooth(b.before, b.here, b.after));
+}
+
 /// The weights of the adjoint's horizontal pass around the columns that the border changes, as
 /// numbers of type W: one set for every position.
 template <class W>
@@ -94,10 +101,12 @@ class AdjointEdges {
 
   /// Positions that the border does not change.
   PositionRange Interior() const { return weights_.Interior(); }
-  /// The adjoint at position x; `inside` is its value away from the border.
-  GRADOPS_FN Simd<T> At(int64_t x, Neighbours<T> a, Neighbours<T> b, AxisScale<T> scale,
-                        Simd<T> inside) const {
+  /// The adjoint at position x.
+  template <class Taps>
+  GRADOPS_FN Simd<T> At(Taps taps, int64_t x, Neighbours<T> a, Neighbours<T> b,
+                        AxisScale<T> scale) const {
     const PositionRange interior = Interior();
+    const Simd<T> inside = AdjointAt(taps, a, b, scale);
     if (x >= interior.begin && x + Simd<T>::kLanes <= interior.end) return inside;
     const auto& side = weights_.SideOf(x);
     const int64_t i = x - side.first;
@@ -122,14 +131,6 @@ class AdjointEdges {
   const EdgeWeights<T> weights_;
 };
 
-/// The register of outputs where rows are read from a and b on, away from the border.
-template <class Taps, class T>
-GRADOPS_FN Simd<T> AdjointAt(Taps taps, const T* a, const T* b, int64_t step, AxisScale<T> scale) {
-  return scale.Combine(
-      taps.DerivativeAdjoint(GRADOPS_LOAD(a - step), GRADOPS_LOAD(a), GRADOPS_LOAD(a + step)),
-      taps.Smooth(GRADOPS_LOAD(b - step), GRADOPS_LOAD(b), GRADOPS_LOAD(b + step)));
-}
-
 /// Writes scale.x * D_w^T a + scale.y * s_w^T b to the tile's columns of row `row` of the image.
 /// `added`: a row buffer to add before rounding, or null. `read_soon`: whether to keep the result
 /// in the caches.
@@ -146,15 +147,13 @@ void HorizontalAdjoint(const KernelParams& params, const Tile& tile, const Adjoi
     tile.ForEachRun(tile.column_begin, tile.column_end, [&](int64_t first, int64_t last) {
       const int64_t from = tile.Position(first), size = (last - first) * step;
       const PositionRange inside = {interior.begin - from, interior.end - from};
-      const T *const from_a = a + from, *const from_b = b + from;
-      const auto stencil = [=](int64_t x) GRADOPS_LAMBDA {
-        return AdjointAt(taps, from_a + x, from_b + x, step, scale);
+      const auto load = [=](const T* row, int64_t x)
+                            GRADOPS_LAMBDA { return Neighbours<T>::Load(row + from + x, step); };
+      const auto value = [=](int64_t x) GRADOPS_LAMBDA {
+        return plus_added(AdjointAt(taps, load(a, x), load(b, x), scale), from + x);
       };
-      const auto value = [=](int64_t x) GRADOPS_LAMBDA { return plus_added(stencil(x), from + x); };
       const auto edge = [&](int64_t x) {
-        const auto near_a = Neighbours<T>::Load(from_a + x, step);
-        const auto near_b = Neighbours<T>::Load(from_b + x, step);
-        return plus_added(edges.At(from + x, near_a, near_b, scale, stencil(x)), from + x);
+        return plus_added(edges.At(taps, from + x, load(a, x), load(b, x), scale), from + x);
       };
       S* const out = image + tile.ImageOffset(row, first);
       WriteRun(out, size, inside, value, edge, read_soon);

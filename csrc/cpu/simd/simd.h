@@ -190,7 +190,4 @@ GRADOPS_FN void StreamFence() {
 #endif
 }
 
-/// A function that loads a register.
-#define GRADOPS_LOAD(address) [&]() GRADOPS_LAMBDA { return Simd<T>::Load(address); }
-
 }  // namespace gradops::cpu::GRADOPS_TARGET
