@@ -86,13 +86,10 @@ struct KernelTable {
 
   /// Returns the weighted sums over the rows' residuals (penalties) and pixels (absolute values).
   /// If outputs.by_pred is not null, also writes those rows of scale * d(sum over the example) /
-  /// dy_pred.
-  LossSums (*loss)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
-                   const GradientOutputs<S>& outputs);
-  /// With slopes = d(sum) / dy_pred: returns <vector, slopes>, and writes the rows of scale *
-  /// d<vector, slopes> / dy_pred and, if wanted, of scale * d<vector, slopes> / dy_true.
-  LossSums (*second)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
-                     RowRange rows, const GradientOutputs<S>& outputs);
+  /// dy_pred. With a vector and slopes = d(sum) / dy_pred: returns <vector, slopes>, and writes the
+  /// rows of scale * d<vector, slopes> / dy_pred and, if wanted, / dy_true.
+  LossSums (*loss)(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                   RowRange rows, const GradientOutputs<S>& outputs);
   Counts (*counts)(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
                    Counted counted);
   /// Writes or adds to the output, at each position, the scale of each axis on which it counts. The

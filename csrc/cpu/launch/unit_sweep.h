@@ -92,9 +92,7 @@ class UnitSweep {
         outputs.by_weights_of_pixels = weight_maps_.Output(weight_maps_.PixelMap(), unit_, 0, 0);
       }
     }
-    const KernelTable<R>& kernels = ActiveTarget().Of<R>();
-    const LossSums sums = vector == nullptr ? kernels.loss(params, inputs, rows, outputs)
-                                            : kernels.second(params, inputs, vector, rows, outputs);
+    const LossSums sums = ActiveTarget().Of<R>().loss(params, inputs, vector, rows, outputs);
     sums_[s] = sums.residuals;
     if (s == 0 && pixels_ != nullptr) *pixels_ = sums.pixels;
   }

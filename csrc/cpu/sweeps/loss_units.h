@@ -33,18 +33,12 @@ LossSums SweepUnit(const KernelParams& params, const LossInputs<S>& inputs, cons
 
 /// KernelTable::loss.
 template <class S>
-LossSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, RowRange rows,
-                  const GradientOutputs<S>& outputs) {
-  const bool with_gradient = outputs.by_pred != nullptr;
-  return with_gradient ? SweepUnit<S, Order::kSlope>(params, inputs, nullptr, rows, outputs)
-                       : SweepUnit<S, Order::kValue>(params, inputs, nullptr, rows, outputs);
-}
-
-/// KernelTable::second.
-template <class S>
-LossSums SecondUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
-                    RowRange rows, const GradientOutputs<S>& outputs) {
-  return SweepUnit<S, Order::kSecond>(params, inputs, vector, rows, outputs);
+LossSums LossUnit(const KernelParams& params, const LossInputs<S>& inputs, const S* vector,
+                  RowRange rows, const GradientOutputs<S>& outputs) {
+  const auto sweep = vector != nullptr            ? SweepUnit<S, Order::kSecond>
+                     : outputs.by_pred != nullptr ? SweepUnit<S, Order::kSlope>
+                                                  : SweepUnit<S, Order::kValue>;
+  return sweep(params, inputs, vector, rows, outputs);
 }
 
 }  // namespace gradops::cpu::GRADOPS_TARGET

@@ -29,7 +29,6 @@ void Scale(const S* in, ComputeType<S> factor, S* out, int64_t size) {
 template <class S>
 const KernelTable<S>& Kernels() {
   static constexpr KernelTable<S> kTable = {LossUnit<S>,
-                                            SecondUnit<S>,
                                             CountsUnit<S>,
                                             AddCountedUnit<S>,
                                             CoarserRow<S>,
