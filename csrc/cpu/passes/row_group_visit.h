@@ -161,56 +161,42 @@ template <class T>
 RowGroupFunction<T> FindRowGroup(const KernelParams& params, GroupSlopes slopes,
                                  Weighting weighting) {
   if (!params.stencil.IsSmoothedCentral()) return nullptr;
-  if (slopes == GroupSlopes::kSigns && !HasSmallTaps(params.stencil)) return nullptr;
   const bool is_unit = params.stencil.smoothing[0] == 1 && params.stencil.scale == 1;
+  const bool has_small_taps = HasSmallTaps(params.stencil);
   return VisitResponse(params.response, [&](auto response_tag) {
     return VisitPenalty(params.penalty, [&](auto penalty_tag) -> RowGroupFunction<T> {
       using R = typename decltype(response_tag)::Type;
       using P = typename decltype(penalty_tag)::Type;
-      constexpr math::TapsKind kUnit = math::TapsKind::kUnit, kAny = math::TapsKind::kSmoothing;
-      if constexpr (!R::kHasFastPaths) return nullptr;
-      const auto find_unweighted = [=](auto group_slopes, auto unweighted) -> RowGroupFunction<T> {
-        constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
-        constexpr Weighting kWeighting = decltype(unweighted)::value;
-        if constexpr (R::kDifference) {
-          if (is_unit) return VisitRowGroup<T, R, P, kUnit, kSlopes, kWeighting>;
-        }
-        return VisitRowGroup<T, R, P, kAny, kSlopes, kWeighting>;
-      };
-      const auto find = [=](auto group_slopes) -> RowGroupFunction<T> {
-        constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
-        switch (weighting) {
-          case Weighting::kNone:
-            return find_unweighted(group_slopes, WeightingTag<Weighting::kNone>());
-          case Weighting::kMask:
-          case Weighting::kFactors:
-            return VisitRowGroup<T, R, P, kAny, kSlopes, Weighting::kFactors>;
-          case Weighting::kByWeight:
-            return VisitRowGroup<T, R, P, kAny, kSlopes, Weighting::kByWeight>;
-        }
-        __builtin_unreachable();
-      };
-      const auto find_signs = [=]() -> RowGroupFunction<T> {
+      if constexpr (R::kHasFastPaths) {
+        const auto function = [=](auto group_slopes, auto weights) -> RowGroupFunction<T> {
+          constexpr GroupSlopes kSlopes = decltype(group_slopes)::value;
+          constexpr Weighting kWeights = decltype(weights)::value;
+          constexpr bool kWeighted =
+              kWeights == Weighting::kFactors || kWeights == Weighting::kByWeight;
+          if constexpr (R::kDifference && !kWeighted) {
+            if (is_unit) return VisitRowGroup<T, R, P, math::TapsKind::kUnit, kSlopes, kWeights>;
+          }
+          return VisitRowGroup<T, R, P, math::TapsKind::kSmoothing, kSlopes, kWeights>;
+        };
+        const WeightingTag<Weighting::kNone> unweighted;
+        const auto weighted = [=](auto group_slopes) {
+          if (weighting == Weighting::kNone) return function(group_slopes, unweighted);
+          return weighting == Weighting::kByWeight
+                     ? function(group_slopes, WeightingTag<Weighting::kByWeight>())
+                     : function(group_slopes, WeightingTag<Weighting::kFactors>());
+        };
+        const GroupSlopesTag<GroupSlopes::kAdjoint> adjoint;
+        if (slopes == GroupSlopes::kNone) return weighted(GroupSlopesTag<GroupSlopes::kNone>());
+        if (slopes == GroupSlopes::kAdjoint) return weighted(adjoint);
         if constexpr (kMayBeSigns<T, R, P>) {
           const GroupSlopesTag<GroupSlopes::kSigns> signs;
-          if (weighting == Weighting::kNone) {
-            return find_unweighted(signs, WeightingTag<Weighting::kNone>());
-          }
-          if (weighting == Weighting::kMask) {
-            return find_unweighted(signs, WeightingTag<Weighting::kMask>());
-          }
+          const WeightingTag<Weighting::kMask> mask;
+          if (!has_small_taps) return nullptr;
+          if (weighting == Weighting::kNone) return function(signs, unweighted);
+          if (weighting == Weighting::kMask) return function(signs, mask);
         }
-        return nullptr;
-      };
-      switch (slopes) {
-        case GroupSlopes::kNone:
-          return find(GroupSlopesTag<GroupSlopes::kNone>());
-        case GroupSlopes::kAdjoint:
-          return find(GroupSlopesTag<GroupSlopes::kAdjoint>());
-        case GroupSlopes::kSigns:
-          return find_signs();
       }
-      __builtin_unreachable();
+      return nullptr;
     });
   });
 }
