@@ -57,22 +57,45 @@ std::string AddCounts(const Units& units, const Counts* by_unit, size_t step, do
   return "";
 }
 
+/// Appends what counts at each level, by example and axis: the weights or, without them, the
+/// number. Returns "" or what is wrong with the weights.
 template <class S>
-std::string CountUnits(KernelParams params, const LossInputs<S>& inputs, Counted counted,
-                       const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
-  // If the maps are the same for all channels, one channel is counted.
-  double times = 1;
-  if (!inputs.weights.per_channel && !inputs.mask.per_channel) {
-    times = static_cast<double>(params.shape.planes * params.shape.channels);
-    params.shape.planes = params.shape.channels = 1;
+std::string CountLevels(std::vector<KernelParams> params, const LossInputs<S>& inputs,
+                        Counted counted, const ParallelFor& parallel_for,
+                        std::vector<std::vector<AxisSums>>* by_level) {
+  using T = ComputeType<S>;
+  const size_t levels = params.size(), first = by_level->size();
+  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
+  for (const KernelParams& level : params) {
+    by_level->emplace_back(level.shape.batch,
+                           has_maps ? AxisSums{0, 0} : CountByShape(level, counted));
   }
-  const Units units(params.shape);
-  std::vector<Counts> by_unit(units.count);
+  if (!has_maps) return "";
+  // If the maps of one level are the same for all channels, one channel is counted.
+  double times = 1;
+  ImageShape& shape = params[0].shape;
+  if (params[0].levels.IsSingleTerm() && !inputs.weights.per_channel && !inputs.mask.per_channel) {
+    times = static_cast<double>(shape.planes * shape.channels);
+    shape.planes = shape.channels = 1;
+  }
+  const Units units = UnitsOfLevels(params[0]);
+  std::vector<Counts> by_unit(units.count * levels);
   parallel_for(units.count, [&](int64_t unit) {
-    by_unit[unit] = ActiveTarget().Of<S>().counts(
-        params, InputsOfUnit(inputs, params.shape, units, unit), units.Rows(unit), counted);
+    LossInputs<S> maps = InputsOfUnit(inputs, shape, units, unit);
+    maps.y_pred = maps.y_true = nullptr;
+    const LevelUnit<S> level(params, maps, nullptr, units.Rows(unit), /*gradients=*/0);
+    Counts* const found = by_unit.data() + unit * levels;
+    found[0] = ActiveTarget().Of<S>().counts(params[0], maps, level[0].own, counted);
+    for (size_t s = 1; s < levels; ++s) {
+      found[s] = ActiveTarget().Of<T>().counts(params[s], level[s].inputs, level[s].own, counted);
+    }
   });
-  return AddCounts<ComputeType<S>>(units, by_unit.data(), 1, times, by_example);
+  for (size_t s = 0; s < levels; ++s) {
+    const std::string error =
+        AddCounts<T>(units, by_unit.data() + s, levels, times, &(*by_level)[first + s]);
+    if (!error.empty()) return error;
+  }
+  return "";
 }
 
 /// Takes weights that counts do not add up away from the inputs, once they have been checked.
@@ -84,92 +107,36 @@ std::string KeepWeightsThatCount(const KernelParams& params, const ParallelFor& 
   LossInputs<S> weights_alone = *inputs;
   weights_alone.mask = {};
   inputs->weights = {};
-  std::vector<AxisSums> sums(params.shape.batch, AxisSums{0, 0});
-  return CountUnits(params, weights_alone, Counted::kPixels, parallel_for, &sums);
+  std::vector<std::vector<AxisSums>> sums;
+  return CountLevels(OneTerm(params), weights_alone, Counted::kPixels, parallel_for, &sums);
 }
 
-/// What counts in each example, by axis: the weights or, without them, the number. Returns "" or
-/// what is wrong with the weights.
-template <class S>
-std::string CountExamples(const KernelParams& params, const LossInputs<S>& inputs, Counted counted,
-                          const ParallelFor& parallel_for, std::vector<AxisSums>* by_example) {
-  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
-  by_example->assign(params.shape.batch, has_maps ? AxisSums{0, 0} : CountByShape(params, counted));
-  return has_maps ? CountUnits(params, inputs, counted, parallel_for, by_example) : "";
+/// What the pixel term of an example is multiplied by; 0 if there is none or no pixel counts.
+inline double PixelFactor(const KernelParams& params, const ByTerm& denominators, int64_t example) {
+  if (params.levels.pixel_weight == 0) return 0;
+  const double pixels = denominators.back()[example];
+  return pixels > 0 ? params.levels.pixel_weight / pixels : 0;
 }
 
-/// What counts at each level, by example, as CountExamples has it for the images alone.
-template <class S>
-std::string CountLevels(const std::vector<KernelParams>& params, const LossInputs<S>& inputs,
-                        Counted counted, const ParallelFor& parallel_for,
-                        std::vector<std::vector<AxisSums>>* by_level) {
-  using T = ComputeType<S>;
-  const size_t levels = params.size();
-  const bool has_maps = inputs.weights.data != nullptr || inputs.mask.data != nullptr;
-  for (size_t s = 0; s < levels; ++s) {
-    (*by_level)[s].assign(params[s].shape.batch,
-                          has_maps ? AxisSums{0, 0} : CountByShape(params[s], counted));
-  }
-  if (!has_maps) return "";
-  const Units units = UnitsOfLevels(params[0]);
-  std::vector<Counts> by_unit(units.count * levels);
-  parallel_for(units.count, [&](int64_t unit) {
-    LossInputs<S> maps = InputsOfUnit(inputs, params[0].shape, units, unit);
-    maps.y_pred = maps.y_true = nullptr;
-    const LevelUnit<S> level(params, maps, nullptr, units.Rows(unit), /*gradients=*/0);
-    Counts* const found = by_unit.data() + unit * levels;
-    found[0] = ActiveTarget().Of<S>().counts(params[0], maps, level[0].own, counted);
-    for (size_t s = 1; s < levels; ++s) {
-      found[s] = ActiveTarget().Of<T>().counts(params[s], level[s].inputs, level[s].own, counted);
-    }
-  });
-  for (size_t s = 0; s < levels; ++s) {
-    const std::string error =
-        AddCounts<T>(units, by_unit.data() + s, levels, /*times=*/1, &(*by_level)[s]);
-    if (!error.empty()) return error;
-  }
-  return "";
-}
-
-/// What the sums of each level and of the pixel term are divided by, each [B]; 1 for normalizer
-/// "none".
-struct Denominators {
-  std::vector<std::vector<double>> levels;
-  std::vector<double> pixels;  // empty without a pixel term
-
-  /// What the pixel term of an example is multiplied by; 0 if no pixel counts.
-  double PixelFactor(const KernelParams& params, int64_t example) const {
-    return pixels[example] > 0 ? params.levels.pixel_weight / pixels[example] : 0;
-  }
-};
-
-/// Reads weights and mask once, or twice if there is a pixel term. Returns "" or what is wrong with
-/// the weights.
+/// Finds what the sums of each term are divided by; 1 for normalizer "none". Reads weights and mask
+/// once, or twice if there is a pixel term. Returns "" or what is wrong with the weights.
 template <class S>
 std::string FindDenominators(const std::vector<KernelParams>& params, LossInputs<S> inputs,
-                             const ParallelFor& parallel_for, Denominators* denominators) {
+                             const ParallelFor& parallel_for, ByTerm* denominators) {
   const KernelParams& images = params[0];
-  const Counted counted = CountedFor(images.normalizer);
-  std::vector<std::vector<AxisSums>> counts(params.size());
-  std::vector<AxisSums> pixels;
+  std::vector<std::vector<AxisSums>> counts;
   std::string error = KeepWeightsThatCount(images, parallel_for, &inputs);
   if (error.empty()) {
-    error = images.levels.IsSingleTerm()
-                ? CountExamples(images, inputs, counted, parallel_for, &counts[0])
-                : CountLevels(params, inputs, counted, parallel_for, &counts);
+    error = CountLevels(params, inputs, CountedFor(images.normalizer), parallel_for, &counts);
   }
   if (error.empty() && images.levels.pixel_weight > 0) {
-    error = CountExamples(images, inputs, Counted::kPixels, parallel_for, &pixels);
+    error = CountLevels(OneTerm(images), inputs, Counted::kPixels, parallel_for, &counts);
   }
   if (!error.empty()) return error;
-  const auto write = [](const KernelParams& level, const std::vector<AxisSums>& from,
-                        std::vector<double>* to) {
-    to->resize(from.size());
-    WriteDenominators(level, from.data(), to->data());
-  };
-  denominators->levels.resize(params.size());
-  for (size_t s = 0; s < params.size(); ++s) write(params[s], counts[s], &denominators->levels[s]);
-  if (images.levels.pixel_weight > 0) write(images, pixels, &denominators->pixels);
+  for (const std::vector<AxisSums>& of_term : counts) {
+    denominators->emplace_back(of_term.size());
+    WriteDenominators(images, of_term.data(), denominators->back().data());
+  }
   return "";
 }
 

@@ -155,13 +155,13 @@ std::string LossCountsOf(const OpCall& call, const ParallelFor& parallel_for) {
   const KernelParams params = call.Params();
   const int residuals = ResidualsOf(params.response);
   T* const counts = call.Output<T>("counts");
-  std::vector<AxisSums> sums;
+  std::vector<std::vector<AxisSums>> sums;
   const std::string error =
-      CountExamples(params, call.Inputs<S>(), Counted::kResiduals, parallel_for, &sums);
+      CountLevels(OneTerm(params), call.Inputs<S>(), Counted::kResiduals, parallel_for, &sums);
   if (!error.empty()) return error;
   for (int64_t example = 0; example < params.shape.batch; ++example) {
-    counts[example * residuals] = static_cast<T>(sums[example].y);
-    if (residuals == 2) counts[example * residuals + 1] = static_cast<T>(sums[example].x);
+    counts[example * residuals] = static_cast<T>(sums[0][example].y);
+    if (residuals == 2) counts[example * residuals + 1] = static_cast<T>(sums[0][example].x);
   }
   return "";
 }

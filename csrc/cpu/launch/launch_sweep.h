@@ -28,27 +28,27 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
                         PerExample<ComputeType<S>> upstream, const SweepOutputs<S>& outputs,
                         const ParallelFor& parallel_for) {
   const std::vector<KernelParams> levels = ParamsOfLevels(params);
-  Denominators denominators;
+  ByTerm denominators;
   const std::string error = FindDenominators(levels, inputs, parallel_for, &denominators);
   if (!error.empty()) return error;
   const Units units = UnitsOfLevels(params);
   const WeightMaps<S> weight_maps(levels, inputs, units, outputs.by_weights);
   const bool subtracts_counts = weight_maps.AreWanted() && DividesByWeights(params.normalizer);
   const bool maps_are_final = params.levels.IsSingleTerm() && !subtracts_counts;
-  const CountFactors no_factors(levels.size(), params.shape.batch);
+  const ByTerm no_factors(denominators.size(), std::vector<double>(params.shape.batch));
   UnitSums sums(levels, units, denominators);
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {
     const int64_t example = units.Example(unit), offset = units.Offset(unit);
     if (outputs.examples != nullptr && !(*outputs.examples)[example]) return;
     UnitSweep<S>(levels, denominators, weight_maps, maps_are_final, upstream, example, unit,
-                 sums.OfUnit(unit), sums.PixelsOfUnit(unit))
+                 sums.OfUnit(unit))
         .Run(InputsOfUnit(inputs, params.shape, units, unit), OffsetIfGiven(vector, offset),
              units.Rows(unit), OffsetIfGiven(outputs.by_pred, offset),
              OffsetIfGiven(outputs.by_true, offset));
     if (!subtracts_counts && !maps_are_final) weight_maps.Finish(unit, no_factors);
   });
   if (subtracts_counts) {
-    const CountFactors factors = sums.Factors(upstream);
+    const ByTerm factors = sums.Factors(upstream);
     parallel_for(units.count, [&](int64_t unit) { weight_maps.Finish(unit, factors); });
   }
   if (outputs.losses != nullptr) sums.WriteLosses(outputs.losses);

@@ -24,6 +24,15 @@ inline std::vector<KernelParams> ParamsOfLevels(KernelParams params) {
   return levels;
 }
 
+/// Those of the images alone, as one term.
+inline std::vector<KernelParams> OneTerm(KernelParams params) {
+  params.levels = Levels();
+  return {params};
+}
+
+/// A number for each example [B] by term: one of each level and, if there is one, of the pixels.
+using ByTerm = std::vector<std::vector<double>>;
+
 /// Strips that end where a pixel of the last level does. With several terms and border circular a
 /// unit is a whole plane, because its first row depends on its last.
 inline Units UnitsOfLevels(const KernelParams& params) {

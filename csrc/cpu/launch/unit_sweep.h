@@ -18,11 +18,11 @@ class UnitSweep {
  public:
   using T = ComputeType<S>;
 
-  /// `maps_are_final`: WeightMaps::Finish will not run. `sums` has one of each level, and `pixels`
-  /// that of the pixel term, or is null if there is one term; they begin as 0.
-  UnitSweep(const std::vector<KernelParams>& params, const Denominators& denominators,
+  /// `maps_are_final`: WeightMaps::Finish will not run. `sums` has one of each term, which begin as
+  /// 0.
+  UnitSweep(const std::vector<KernelParams>& params, const ByTerm& denominators,
             const WeightMaps<S>& weight_maps, bool maps_are_final, PerExample<T> upstream,
-            int64_t example, int64_t unit, AxisSums* sums, double* pixels)
+            int64_t example, int64_t unit, AxisSums* sums)
       : params_(params),
         denominators_(denominators),
         weight_maps_(weight_maps),
@@ -30,8 +30,7 @@ class UnitSweep {
         upstream_(upstream),
         example_(example),
         unit_(unit),
-        sums_(sums),
-        pixels_(pixels) {}
+        sums_(sums) {}
 
   /// Everything is that of the unit's plane. The vector and the gradients may be null.
   void Run(const LossInputs<S>& inputs, const S* vector, RowRange rows, S* by_pred, S* by_true) {
@@ -66,11 +65,11 @@ class UnitSweep {
                 GradientOutputs<R> outputs) {
     if (rows.begin >= rows.end) return;
     const KernelParams& params = params_[s];
-    const double weight = params.levels.weights[s], denominator = denominators_.levels[s][example_];
+    const double weight = params.levels.weights[s], denominator = denominators_[s][example_];
     const bool has_upstream = outputs.by_pred != nullptr || weight_maps_.AreWanted();
     const auto upstream = [&](int axis) { return upstream_.At(example_, axis); };
     const bool is_pixel_level = params.levels.pixel_weight > 0;
-    const double pixel_factor = is_pixel_level ? denominators_.PixelFactor(params, example_) : 0;
+    const double pixel_factor = PixelFactor(params, denominators_, example_);
     const bool has_pixels = pixel_factor > 0;
     if (has_pixels && has_upstream) {
       outputs.pixel_scale = static_cast<T>(static_cast<double>(upstream(0)) * pixel_factor);
@@ -94,7 +93,7 @@ class UnitSweep {
     }
     const LossSums sums = ActiveTarget().Of<R>().loss(params, inputs, vector, rows, outputs);
     sums_[s] = sums.residuals;
-    if (s == 0 && pixels_ != nullptr) *pixels_ = sums.pixels;
+    if (is_pixel_level) sums_[params_.size()] = {sums.pixels, 0};
   }
 
   /// What is left of a level in which no residual counts.
@@ -108,20 +107,19 @@ class UnitSweep {
                           outputs.by_pred);
     WriteWithoutResiduals<R>(params, rows, outputs.coarser_by_true, nullptr, 0, outputs.by_true);
     if (!has_pixels) return;
-    *pixels_ = SumPixels(params, inputs, vector, rows);
+    sums_[params_.size()] = {SumPixels(params, inputs, vector, rows), 0};
     weight_maps_.Clear(weight_maps_.PixelMap(), unit_, rows);
     AddPixelsByWeight(params, inputs, vector, rows, outputs.pixel_scale,
                       weight_maps_.Output(weight_maps_.PixelMap(), unit_, 0, 0));
   }
 
   const std::vector<KernelParams>& params_;
-  const Denominators& denominators_;
+  const ByTerm& denominators_;
   const WeightMaps<S>& weight_maps_;
   const bool maps_are_final_;
   const PerExample<T> upstream_;
   const int64_t example_, unit_;
   AxisSums* const sums_;
-  double* const pixels_;
 };
 
 }  // namespace gradops::cpu

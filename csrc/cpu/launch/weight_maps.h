@@ -19,16 +19,6 @@
 
 namespace gradops::cpu {
 
-/// What n_i is multiplied by in each example, by level and for the pixel term; 0 if D does not
-/// depend on the weights.
-struct CountFactors {
-  std::vector<std::vector<double>> levels;
-  std::vector<double> pixels;
-
-  CountFactors(size_t level_count, int64_t batch)
-      : levels(level_count, std::vector<double>(batch, 0)), pixels(batch, 0) {}
-};
-
 template <class S>
 class WeightMaps {
  public:
@@ -87,8 +77,8 @@ class WeightMaps {
 
   /// Completes the rows of a unit, or those of the units of all planes of its example if they run
   /// in turn and this is the last one: subtracts the counts, replaces what is not finite by 0 where
-  /// a weight is 0, and adds the maps up.
-  void Finish(int64_t unit, const CountFactors& factors) const {
+  /// a weight is 0, and adds the maps up. `factors`: what the numbers n_i are multiplied by.
+  void Finish(int64_t unit, const ByTerm& factors) const {
     if (!AreWanted() || !IsLastPlane(unit)) return;
     const int64_t planes = PlanesInTurn() ? units_.PlanesPerExample() : 1;
     std::vector<std::vector<T>> numbers(maps_.size());
@@ -104,14 +94,14 @@ class WeightMaps {
       if (params_.size() > 1) {
         const LevelUnit<S> levels(params_, of_unit, nullptr, rows, /*gradients=*/0);
         for (size_t s = params_.size() - 1; s > 0; --s) {
-          finish(s, levels[s].own, levels[s].inputs, factors.levels[s][example]);
+          finish(s, levels[s].own, levels[s].inputs, factors[s][example]);
           if (plane == 0) AddCoarser(s + 1, of_plane, levels[s].own);
         }
       }
-      finish(0, rows, maps, factors.levels[0][example]);
+      finish(0, rows, maps, factors[0][example]);
       if (plane == 0) AddCoarser(1, of_plane, rows);
       if (maps_.size() == params_.size()) continue;
-      finish(PixelMap(), rows, maps, factors.pixels[example]);
+      finish(PixelMap(), rows, maps, factors[PixelMap()][example]);
       if (plane == 0) AddPixels(of_plane, rows);
     }
   }
