@@ -75,19 +75,13 @@ class LevelUnit {
                     *plane = reinterpret_cast<M*>(next) - first * row_size;
                     next += size;
                   });
-    const LossInputs<S> images = inputs;
-    if (images.y_pred != nullptr) {
-      Fill(images.y_pred, difference ? images.y_true : nullptr,
-           [](Level& level) { return &level.inputs.y_pred; });
+    for (size_t s = 1; s < levels_.size(); ++s) {
+      if (s == 1) {
+        FillLevel(s, inputs, vector);
+      } else {
+        FillLevel(s, levels_[s - 1].inputs, levels_[s - 1].vector);
+      }
     }
-    if (!difference && inputs.y_true != nullptr) {
-      Fill(images.y_true, static_cast<const S*>(nullptr),
-           [](Level& level) { return &level.inputs.y_true; });
-    }
-    if (vector != nullptr) {
-      Fill(vector, static_cast<const S*>(nullptr), [](Level& level) { return &level.vector; });
-    }
-    FillMaps(inputs);
   }
 
   const Level& operator[](size_t s) const { return levels_[s]; }
@@ -147,45 +141,37 @@ class LevelUnit {
     return map.per_channel ? shape.RowSize() : shape.width;
   }
 
-  /// Makes level 1 from a - b (a if b is null), and every other level from the one before.
-  template <class PlaneOf>
-  void Fill(const S* a, const S* b, PlaneOf&& plane_of) {
-    for (size_t s = 1; s < levels_.size(); ++s) {
-      T* const out = const_cast<T*>(*plane_of(levels_[s]));
-      if (s == 1) {
-        FillLevel(s, a, b, out);
-      } else {
-        FillLevel(s, *plane_of(levels_[s - 1]), static_cast<const T*>(nullptr), out);
-      }
-    }
-  }
+  /// Makes level s from what the one before it has. With a response of the difference, y_pred of
+  /// all levels but the images is that.
   template <class R>
-  void FillLevel(size_t s, const R* a, const R* b, T* out) const {
+  void FillLevel(size_t s, const LossInputs<R>& from, const R* vector) {
+    Level& level = levels_[s];
+    const bool difference = IsOfDifference(params_[0].response);
+    FillImage<R>(s, from.y_pred, difference ? from.y_true : nullptr, level.inputs.y_pred);
+    if (!difference) FillImage<R>(s, from.y_true, nullptr, level.inputs.y_true);
+    FillImage<R>(s, vector, nullptr, level.vector);
+    FillMap(s, from.weights, level.inputs.weights,
+            [](T a, T b, T c, T d) { return T(0.25) * ((a + b) + (c + d)); });
+    FillMap(s, from.mask, level.inputs.mask,
+            [](bool a, bool b, bool c, bool d) { return a && b && c && d; });
+  }
+  /// From a - b (a if b is null), or nothing if a is null.
+  template <class R>
+  void FillImage(size_t s, const R* a, const R* b, const T* out) const {
+    if (a == nullptr) return;
     const ImageShape &from = params_[s - 1].shape, &to = params_[s].shape;
     const CoarserShape shape = {from.RowSize(), to.width, to.channels,
                                 params_[s].levels.downsample};
     const auto coarser_row = ActiveTarget().Of<R>().coarser_row;
     for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
       const int64_t offset = 2 * row * from.RowSize();
-      coarser_row(a + offset, OffsetIfGiven(b, offset), shape, out + row * to.RowSize());
-    }
-  }
-
-  void FillMaps(const LossInputs<S>& inputs) {
-    for (size_t s = 1; s < levels_.size(); ++s) {
-      const LossInputs<T>& before = levels_[s - 1].inputs;
-      if (inputs.weights.data != nullptr) {
-        FillMap(s, s == 1 ? inputs.weights : before.weights, levels_[s].inputs.weights,
-                [](T a, T b, T c, T d) { return T(0.25) * ((a + b) + (c + d)); });
-      }
-      if (inputs.mask.data != nullptr) {
-        FillMap(s, s == 1 ? inputs.mask : before.mask, levels_[s].inputs.mask,
-                [](bool a, bool b, bool c, bool d) { return a && b && c && d; });
-      }
+      coarser_row(a + offset, OffsetIfGiven(b, offset), shape,
+                  const_cast<T*>(out) + row * to.RowSize());
     }
   }
   template <class M, class Join>
   void FillMap(size_t s, const PixelMap<M>& from, const PixelMap<M>& to, Join&& join) const {
+    if (from.data == nullptr) return;
     const ImageShape& shape = params_[s].shape;
     const bool stride = params_[s].levels.downsample == DownsampleId::kStride;
     const int64_t step = from.per_channel ? shape.channels : 1;
