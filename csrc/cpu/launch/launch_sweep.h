@@ -40,8 +40,8 @@ std::string LaunchSweep(const KernelParams& params, const LossInputs<S>& inputs,
   ForEachUnit(units, weight_maps.PlanesInTurn(), parallel_for, [&](int64_t unit) {
     const int64_t example = units.Example(unit), offset = units.Offset(unit);
     if (outputs.examples != nullptr && !(*outputs.examples)[example]) return;
-    UnitSweep<S>(levels, denominators, weight_maps, maps_are_final, upstream, example, unit,
-                 sums.OfUnit(unit))
+    UnitSweep<S>{levels,   denominators, weight_maps, maps_are_final,
+                 upstream, example,      unit,        sums.OfUnit(unit)}
         .Run(InputsOfUnit(inputs, params.shape, units, unit), OffsetIfGiven(vector, offset),
              units.Rows(unit), OffsetIfGiven(outputs.by_pred, offset),
              OffsetIfGiven(outputs.by_true, offset));
