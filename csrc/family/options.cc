@@ -77,82 +77,46 @@ std::string ReadSite(const std::string& text, LossOptions* options) {
 const std::vector<Option>& AllOptions() {
 #define GRADOPS_NAME(enumerator, name, ...) name,
 // Enumerators count up from 0 in the order of the registry, so a name's position is its value.
-#define GRADOPS_CHOICE(Id, member)                                                            \
-  [](size_t position, LossOptions* options) { options->member = static_cast<Id>(position); }, \
-      nullptr
+#define GRADOPS_CHOICE(set, name, member, ROWS, doc)   \
+  {                                                    \
+    name, OptionSet::set, {ROWS(GRADOPS_NAME)}, doc,   \
+        [](size_t position, LossOptions* options) {    \
+          using Id = decltype(options->member);        \
+          options->member = static_cast<Id>(position); \
+        },                                             \
+        nullptr                                        \
+  }
+  const auto text = [](OptionSet set, const char* name, auto read, const char* doc) {
+    return Option{name, set, {}, doc, nullptr, read};
+  };
+  constexpr OptionSet kMagnitude = OptionSet::kMagnitude, kLoss = OptionSet::kLoss;
   static const auto* const options = new std::vector<Option>{
-      {"stencil",
-       OptionSet::kImages,
-       {GRADOPS_STENCILS(GRADOPS_NAME)},
-       "The derivative filter.",
-       GRADOPS_CHOICE(StencilId, stencil)},
-      {"border",
-       OptionSet::kImages,
-       {GRADOPS_BORDERS(GRADOPS_NAME)},
-       "What the stencil sees outside the image.",
-       GRADOPS_CHOICE(BorderId, border)},
-      {"scale",
-       OptionSet::kImages,
-       {GRADOPS_SCALES(GRADOPS_NAME)},
-       "Taps as they are, or divided so that a unit ramp has gradient 1.",
-       GRADOPS_CHOICE(ScaleId, scale)},
-      {"data_format",
-       OptionSet::kImages,
-       {GRADOPS_DATA_FORMATS(GRADOPS_NAME)},
-       "Where the channels are.",
-       GRADOPS_CHOICE(DataFormatId, data_format)},
-      {"response_epsilon",
-       OptionSet::kMagnitude,
-       {},
-       "The parameter of the response, as decimal text; empty for the default.",
-       nullptr,
-       ReadResponseEpsilon},
-      {"response",
-       OptionSet::kLoss,
-       {GRADOPS_RESPONSES(GRADOPS_NAME)},
-       "What is compared.",
-       GRADOPS_CHOICE(ResponseId, response)},
-      {"penalty",
-       OptionSet::kLoss,
-       {GRADOPS_PENALTIES(GRADOPS_NAME)},
-       "rho, applied to each residual.",
-       GRADOPS_CHOICE(PenaltyId, penalty)},
-      {"penalty_parameter",
-       OptionSet::kLoss,
-       {},
-       "The parameter of the penalty, as decimal text; empty for the default.",
-       nullptr,
-       ReadPenaltyParameter},
-      {"normalizer",
-       OptionSet::kLoss,
-       {GRADOPS_NORMALIZERS(GRADOPS_NAME)},
-       "What the sum is divided by; none keeps the sums by axis.",
-       GRADOPS_CHOICE(NormalizerId, normalizer)},
-      {"scale_weights",
-       OptionSet::kLoss,
-       {},
-       "The weights of the levels of a loss over several scales, as decimal texts separated by "
-       "commas; empty for one level of weight 1.",
-       nullptr,
-       ReadScaleWeights},
-      {"pixel_weight",
-       OptionSet::kLoss,
-       {},
-       "The weight of the mean of |y_pred - y_true| that is added to the loss; empty for 0.",
-       nullptr,
-       ReadPixelWeight},
-      {"downsample",
-       OptionSet::kLoss,
-       {GRADOPS_DOWNSAMPLES(GRADOPS_NAME)},
-       "How a level is made from the one before.",
-       GRADOPS_CHOICE(DownsampleId, levels.downsample)},
-      {"site",
-       OptionSet::kLoss,
-       {},
-       "The number of this call of a loss in a program, under which its upstream gradients are "
-       "remembered for Gradops>ExpectedUpstream; empty for none. No result depends on it.",
-       nullptr,
-       ReadSite},
+      GRADOPS_CHOICE(kImages, "stencil", stencil, GRADOPS_STENCILS, "The derivative filter."),
+      GRADOPS_CHOICE(kImages, "border", border, GRADOPS_BORDERS,
+                     "What the stencil sees outside the image."),
+      GRADOPS_CHOICE(kImages, "scale", scale, GRADOPS_SCALES,
+                     "Taps as they are, or divided so that a unit ramp has gradient 1."),
+      GRADOPS_CHOICE(kImages, "data_format", data_format, GRADOPS_DATA_FORMATS,
+                     "Where the channels are."),
+      text(kMagnitude, "response_epsilon", ReadResponseEpsilon,
+           "The parameter of the response, as decimal text; empty for the default."),
+      GRADOPS_CHOICE(kLoss, "response", response, GRADOPS_RESPONSES, "What is compared."),
+      GRADOPS_CHOICE(kLoss, "penalty", penalty, GRADOPS_PENALTIES,
+                     "rho, applied to each residual."),
+      text(kLoss, "penalty_parameter", ReadPenaltyParameter,
+           "The parameter of the penalty, as decimal text; empty for the default."),
+      GRADOPS_CHOICE(kLoss, "normalizer", normalizer, GRADOPS_NORMALIZERS,
+                     "What the sum is divided by; none keeps the sums by axis."),
+      text(kLoss, "scale_weights", ReadScaleWeights,
+           "The weights of the levels of a loss over several scales, as decimal texts separated by "
+           "commas; empty for one level of weight 1."),
+      text(kLoss, "pixel_weight", ReadPixelWeight,
+           "The weight of the mean of |y_pred - y_true| that is added to the loss; empty for 0."),
+      GRADOPS_CHOICE(kLoss, "downsample", levels.downsample, GRADOPS_DOWNSAMPLES,
+                     "How a level is made from the one before."),
+      text(kLoss, "site", ReadSite,
+           "The number of this call of a loss in a program, under which its upstream gradients are "
+           "remembered for Gradops>ExpectedUpstream; empty for none. No result depends on it."),
   };
 #undef GRADOPS_CHOICE
 #undef GRADOPS_NAME
