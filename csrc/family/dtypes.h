@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iterator>
 #include <string>
 
 #include "math/dtype.h"
@@ -40,22 +41,17 @@ auto VisitDtype(Dtype dtype, Visitor&& visitor) {
   __builtin_unreachable();
 }
 
-inline const char* NameOf(Dtype dtype) {
-#define GRADOPS_CASE(enumerator, S, name) \
-  case Dtype::enumerator:                 \
-    return name;
-  switch (dtype) { GRADOPS_DTYPES(GRADOPS_CASE) }
-#undef GRADOPS_CASE
-  __builtin_unreachable();
-}
+#define GRADOPS_NAME(enumerator, S, name) name,
+/// NumPy's names, in the order of the table.
+inline constexpr const char* kDtypeNames[] = {GRADOPS_DTYPES(GRADOPS_NAME)};
+#undef GRADOPS_NAME
 
-/// NumPy's names of all dtypes, with commas between them.
+inline const char* NameOf(Dtype dtype) { return kDtypeNames[static_cast<size_t>(dtype)]; }
+
+/// The names of all dtypes, with commas between them.
 inline std::string DtypeNames() {
   std::string names;
-#define GRADOPS_ADD_NAME(enumerator, S, name) \
-  names += std::string(names.empty() ? "" : ", ") + name;
-  GRADOPS_DTYPES(GRADOPS_ADD_NAME)
-#undef GRADOPS_ADD_NAME
+  for (const char* name : kDtypeNames) names += std::string(names.empty() ? "" : ", ") + name;
   return names;
 }
 
@@ -76,10 +72,9 @@ inline const char* ComputeNameOf(Dtype dtype) {
 
 /// Sets `dtype` by NumPy's name; false if there is none of that name.
 inline bool FindDtype(const std::string& name, Dtype* dtype) {
-#define GRADOPS_FIND(enumerator, S, dtype_name) \
-  if (name == dtype_name) return *dtype = Dtype::enumerator, true;
-  GRADOPS_DTYPES(GRADOPS_FIND)
-#undef GRADOPS_FIND
+  for (size_t i = 0; i < std::size(kDtypeNames); ++i) {
+    if (name == kDtypeNames[i]) return *dtype = static_cast<Dtype>(i), true;
+  }
   return false;
 }
 

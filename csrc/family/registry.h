@@ -69,6 +69,7 @@ enum class ScaleId : int32_t { GRADOPS_SCALES(GRADOPS_ENUMERATOR) };
 enum class NormalizerId : int32_t { GRADOPS_NORMALIZERS(GRADOPS_ENUMERATOR) };
 enum class DataFormatId : int32_t { GRADOPS_DATA_FORMATS(GRADOPS_ENUMERATOR) };
 enum class DownsampleId : int32_t { GRADOPS_DOWNSAMPLES(GRADOPS_ENUMERATOR) };
+enum class ListedBorder : int32_t { GRADOPS_BORDERS(GRADOPS_ENUMERATOR) };
 #undef GRADOPS_ENUMERATOR
 using BorderId = math::Border;
 
@@ -101,17 +102,12 @@ GRADOPS_STENCILS(GRADOPS_ASSERT)
 #undef GRADOPS_ASSERT
 
 // Names are looked up by position (family/options.cc).
-#define GRADOPS_BORDER(enumerator, name) BorderId::enumerator,
-inline constexpr BorderId kBorderOrder[] = {GRADOPS_BORDERS(GRADOPS_BORDER)};
-#undef GRADOPS_BORDER
-constexpr bool BordersAreInOrder() {
-  int32_t position = 0;
-  for (BorderId border : kBorderOrder) {
-    if (static_cast<int32_t>(border) != position++) return false;
-  }
-  return true;
-}
-static_assert(BordersAreInOrder(), "GRADOPS_BORDERS must follow math::Border");
+#define GRADOPS_ASSERT(enumerator, name)                          \
+  static_assert(static_cast<int32_t>(ListedBorder::enumerator) == \
+                    static_cast<int32_t>(BorderId::enumerator),   \
+                "GRADOPS_BORDERS must follow math::Border");
+GRADOPS_BORDERS(GRADOPS_ASSERT)
+#undef GRADOPS_ASSERT
 
 /// Calls visitor(TypeTag<the penalty's struct>()).
 template <class Visitor>

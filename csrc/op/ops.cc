@@ -6,7 +6,6 @@
 namespace gradops {
 namespace {
 
-constexpr bool kIsRoofline = true;
 constexpr DtypeRule kImage = DtypeRule::kImage, kCompute = DtypeRule::kCompute;
 
 Argument Optional(Argument argument) {
@@ -60,6 +59,11 @@ std::vector<Argument> LossInputsAnd(std::vector<Argument> others) {
   };
   inputs.insert(inputs.end(), others.begin(), others.end());
   return inputs;
+}
+
+Op Roofline(const char* name, Argument output, const char* doc) {
+  std::vector<Argument> inputs = {Images("a", "Images."), Images("b", "Same shape.")};
+  return {name, OptionSet::kImages, inputs, {output}, doc, /*is_roofline=*/true};
 }
 
 const Argument kImagesInput = Images("images", "Images [B, H, W, C] or [B, C, H, W].");
@@ -181,24 +185,13 @@ const std::vector<Op>& Ops() {
        {Images("gradient", "Same shape.")},
        "gradient = upstream * d magnitudes / d images of Gradops>GradientMagnitude, 0 where a "
        "magnitude is 0."},
-      {"Triad",
-       OptionSet::kImages,
-       {Images("a", "Images."), Images("b", "Same shape.")},
-       {Images("out", "Same shape.")},
-       "out = a - b: the traffic of loss with gradient, 2 reads and 1 write.",
-       kIsRoofline},
-      {"StreamingTriad",
-       OptionSet::kImages,
-       {Images("a", "Images."), Images("b", "Same shape.")},
-       {Images("out", "Same shape.")},
-       "Triad with stores that go past the caches.",
-       kIsRoofline},
-      {"SumAbsoluteDifference",
-       OptionSet::kImages,
-       {Images("a", "Images."), Images("b", "Same shape.")},
-       {{"sums", kCompute, ShapeRule::kSums, "Add up to the sum of |a - b|."}},
-       "The traffic of a loss alone, 2 reads.",
-       kIsRoofline},
+      Roofline("Triad", Images("out", "Same shape."),
+               "out = a - b: the traffic of loss with gradient, 2 reads and 1 write."),
+      Roofline("StreamingTriad", Images("out", "Same shape."),
+               "Triad with stores that go past the caches."),
+      Roofline("SumAbsoluteDifference",
+               {"sums", kCompute, ShapeRule::kSums, "Add up to the sum of |a - b|."},
+               "The traffic of a loss alone, 2 reads."),
   };
   return *ops;
 }

@@ -48,32 +48,18 @@ py::dict BuildInfo() {
   return info;
 }
 
-const char* NameOf(ShapeRule rule) {
-  switch (rule) {
-    case ShapeRule::kImages:
-      return "images";
-    case ShapeRule::kGradients:
-      return "gradients";
-    case ShapeRule::kMap:
-      return "map";
-    case ShapeRule::kWeights:
-      return "weights";
-    case ShapeRule::kLosses:
-      return "losses";
-    case ShapeRule::kCounts:
-      return "counts";
-    case ShapeRule::kSums:
-      return "sums";
-  }
-  return "";
-}
+// In the order of ShapeRule.
+constexpr const char* kShapeRules[] = {"images", "gradients", "map", "weights",
+                                       "losses", "counts",    "sums"};
 
 /// TensorFlow's ops as {op: (inputs, outputs, options, images)}: two dicts {argument: shape rule},
 /// the names of the options, and that of the input that says how large the images are.
 py::dict OpTable() {
   const auto shapes = [](const std::vector<Argument>& arguments) {
     py::dict rules;
-    for (const Argument& argument : arguments) rules[argument.name] = NameOf(argument.shape);
+    for (const Argument& argument : arguments) {
+      rules[argument.name] = kShapeRules[static_cast<size_t>(argument.shape)];
+    }
     return rules;
   };
   py::dict table;
