@@ -28,6 +28,34 @@ struct ComputeTypeOf<double> {
 // Widening is exact. Narrowing rounds to nearest, ties to even, and keeps a NaN. Both use integer
 // arithmetic and one exact addition or subtraction, so a flush-to-zero mode changes nothing. On a
 // device they are single instructions where it has them.
+//
+// First as bits, of a number or of every lane of a register: W is uint32_t, or a vector of them,
+// and F the same of floats.
+
+template <class F, class W>
+GRADOPS_FN W WidenHalf(W bits) {
+  const W sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
+  const W rebased = magnitude + (112u << 23);
+  const W subnormal = BitCast<W>(BitCast<F>(rebased + (1u << 23)) - BitCast<F>(W{} + (113u << 23)));
+  const W finite = magnitude >= (0x0400u << 13) ? rebased : subnormal;
+  return sign | (magnitude >= (0x7c00u << 13) ? magnitude | 0x7f800000u : finite);
+}
+template <class F, class W>
+GRADOPS_FN W NarrowToHalf(W bits) {
+  const W sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  const W normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  // A multiple of 2^-24: adding 0.5 rounds there.
+  const W subnormal = BitCast<W>(BitCast<F>(magnitude) + 0.5f) - (126u << 23);
+  W narrow = magnitude >= (113u << 23) ? normal : subnormal;
+  narrow = magnitude >= 0x477ff000u ? W{} + 0x7c00u : narrow;  // rounds to 2^16 or more
+  narrow = magnitude > 0x7f800000u ? 0x7e00u | (magnitude >> 13 & 0x3ffu) : narrow;
+  return sign | narrow;
+}
+template <class W>
+GRADOPS_FN W NarrowToBFloat16(W bits) {
+  const W rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  return (bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40u : rounded;
+}
 
 GRADOPS_FN float Widen(float x) { return x; }
 GRADOPS_FN double Widen(double x) { return x; }
@@ -38,12 +66,7 @@ GRADOPS_FN float Widen(Half x) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(x.bits));
   return wide;
 #else
-  const uint32_t sign = (x.bits & 0x8000u) << 16, magnitude = (x.bits & 0x7fffu) << 13;
-  if (magnitude >= 0x7c00u << 13) return BitCast<float>(sign | 0x7f800000u | magnitude);
-  const uint32_t rebased = magnitude + (112u << 23);
-  if (magnitude >= 0x0400u << 13) return BitCast<float>(sign | rebased);
-  const float subnormal = BitCast<float>(rebased + (1u << 23)) - BitCast<float>(113u << 23);
-  return BitCast<float>(sign | BitCast<uint32_t>(subnormal));
+  return BitCast<float>(WidenHalf<float>(uint32_t{x.bits}));
 #endif
 }
 
@@ -53,29 +76,14 @@ GRADOPS_FN void Narrow(float x, BFloat16* to) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to->bits) : "f"(x));
 #else
-  const uint32_t bits = BitCast<uint32_t>(x);
-  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-  const uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
-  to->bits = static_cast<uint16_t>(is_nan ? bits >> 16 | 0x40u : rounded >> 16);
+  to->bits = static_cast<uint16_t>(NarrowToBFloat16(BitCast<uint32_t>(x)));
 #endif
 }
 GRADOPS_FN void Narrow(float x, Half* to) {
 #if defined(__CUDA_ARCH__)
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to->bits) : "f"(x));
 #else
-  const uint32_t bits = BitCast<uint32_t>(x), sign = bits >> 16 & 0x8000u;
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  uint32_t narrow;
-  if (magnitude > 0x7f800000u) {
-    narrow = 0x7e00u | (magnitude >> 13 & 0x3ffu);
-  } else if (magnitude >= 0x477ff000u) {  // rounds to 2^16 or more
-    narrow = 0x7c00u;
-  } else if (magnitude >= 113u << 23) {
-    narrow = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-  } else {  // a multiple of 2^-24: adding 0.5 rounds there
-    narrow = BitCast<uint32_t>(BitCast<float>(magnitude) + 0.5f) - (126u << 23);
-  }
-  to->bits = static_cast<uint16_t>(sign | narrow);
+  to->bits = static_cast<uint16_t>(NarrowToHalf<float>(BitCast<uint32_t>(x)));
 #endif
 }
 

@@ -19,33 +19,6 @@ typedef HalfWords UnalignedHalfWords __attribute__((aligned(1), may_alias));
 // values.
 [[maybe_unused]] inline constexpr uint16_t kAllLanes = 0xffff;
 
-/// For every bit: yes where the mask is set, else no.
-GRADOPS_FN Words Choose(Words mask, Words yes, Words no) { return (mask & yes) | (~mask & no); }
-
-GRADOPS_FN Words WidenHalf(Words bits) {
-  const Words sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
-  const Words rebased = magnitude + (112u << 23);
-  const Words subnormal =
-      (Words)((Floats)(rebased + (1u << 23)) - (Floats)(Words{} + (113u << 23)));
-  const Words finite = Choose((Words)(magnitude >= 0x0400u << 13), rebased, subnormal);
-  return sign | Choose((Words)(magnitude >= 0x7c00u << 13), magnitude | 0x7f800000u, finite);
-}
-
-GRADOPS_FN Words NarrowToHalf(Words bits) {
-  const Words sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-  const Words normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-  const Words subnormal = (Words)((Floats)magnitude + 0.5f) - (126u << 23);
-  Words narrow = Choose((Words)(magnitude >= 113u << 23), normal, subnormal);
-  narrow = Choose((Words)(magnitude >= 0x477ff000u), Words{} + 0x7c00u, narrow);
-  narrow = Choose((Words)(magnitude > 0x7f800000u), 0x7e00u | (magnitude >> 13 & 0x3ffu), narrow);
-  return sign | narrow;
-}
-
-GRADOPS_FN Words NarrowToBFloat16(Words bits) {
-  const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-  return Choose((Words)((bits & 0x7fffffffu) > 0x7f800000u), bits >> 16 | 0x40u, rounded);
-}
-
 /// A register of elements from image memory of type S; no alignment is needed.
 GRADOPS_FN Simd<float> LoadWide(const float* from) { return Simd<float>::Load(from); }
 GRADOPS_FN Simd<double> LoadWide(const double* from) { return Simd<double>::Load(from); }
@@ -61,7 +34,7 @@ GRADOPS_FN Simd<float> LoadWide(const math::Half* from) {
   return Simd<float>((Simd<float>::Register)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from)));
 #else
   const HalfWords bits = *reinterpret_cast<const UnalignedHalfWords*>(from);
-  return Simd<float>((Simd<float>::Register)WidenHalf(__builtin_convertvector(bits, Words)));
+  return Simd<float>((Floats)math::WidenHalf<Floats>(__builtin_convertvector(bits, Words)));
 #endif
 }
 
@@ -177,7 +150,7 @@ class KeptLanes {
 GRADOPS_FN Simd<float>::Register Narrow(Simd<float> a, const float*) { return a.v; }
 GRADOPS_FN Simd<double>::Register Narrow(Simd<double> a, const double*) { return a.v; }
 GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::BFloat16*) {
-  return __builtin_convertvector(NarrowToBFloat16((Words)a.v), HalfWords);
+  return __builtin_convertvector(math::NarrowToBFloat16((Words)a.v), HalfWords);
 }
 GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::Half*) {
 #if defined(__AVX512F__)
@@ -185,7 +158,7 @@ GRADOPS_FN HalfWords Narrow(Simd<float> a, const math::Half*) {
 #elif defined(__F16C__)
   return (HalfWords)_mm256_cvtps_ph((__m256)a.v, _MM_FROUND_TO_NEAREST_INT);
 #else
-  return __builtin_convertvector(NarrowToHalf((Words)a.v), HalfWords);
+  return __builtin_convertvector(math::NarrowToHalf<Floats>((Words)a.v), HalfWords);
 #endif
 }
 
