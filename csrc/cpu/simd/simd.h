@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "math/int_math.h"
 #include "math/macros.h"
@@ -15,25 +16,13 @@
 
 namespace gradops::cpu::GRADOPS_TARGET {
 
-template <class T>
-struct RegisterOf;
-template <>
-struct RegisterOf<float> {
-  typedef float Type __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
-  typedef int32_t Mask __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
-};
-template <>
-struct RegisterOf<double> {
-  typedef double Type __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
-  typedef int64_t Mask __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
-};
-
 /// One register of T, with the primitives of math/scalar.h (Log1pOfQuotient, Pow:
 /// cpu/simd/simd_math.h, simd_float_math.h).
 template <class T>
 struct Simd {
-  using Register = typename RegisterOf<T>::Type;
-  using RegisterMask = typename RegisterOf<T>::Mask;
+  using Integer = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  typedef T Register __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
+  typedef Integer RegisterMask __attribute__((vector_size(GRADOPS_VECTOR_BYTES)));
   typedef Register UnalignedRegister __attribute__((aligned(1), may_alias));
   static constexpr int kLanes = GRADOPS_VECTOR_BYTES / sizeof(T);
   struct Mask {

@@ -100,13 +100,6 @@ GRADOPS_FN Integers SignsOf(Integers a, Integers b) {
   const Integers below_2 = _mm256_min_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(1));
   return _mm256_max_epi8(below_2, _mm256_set1_epi8(-1));
 }
-/// The first two words of every 16 bytes of a and b in turn, and the others.
-GRADOPS_FN Words LowPairs(Words a, Words b) {
-  return (Words)_mm256_unpacklo_epi32((Integers)a, (Integers)b);
-}
-GRADOPS_FN Words HighPairs(Words a, Words b) {
-  return (Words)_mm256_unpackhi_epi32((Integers)a, (Integers)b);
-}
 #else
 typedef __m128i Integers;
 GRADOPS_FN Integers Narrowed(Integers a, Integers b) { return _mm_packs_epi32(a, b); }
@@ -115,12 +108,6 @@ GRADOPS_FN Integers SignsOf(Integers a, Integers b) {
     return _mm_max_epi16(_mm_min_epi16(words, _mm_set1_epi16(1)), _mm_set1_epi16(-1));
   };
   return _mm_packs_epi16(signs(a), signs(b));
-}
-GRADOPS_FN Words LowPairs(Words a, Words b) {
-  return (Words)_mm_unpacklo_epi32((Integers)a, (Integers)b);
-}
-GRADOPS_FN Words HighPairs(Words a, Words b) {
-  return (Words)_mm_unpackhi_epi32((Integers)a, (Integers)b);
 }
 #endif
 #endif
@@ -155,16 +142,18 @@ class SignBlock {
     const Words order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     StoreParts(Shuffled(packed_[0], order), rows);
 #elif defined(__AVX2__)
-    const Words order = {0, 4, 1, 5, 2, 6, 3, 7};
-    StoreParts(Shuffled(LowPairs(packed_[0], packed_[1]), order), rows);
-    StoreParts(Shuffled(HighPairs(packed_[0], packed_[1]), order), rows + 2);
+    const Words first = {0, 4, 8, 12, 1, 5, 9, 13};  // its words; those of the second are 2 further
+    StoreParts(Shuffled(packed_[0], packed_[1], first), rows);
+    StoreParts(Shuffled(packed_[0], packed_[1], first + 2), rows + 2);
 #elif defined(__x86_64__)
-    const auto store = [=](Words a, Words b, int8_t* const* to) GRADOPS_LAMBDA {
+    const auto store = [=](Words pair, int8_t* const* to) GRADOPS_LAMBDA {
+      const Words a = Shuffled(packed_[0], packed_[1], pair);
+      const Words b = Shuffled(packed_[2], packed_[3], pair);
       StoreParts(Shuffled(a, b, Words{0, 1, 4, 5}), to);
       StoreParts(Shuffled(a, b, Words{2, 3, 6, 7}), to + 1);
     };
-    store(LowPairs(packed_[0], packed_[1]), LowPairs(packed_[2], packed_[3]), rows);
-    store(HighPairs(packed_[0], packed_[1]), HighPairs(packed_[2], packed_[3]), rows + 2);
+    store(Words{0, 4, 1, 5}, rows);
+    store(Words{2, 6, 3, 7}, rows + 2);
 #else
     for (int i = 0; i < 4; ++i) __builtin_memcpy(rows[i], rows_[i], kSize);
 #endif
