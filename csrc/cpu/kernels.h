@@ -135,6 +135,10 @@ struct Target {
   }
 };
 
+/// The target in use, chosen on first call: the widest that this machine can run, or the one that
+/// the environment variable GRADOPS_CPU_TARGET names (for tests and measurements).
+const Target& ActiveTarget();
+
 /// Memory of the calling thread, at least `bytes` bytes on a 64-byte boundary, valid until the
 /// thread calls again. It is kept from unit to unit. ThreadScratch is for kernels, LevelScratch for
 /// the levels of a loss over several scales: both are in use at once.

@@ -13,6 +13,8 @@ struct ImageShape {
   int64_t batch, planes, height, width, channels;
 
   GRADOPS_FN int64_t RowSize() const { return width * channels; }
+  /// A row of a map with one value per channel, or else per pixel.
+  GRADOPS_FN int64_t MapRowSize(bool per_channel) const { return per_channel ? RowSize() : width; }
   GRADOPS_FN int64_t PlaneSize() const { return height * RowSize(); }
   GRADOPS_FN int64_t ExampleSize() const { return planes * PlaneSize(); }
 };

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "cpu/launch/level_unit.h"
-#include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "family/counts.h"
 #include "op/queue.h"

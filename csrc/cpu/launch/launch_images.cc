@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "op/launch.h"
 

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "cpu/launch/launch_sweep.h"
-#include "cpu/launch/targets.h"
 #include "family/counts.h"
 #include "family/memo.h"
 #include "op/launch.h"

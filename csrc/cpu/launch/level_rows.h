@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "cpu/launch/targets.h"
+#include "cpu/kernels.h"
 #include "math/penalty.h"
 
 // Rows of a level in which no residual counts: the part of the next level and, element by element,

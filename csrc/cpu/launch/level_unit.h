@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "family/levels.h"
 
@@ -128,17 +127,13 @@ class LevelUnit {
       if (gradients > 1) add(&level.by_true, shape.RowSize());
       if (inputs.weights.data != nullptr) {
         level.inputs.weights.per_channel = inputs.weights.per_channel;
-        add(&level.inputs.weights.data, MapRowSize(inputs.weights, shape));
+        add(&level.inputs.weights.data, shape.MapRowSize(inputs.weights.per_channel));
       }
       if (inputs.mask.data != nullptr) {
         level.inputs.mask.per_channel = inputs.mask.per_channel;
-        add(&level.inputs.mask.data, MapRowSize(inputs.mask, shape));
+        add(&level.inputs.mask.data, shape.MapRowSize(inputs.mask.per_channel));
       }
     }
-  }
-  template <class M>
-  static int64_t MapRowSize(const PixelMap<M>& map, const ImageShape& shape) {
-    return map.per_channel ? shape.RowSize() : shape.width;
   }
 
   /// Makes level s from what the one before it has. With a response of the difference, y_pred of
@@ -175,10 +170,10 @@ class LevelUnit {
     const ImageShape& shape = params_[s].shape;
     const bool stride = params_[s].levels.downsample == DownsampleId::kStride;
     const int64_t step = from.per_channel ? shape.channels : 1;
-    const int64_t below = MapRowSize(from, params_[s - 1].shape);
+    const int64_t below = params_[s - 1].shape.MapRowSize(from.per_channel);
     for (int64_t row = levels_[s].there.begin; row < levels_[s].there.end; ++row) {
       const M* in = from.data + 2 * row * below;
-      M* const out = const_cast<M*>(to.data) + row * MapRowSize(to, shape);
+      M* const out = const_cast<M*>(to.data) + row * shape.MapRowSize(to.per_channel);
       for (int64_t x = 0; x < shape.width; ++x) {
         for (int64_t c = 0; c < step; ++c) {
           const M* const at = in + 2 * x * step + c;

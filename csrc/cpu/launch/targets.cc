@@ -1,4 +1,4 @@
-#include "cpu/launch/targets.h"
+#include "cpu/kernels.h"
 
 #if defined(GRADOPS_CPU_AVX2) || defined(GRADOPS_CPU_AVX512)
 #include <cpuid.h>

@@ -5,7 +5,6 @@
 #include "cpu/launch/denominators.h"
 #include "cpu/launch/level_rows.h"
 #include "cpu/launch/level_unit.h"
-#include "cpu/launch/targets.h"
 #include "cpu/launch/weight_maps.h"
 #include "family/counts.h"
 

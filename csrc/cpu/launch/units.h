@@ -58,8 +58,7 @@ PixelMap<M> MapOfUnit(const PixelMap<M>& map, const ImageShape& shape, const Uni
                       int64_t unit) {
   if (map.data == nullptr) return map;
   const int64_t plane = map.per_channel ? units.Plane(unit) : units.Example(unit);
-  const int64_t channels = map.per_channel ? shape.channels : 1;
-  return {map.data + plane * shape.height * shape.width * channels, map.per_channel};
+  return {map.data + plane * shape.height * shape.MapRowSize(map.per_channel), map.per_channel};
 }
 
 /// The plane of the inputs that belongs to the unit.

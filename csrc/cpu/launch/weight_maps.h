@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "cpu/launch/level_unit.h"
-#include "cpu/launch/targets.h"
 #include "cpu/launch/units.h"
 #include "family/counts.h"
 
@@ -108,9 +107,7 @@ class WeightMaps {
 
  private:
   const ImageShape& Shape(size_t map) const { return params_[map == PixelMap() ? 0 : map].shape; }
-  int64_t RowSize(size_t map) const {
-    return inputs_.weights.per_channel ? Shape(map).RowSize() : Shape(map).width;
-  }
+  int64_t RowSize(size_t map) const { return Shape(map).MapRowSize(inputs_.weights.per_channel); }
   int64_t PlaneSize(size_t map) const { return Shape(map).height * RowSize(map); }
   T* Plane(size_t map, int64_t unit) const {
     const int64_t plane = inputs_.weights.per_channel ? units_.Plane(unit) : units_.Example(unit);

@@ -74,7 +74,7 @@ enum class Weighting {
 template <class T>
 struct ResidualRow {
   int64_t size;
-  KeptPositions<T> summed;  // those of the tile's own columns
+  PositionRange summed;  // those of the tile's own columns
   // Inputs: the images' gradients. If the response sees the difference alone, pred is its gradient.
   GradientRow<T> pred, target, vector;
   FactorRow<T> factor;

@@ -35,7 +35,7 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
       if constexpr (kWeighted) return row.factor.Weighted(x, values);
       return values;
     };
-    sum = sum + row.summed.Mask(x, weigh(SummedValues<kOrder>(row, x, response, rho)));
+    sum = sum + Masked(row.summed, x, weigh(SummedValues<kOrder>(row, x, response, rho)));
     const G pred = row.pred.Load(x);
     const G target = Response::kDifference ? pred : row.target.Load(x);
     if constexpr (kOrder == Order::kSecond) {

@@ -90,7 +90,7 @@ template <class T>
 struct RowGroup {
   int64_t size;  // positions of a row
   int64_t step;  // elements from a pixel to its neighbour
-  KeptPositions<T> summed;
+  PositionRange summed;
   int64_t count_begin, count_end;  // the i-th rows of the group that are added up
   SourceGroup<T> pred, target;     // pred: the difference, if the response sees that alone
   FactorRow<T> factor;             // the first of four rows
@@ -100,7 +100,7 @@ struct RowGroup {
   // apart, and, in and out, a register of which a lane becomes NaN if a slope is, at a position
   // that outputs depend on.
   SignRow signs;
-  KeptPositions<T> needed;
+  PositionRange needed;
   T* nan_check;
   // If the derivatives by the weights are wanted: the scale of the sums of each axis, and, out, the
   // first of four rows, kGroupStride apart.

@@ -112,14 +112,14 @@ void VisitRowGroup(const RowGroup<T>& the_group, const KernelParams& params, Lan
         }
       }
       if constexpr (kSigns && !kCounts) {
-        const G needed = group.needed.Mask(x, total + uncounted);
+        const G needed = Masked(group.needed, x, total + uncounted);
         nan_check = nan_check + (needed.y + needed.x);
       }
       if constexpr (kAdjoint) {
         group.slopes.Store(x, slopes_before);
         group.slopes.Store(x + kRow, slopes_here);
       }
-      sum = sum + (kCounts ? total : group.summed.Mask(x, total));
+      sum = sum + (kCounts ? total : Masked(group.summed, x, total));
     };
     if constexpr (kLean) {
       lanes.ForEach(visit);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "cpu/kernels.h"
 #include "cpu/simd/simd.h"
+#include "cpu/sweeps/tile.h"
 #include "math/gradient.h"
 
 namespace gradops::cpu::GRADOPS_TARGET {
@@ -10,17 +10,14 @@ namespace gradops::cpu::GRADOPS_TARGET {
 template <class T>
 using LaneSums = Block<math::Gradient<Simd<T>>>;
 
-/// The positions [begin, end) of a row buffer, of which alone values are kept.
+/// `values` at positions x, x + 1, ..., and 0 outside `kept`.
 template <class T>
-struct KeptPositions {
-  int64_t begin, end;
-
-  /// `values` at positions x, x + 1, ..., and 0 outside [begin, end).
-  GRADOPS_FN math::Gradient<Simd<T>> Mask(int64_t x, math::Gradient<Simd<T>> values) const {
-    if (x >= begin && x + Simd<T>::kLanes <= end) return values;
-    return {LanesBetween(values.y, begin - x, end - x), LanesBetween(values.x, begin - x, end - x)};
-  }
-};
+GRADOPS_FN math::Gradient<Simd<T>> Masked(PositionRange kept, int64_t x,
+                                          math::Gradient<Simd<T>> values) {
+  if (x >= kept.begin && x + Simd<T>::kLanes <= kept.end) return values;
+  const int64_t begin = kept.begin - x, end = kept.end - x;
+  return {LanesBetween(values.y, begin, end), LanesBetween(values.x, begin, end)};
+}
 
 /// The sums of a tile: rows are added in T by lane, and everything above in double.
 template <class T>

@@ -26,7 +26,7 @@ class SignRows {
 
   /// Takes rows row and row + 1 from slopes. A lane of nan_check becomes NaN if one of `needed` is.
   void Take(int64_t row, GradientRow<float> first, GradientRow<float> second, int64_t size,
-            KeptPositions<float> needed, float* nan_check) {
+            PositionRange needed, float* nan_check) {
     const SignRow to = (*this)[row];
     Simd<float> check = Simd<float>::Load(nan_check);
     for (int64_t block = 0; block < size; block += kBlock<float>) {
@@ -36,7 +36,7 @@ class SignRows {
         const math::Gradient<Simd<float>> above = first.Load(x), below = second.Load(x);
         signs.Set(index, above, below);
         const math::Gradient<Simd<float>> sizes =
-            needed.Mask(x, {Abs(above.y) + Abs(below.y), Abs(above.x) + Abs(below.x)});
+            Masked<float>(needed, x, {Abs(above.y) + Abs(below.y), Abs(above.x) + Abs(below.x)});
         check = check + (sizes.y + sizes.x);
       }
       signs.Store(to.y + block, to.x + block, kSignStride);

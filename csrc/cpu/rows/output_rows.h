@@ -71,7 +71,7 @@ class OutputRows {
   /// Before a RowGroup from `row` on. If the rows above it were not in one, takes the signs of the
   /// two; slopes exist from row `first` on. (If only those of row - 1 do, they stand for both: then
   /// the output that row - 2 would change, row - 1, is not wanted.)
-  void BeginGroup(int64_t row, int64_t first, int64_t size, KeptPositions<T> needed) {
+  void BeginGroup(int64_t row, int64_t first, int64_t size, PositionRange needed) {
     if constexpr (kMayKeepSigns) {
       if (!keeps_signs_) return;
       if (row != signs_end_ && row - 1 >= first) {

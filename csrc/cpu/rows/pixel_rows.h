@@ -11,7 +11,7 @@ namespace gradops::cpu::GRADOPS_TARGET {
 template <class T>
 struct PixelRow {
   int64_t size;
-  KeptPositions<T> summed;
+  PositionRange summed;
   const T *pred, *target = nullptr;      // rows of the images; without target, of the difference
   const T* vector = nullptr;             // second order only
   const FactorRow<T>* factor = nullptr;  // its weights and .y are used; null: every weight is 1
@@ -49,7 +49,7 @@ class PixelSums {
         if (row.target != nullptr) d = d - Simd<T>::Load(row.target + x);
         Simd<T> value = rho.Value(d);
         if (row.vector != nullptr) value = Simd<T>::Load(row.vector + x) * rho.Slope(d);
-        sum = sum + row.summed.Mask(x, {weigh(x, value), zero});
+        sum = sum + Masked<T>(row.summed, x, {weigh(x, value), zero});
         if (row.slopes != nullptr) weigh(x, scale * rho.Slope(d)).Store(row.slopes + x);
         if (row.by_weight != nullptr) {
           row.factor->ByWeight(x, {value, zero}, {row.scale, 0}).Store(row.by_weight + x);

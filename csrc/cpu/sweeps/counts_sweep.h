@@ -17,10 +17,9 @@ class WeightSums {
   /// Adds the weights of a row that are not dropped, at positions `own` and by axis. Prefetches a
   /// row of weights.
   void Add(const FactorRow<T>& factor, PositionRange own, const MapAhead& ahead) {
-    const KeptPositions<T> summed = {own.begin, own.end};
     AddRow(own, [=](int64_t x) GRADOPS_LAMBDA {
       ahead.Prefetch(0, x * sizeof(T));
-      return summed.Mask(x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
+      return Masked(own, x, factor.Weighted(x, {Simd<T>(1), Simd<T>(1)}));
     });
     Check(factor.weight + own.begin, own.end - own.begin);
   }
@@ -82,7 +81,7 @@ class WeightSums {
 /// The counts where no residual or pixel is dropped.
 template <class T>
 Counts CountAll(const ImageShape& shape, const PixelMap<T>& weights, RowRange rows) {
-  const int64_t row_size = shape.width * (weights.per_channel ? shape.channels : 1);
+  const int64_t row_size = shape.MapRowSize(weights.per_channel);
   WeightSums<T> sums;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     sums.Add(weights.data + row * row_size, row_size);
@@ -101,10 +100,8 @@ void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange row
                       FactorRows<T>* factors, Visit&& visit) {
   factors->Mask().SetFirst(rows.begin);
   factors->Mask().SetColumns(ColumnsAround(params, tile, /*reach=*/0));
-  const int64_t height = tile.shape.height;
-  const bool wraps = math::Wraps(params.stencil, params.border, height);
-  const int64_t end = wraps ? rows.end + 1 : math::Min(rows.end + 1, height);
-  int64_t loaded = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  const RowRange around = RowsAround(params, rows, 1);
+  int64_t loaded = around.begin;
   const auto load = [&](int64_t count) {
     factors->Mask().Load(loaded, count);
     loaded += count;
@@ -120,7 +117,9 @@ void ForEachFactorRow(const KernelParams& params, const Tile& tile, RowRange row
       while (loaded <= last) load(math::Min<int64_t>(kGroupRows, last + 1 - loaded));
       factors->FindGroup(row);
     } else {
-      while (loaded < math::Min(row + 2, end)) load(math::Min<int64_t>(kGroupRows, end - loaded));
+      while (loaded < math::Min(row + 2, around.end)) {
+        load(math::Min<int64_t>(kGroupRows, around.end - loaded));
+      }
       factors->Find(row);
     }
     for (int64_t i = 0; i < count; ++i) visit(row + i, factors->Row(i));
@@ -153,7 +152,7 @@ Counts CountTile(const KernelParams& params, const Tile& tile, const LossInputs<
 /// AddCountedUnit where no residual or pixel is dropped.
 template <class T>
 void AddAllCounted(const ImageShape& shape, RowRange rows, const WeightsOutput<T>& output) {
-  const int64_t row_size = shape.width * (output.per_channel ? shape.channels : 1);
+  const int64_t row_size = shape.MapRowSize(output.per_channel);
   const T here = output.scale_y + output.scale_x;
   const Simd<T> sum(output.per_channel ? here : static_cast<T>(shape.channels) * here);
   PutRun(output, rows.begin * row_size, (rows.end - rows.begin) * row_size,

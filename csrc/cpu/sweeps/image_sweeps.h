@@ -28,11 +28,10 @@ class GradientRows {
         tile_(tile),
         columns_(ColumnsAround(params, tile, reach)),
         drops_(joint && params.border == BorderId::kValid),
-        wraps_(math::Wraps(params.stencil, params.border, tile.shape.height)),
         edges_(params, tile, /*adjoint=*/false),
         image_(image, nullptr, 1, memory),
         factors_(params, tile, LossInputs<S>{}, memory),
-        loaded_(wraps_ ? first - 1 : math::Max<int64_t>(first - 1, 0)) {
+        loaded_(RowsAround(params, {first, first}, 1).begin) {
     image_.SetFirst(first);
     factors_.Mask().SetFirst(first);
     factors_.Mask().SetColumns(columns_);
@@ -40,8 +39,7 @@ class GradientRows {
 
   /// The gradients of row `row`, valid until the next call. Rows must be asked for in order.
   GradientRow<T> At(int64_t row) {
-    const int64_t last = wraps_ ? row + 1 : math::Min(row + 1, tile_.shape.height - 1);
-    for (; loaded_ <= last; ++loaded_) {
+    for (const int64_t end = RowsAround(params_, {row, row + 1}, 1).end; loaded_ < end; ++loaded_) {
       image_.Load(tile_, loaded_);
       if (drops_) factors_.Mask().Load(loaded_, 1);
     }
@@ -59,7 +57,7 @@ class GradientRows {
   const KernelParams& params_;
   const Tile& tile_;
   const ColumnRange columns_;
-  const bool drops_, wraps_;
+  const bool drops_;
   const ColumnEdges edges_;
   SourceRows<S> image_;
   FactorRows<T> factors_;
@@ -111,12 +109,11 @@ void AdjointTile(const KernelParams& params, const Tile& tile, RowRange rows,
   const AdjointEdges<T> edges(params, tile);
   const T scale = static_cast<T>(params.stencil.scale);
   const int64_t height = tile.shape.height;
-  const bool wraps = math::Wraps(params.stencil, params.border, height);
   const Ring<T, 4> y(memory, rows.begin), x(memory, rows.begin);
   T *const a = memory->Take(1), *const b = memory->Take(1);
-  int64_t made = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+  int64_t made = RowsAround(params, rows, 1).begin;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
-    for (; made <= (wraps ? row + 1 : math::Min(row + 1, height - 1)); ++made) {
+    for (const int64_t end = RowsAround(params, {row, row + 1}, 1).end; made < end; ++made) {
       slopes(made, y[made], x[made]);
     }
     VerticalAdjoint(params, height, tile.BufferedSize(), y, x, row, a, b);
@@ -176,8 +173,7 @@ void MagnitudeGradientUnit(const KernelParams& params, const S* image, const S* 
   ForEachTile<T>(params, [&](const Tile& tile) {
     constexpr int64_t kRows = GradientRows<S>::kRows + kAdjointRows + 1;
     RowAllocator<T> memory(kRows);
-    const bool wraps = math::Wraps(params.stencil, params.border, tile.shape.height);
-    const int64_t first = wraps ? rows.begin - 1 : math::Max<int64_t>(rows.begin - 1, 0);
+    const int64_t first = RowsAround(params, rows, 1).begin;
     GradientRows<S> source(params, tile, image, first, 1, true, &memory);
     T* const up = memory.Take(1);
     AdjointTile(params, tile, rows, &memory, gradient, [&](int64_t row, T* y, T* x) {

@@ -41,7 +41,7 @@ class LossSweep {
         images_(params, tile, inputs, kOrder == Order::kSecond ? vector : nullptr, at_once_,
                 visit_group_ != nullptr, &memory_) {
     residual_.size = tile.BufferedSize();
-    residual_.summed = {tile.OwnPositions().begin, tile.OwnPositions().end};
+    residual_.summed = tile.OwnPositions();
     if (weighted_) images_.SetFactors(&factors_.emplace(params, tile, inputs, &memory_));
     if (kHasOutputs) {
       by_pred_ = {outputs.by_pred, outputs.coarser_by_pred, outputs.read_soon, &memory_};
@@ -59,12 +59,12 @@ class LossSweep {
     const int64_t height = tile_.shape.height;
     // The residuals that the outputs depend on. (Also without outputs, so that the loss has the
     // same bits with and without a gradient.)
-    const RowRange residuals = {Clamped(rows.begin - 1), Clamped(rows.end + 1)};
+    const RowRange residuals = RowsAround(params_, rows, 1);
     // A RowGroup's rows, and the adjoint's rows that it finds, must be away from the border.
     const int64_t fast_begin = wraps_ ? residuals.begin : math::Max<int64_t>(residuals.begin, 3);
     const int64_t fast_end = wraps_ ? residuals.end : math::Min(residuals.end, height - 1);
     SetFirst(fast_begin);
-    images_.SetRange(Clamped(residuals.begin - 1), Clamped(residuals.end + 1));
+    images_.SetRange(RowsAround(params_, residuals, 1));
     for (int64_t row = residuals.begin; row < residuals.end;) {
       // The rows of a RowGroup must be contiguous in their rings.
       const bool begins_group = row >= fast_begin && (row - fast_begin) % kGroupRows == 0;
@@ -109,9 +109,6 @@ class LossSweep {
     by_true_.SetFirst(row);
     if (weighted_) factors_->Mask().SetFirst(row);
   }
-  int64_t Clamped(int64_t row) const {
-    return wraps_ ? row : math::Min(math::Max<int64_t>(row, 0), tile_.shape.height);
-  }
 
   /// Residual row `row`, whose gradients are the i-th that FindGradients found.
   void VisitRow(int64_t row, int64_t i, bool counted) {
@@ -142,7 +139,8 @@ class LossSweep {
     // The pixel term needs rows before they are visited.
     const bool may_load_along = images_.MayLoadAlong() && params_.levels.pixel_weight == 0;
     if (!images_.template LoadForGroup<kFetched>(row, ahead, may_load_along)) return false;
-    by_pred_.BeginGroup(row, Clamped(wanted.begin - 1), residual_.size, images_.Needed());
+    by_pred_.BeginGroup(row, RowsAround(params_, wanted, 1).begin, residual_.size,
+                        images_.Needed());
     FindAdded(row - 1, kGroupRows, wanted);  // before GroupAt, as both use the first factors
     RowGroup<T> group = GroupAt(row, wanted, ahead);
     const auto load = images_.template LoadAlong<kFetched>(ahead);

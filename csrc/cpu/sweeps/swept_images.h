@@ -44,13 +44,13 @@ class SweptImages {
     if (factors_ != nullptr) factors_->Mask().SetColumns(columns_);
   }
   /// The positions in which they are needed.
-  KeptPositions<T> Needed() const {
+  PositionRange Needed() const {
     return {tile_.Position(columns_.begin), tile_.Position(columns_.end)};
   }
   /// The rows that will be loaded.
-  void SetRange(int64_t begin, int64_t end) {
-    loaded_ = begin;
-    load_end_ = end;
+  void SetRange(RowRange rows) {
+    loaded_ = rows.begin;
+    load_end_ = rows.end;
   }
   /// Sets Ring::first, also of an image that is not given: a RowGroup reads its rows of zeros.
   void SetFirst(int64_t row) {

@@ -3,7 +3,6 @@
 // (float or double) and the compiler flags of the instruction set: see cmake/CpuTargets.cmake. The
 // code between the stencil's passes is in target_rows.cc.
 
-#include "cpu/launch/targets.h"
 #include "cpu/rows/coarser_rows.h"
 #include "cpu/sweeps/counts_sweep.h"
 #include "cpu/sweeps/image_sweeps.h"

@@ -71,6 +71,14 @@ inline ColumnRange ColumnsAround(const KernelParams& params, const Tile& tile, i
   return {math::Max<int64_t>(begin, 0), math::Min(end, tile.shape.width)};
 }
 
+/// Rows and `reach` more on each side, as far as they exist.
+inline RowRange RowsAround(const KernelParams& params, RowRange rows, int64_t reach) {
+  const int64_t height = params.shape.height;
+  rows = {rows.begin - reach, rows.end + reach};
+  if (math::Wraps(params.stencil, params.border, height)) return rows;
+  return {math::Max<int64_t>(rows.begin, 0), math::Min(rows.end, height)};
+}
+
 /// Columns that an output depends on, on each side: one for the adjoint and one for the stencil.
 inline constexpr int64_t kHalo = 2;
 /// The most channels of a tile: a ghost column must fit between two rows.
