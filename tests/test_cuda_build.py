@@ -270,7 +270,7 @@ def test_a_cuda_build_without_tensorflow(tmp_path):
     wanted = ["y_true must be an array on a CUDA device, got one on another device"]
     wanted += ["y_pred must be dense and row-major"]
     wanted += ["y_pred must have rank 4 [B, H, W, C], got shape [4,4,1]"]
-    wanted += ["y_pred must have rank 4 [B, H, W, C], got shape [2,4,4,1,1,1,1,1,...]"]
+    wanted += ["y_pred must have rank 4 [B, H, W, C], got shape [2,4,4,1,1,1,1,1,1]"]
     wanted += ["loss must be writeable"]
     wanted += ["y_pred must be an array on a CUDA device (with __cuda_array_interface__ or"]
     wanted += ["loss must have shape [2], got [3]"]

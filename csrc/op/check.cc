@@ -173,7 +173,7 @@ std::string ShapeText(const KnownShape& shape) {
   if (!shape) return "?";
   std::string text = "[";
   for (const int64_t size : *shape) text += (text.size() > 1 ? "," : "") + SizeText(size);
-  return text + (shape->size() > Sizes::kMaxRank ? ",...]" : "]");
+  return text + "]";
 }
 
 std::string CheckShapes(const Op& op, const LossOptions& options,

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "family/options.h"
-#include "op/sizes.h"
 
 // The table of ops: their names, inputs, outputs, attributes, rules of shape and dtype, and
 // documentation. The TensorFlow ops, their shape functions and kernels, the kernels for XLA, the
@@ -13,6 +12,9 @@
 // an op.
 
 namespace gradops {
+
+/// The sizes of a tensor's axes.
+using Sizes = std::vector<int64_t>;
 
 /// How many partial sums SumAbsoluteDifference has.
 inline constexpr int64_t kSums = 1024;

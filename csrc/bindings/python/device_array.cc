@@ -32,22 +32,15 @@ constexpr int kDlCuda = 2, kDlCudaManaged = 13;
   throw std::invalid_argument(std::string(name) + " must be " + needs);
 }
 
-/// Whether strides, in units of `item`, are those of a dense row-major array. Of an array of more
-/// than kMaxRank axes only the rank is known; it is refused for that later.
+/// Whether strides, in units of `item`, are those of a dense row-major array.
 bool IsDense(const Sizes& shape, const Sizes& strides, int64_t item) {
   if (shape.size() != strides.size()) return false;
-  if (shape.size() > Sizes::kMaxRank) return true;
   int64_t expected = item;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != expected) return false;
     expected *= shape[i];
   }
   return true;
-}
-
-Sizes SizesOf(const py::object& tuple) {
-  const auto sizes = tuple.cast<std::vector<int64_t>>();
-  return {sizes.begin(), sizes.end()};
 }
 
 /// NumPy's name, which has bits where a typestr has bytes. Typestrs that no argument has are kept.
@@ -70,14 +63,14 @@ std::string NameOfDlType(DlDataType type) {
 Array FromInterface(const py::dict& interface, py::handle array, const char* name) {
   Array result{name};
   result.dtype = NameOfTypestr(interface["typestr"].cast<std::string>());
-  result.buffer.sizes = SizesOf(interface["shape"]);
+  result.buffer.sizes = interface["shape"].cast<Sizes>();
   const auto data = interface["data"].cast<py::tuple>();
   result.buffer.data = reinterpret_cast<void*>(data[0].cast<uintptr_t>());
   result.is_writeable = !data[1].cast<bool>();
   if (interface.contains("strides") && !interface["strides"].is_none()) {
     const std::string typestr = interface["typestr"].cast<std::string>();
     const int64_t item = std::stoll(typestr.substr(2));
-    if (!IsDense(result.buffer.sizes, SizesOf(interface["strides"]), item)) {
+    if (!IsDense(result.buffer.sizes, interface["strides"].cast<Sizes>(), item)) {
       Refuse(name, "dense and row-major");
     }
   }

@@ -21,8 +21,7 @@ std::string Run(const OpCall& call, int) { return Launch(call, cuda::Queue{}); }
 py::array_t<int> Owners(const py::args& positional, const py::kwargs& named) {
   const NumpyCall images = ReadNumpyCall(*FindOp("GradientMagnitude"), positional, named);
   const OpCall& call = images.call;
-  const Sizes& sizes = call.inputs[0].sizes;
-  py::array_t<int> owners(std::vector<int64_t>(sizes.begin(), sizes.end()));
+  py::array_t<int> owners(call.inputs[0].sizes);
   std::fill_n(owners.mutable_data(), owners.size(), 0);
   const std::string error = VisitDtype(call.dtype, [&](auto tag) {
     using S = typename decltype(tag)::Type;

@@ -41,16 +41,15 @@ Array ReadNumpyArray(py::handle array, const char* name) {
 
 Array NewNumpyArray(const char* name, const Sizes& sizes, const py::object& dtype) {
   const py::dtype type = py::dtype::from_args(dtype);
-  const std::vector<int64_t> shape(sizes.begin(), sizes.end());
   constexpr int64_t kLine = 64;
   int64_t bytes = type.itemsize();
-  for (const int64_t size : shape) {
+  for (const int64_t size : sizes) {
     // NumPy says what is too large.
-    if (__builtin_mul_overflow(bytes, size, &bytes)) return Wrapped(py::array(type, shape), name);
+    if (__builtin_mul_overflow(bytes, size, &bytes)) return Wrapped(py::array(type, sizes), name);
   }
   py::array_t<uint8_t> buffer(bytes + kLine);
   const int64_t begin = -reinterpret_cast<intptr_t>(buffer.data()) & (kLine - 1);
-  return Wrapped(py::array(type, shape, {}, buffer.data() + begin, buffer), name);
+  return Wrapped(py::array(type, sizes, {}, buffer.data() + begin, buffer), name);
 }
 
 }  // namespace gradops::python

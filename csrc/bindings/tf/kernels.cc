@@ -15,9 +15,8 @@ namespace {
 using ::tensorflow::OpKernelConstruction;
 
 Buffer BufferOf(const Tensor& tensor) {
-  Buffer buffer{tensor.data(), {}};
-  for (int i = 0; i < tensor.dims(); ++i) buffer.sizes.push_back(tensor.dim_size(i));
-  return buffer;
+  const auto sizes = tensor.shape().dim_sizes();
+  return {tensor.data(), {sizes.begin(), sizes.end()}};
 }
 
 template <class Device>
@@ -80,7 +79,7 @@ class Kernel : public OpKernel {
     }
     const Sizes sizes = is_wanted_[i] ? OutputSizes(output, *call) : Sizes{0};
     TensorShape shape;
-    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({sizes.begin(), sizes.size()}, &shape));
+    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(sizes, &shape));
     Tensor* tensor;
     if (*output.reuses != '\0' && call->inputs[InputOf(output.reuses)].IsGiven()) {
       TF_RETURN_IF_ERROR(
