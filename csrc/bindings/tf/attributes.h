@@ -22,8 +22,8 @@ absl::Status ReadAttributes(const Op& op, Context* context, LossOptions* options
   TF_RETURN_IF_ERROR(context->GetAttr("Tloss", &losses));
   const std::string wanted = ComputeNameOf(DtypeOf(images)), found = NameOf(DtypeOf(losses));
   if (wanted == found) return absl::OkStatus();
-  return InvalidArgument("Tloss must be ", wanted, " for images of ", NameOf(DtypeOf(images)),
-                         ", got ", found);
+  return absl::InvalidArgumentError(absl::StrCat("Tloss must be ", wanted, " for images of ",
+                                                 NameOf(DtypeOf(images)), ", got ", found));
 }
 
 }  // namespace gradops::tf_ops

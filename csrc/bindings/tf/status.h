@@ -8,12 +8,6 @@
 
 namespace gradops::tf_ops {
 
-/// An InvalidArgumentError with the pieces of its message joined.
-template <class... Pieces>
-absl::Status InvalidArgument(const Pieces&... pieces) {
-  return absl::InvalidArgumentError(absl::StrCat(pieces...));
-}
-
 /// OK for an empty message, else an error of the kind that the message is about.
 inline absl::Status FromMessage(const std::string& message) {
   if (message.empty()) return absl::OkStatus();

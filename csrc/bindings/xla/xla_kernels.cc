@@ -113,8 +113,9 @@ class XlaCallOp : public ::tensorflow::XlaOpKernel {
     for (int i = 0; i < context->num_inputs(); ++i) {
       TF_ASSIGN_OR_RETURN(const ::xla::Shape shape, context->InputXlaShape(i));
       if (!shape.is_static()) {
-        return InvalidArgument("gradops needs sizes that XLA knows when it compiles, got ",
-                               shape.ToString(), " for input ", i, " of ", def().op());
+        return absl::InvalidArgumentError(
+            absl::StrCat("gradops needs sizes that XLA knows when it compiles, got ",
+                         shape.ToString(), " for input ", i, " of ", def().op()));
       }
       shapes->emplace_back();
       TF_RETURN_IF_ERROR(::tensorflow::XLAShapeToTensorShape(shape, &shapes->back()));

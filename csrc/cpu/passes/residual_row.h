@@ -83,14 +83,13 @@ struct ResidualRow {
 };
 
 template <class T>
-using ResidualRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
-                                     double response_epsilon, LaneSums<T>* sums);
+using ResidualRowFunction = void (*)(const ResidualRow<T>& row, const KernelParams& params,
+                                     LaneSums<T>* sums);
 
 /// Finds the derivatives of the sums of `row` times `scale` by its weights.
 template <class T>
-using ByWeightRowFunction = void (*)(const ResidualRow<T>& row, double penalty_parameter,
-                                     double response_epsilon, math::Gradient<T> scale,
-                                     T* by_weight);
+using ByWeightRowFunction = void (*)(const ResidualRow<T>& row, const KernelParams& params,
+                                     math::Gradient<T> scale, T* by_weight);
 
 /// The functions for the response and penalty in `params`; instantiated in target_rows.cc.
 template <class T>

@@ -23,12 +23,12 @@ GRADOPS_FN math::Gradient<Simd<T>> SummedValues(const ResidualRow<T>& row, int64
 
 /// The ResidualRowFunction of one response and penalty.
 template <class T, class Response, class Penalty, Order kOrder, bool kWeighted>
-void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
-                      double response_epsilon, LaneSums<T>* sums) {
+void VisitResidualRow(const ResidualRow<T>& the_row, const KernelParams& params,
+                      LaneSums<T>* sums) {
   using G = math::Gradient<Simd<T>>;
   const ResidualRow<T> row = the_row;
-  const Penalty rho(penalty_parameter);
-  const Response response(response_epsilon);
+  const Penalty rho(params.penalty_parameter);
+  const Response response(params.response_epsilon);
   LaneSums<T> lanes = *sums;
   const auto visit = [&](G& sum, int64_t x) GRADOPS_LAMBDA {
     const auto weigh = [&](G values) GRADOPS_LAMBDA {
@@ -61,11 +61,11 @@ void VisitResidualRow(const ResidualRow<T>& the_row, double penalty_parameter,
 
 /// The ByWeightRowFunction of one response and penalty.
 template <class T, class Response, class Penalty, Order kOrder>
-void FindByWeight(const ResidualRow<T>& the_row, double penalty_parameter, double response_epsilon,
+void FindByWeight(const ResidualRow<T>& the_row, const KernelParams& params,
                   math::Gradient<T> scale, T* by_weight) {
   const ResidualRow<T> row = the_row;
-  const Penalty rho(penalty_parameter);
-  const Response response(response_epsilon);
+  const Penalty rho(params.penalty_parameter);
+  const Response response(params.response_epsilon);
   for (int64_t x = 0; x < row.size; x += Simd<T>::kLanes) {
     row.factor.ByWeight(x, SummedValues<kOrder>(row, x, response, rho), scale).Store(by_weight + x);
   }

@@ -162,36 +162,30 @@ void CoarserRow(const S* a, const S* b, const CoarserShape& shape, ComputeType<S
   constexpr int64_t kMost = 4096, kPiece = 512;
   const int64_t channels = shape.channels;
   const bool stride = shape.downsample == DownsampleId::kStride;
-  // Goes through the row in pieces of some columns and, if there are very many channels, of some
-  // channels of one column.
-  alignas(64) T rows[2][kMost + 512 / sizeof(T)];
+  // Goes through the row in pieces of some columns, or number by number if there are very many
+  // channels.
+  alignas(64) T rows[kMost + 512 / sizeof(T)];
   // Whole periods of PixelRegisters, if possible.
   const int64_t columns = math::Max<int64_t>(kPiece / (2 * channels), 1);
   const int64_t at_once = columns < kBlock<T> ? columns : columns / kBlock<T> * kBlock<T>;
-  const int64_t most = kMost / 2;
   for (int64_t x = 0; x < shape.width; x += at_once) {
     const int64_t count = math::Min(at_once, shape.width - x);
     if (2 * channels > kMost) {
-      for (int64_t c = 0; c < channels; c += most) {
-        const int64_t taken = math::Min(most, channels - c);
-        for (int64_t i = 0; i < (stride ? 1 : 4); ++i) {
-          const int64_t from = 2 * x * channels + c + i % 2 * channels + i / 2 * shape.row_size;
-          LoadRun(a + from, OffsetIfGiven(b, from), rows[0], taken);
-          for (int64_t k = 0; k < taken; ++k) {
-            rows[1][k] = i == 0 ? rows[0][k] : rows[1][k] + rows[0][k];
-          }
-        }
-        for (int64_t k = 0; k < taken; ++k) {
-          out[x * channels + c + k] = stride ? rows[1][k] : T(0.25) * rows[1][k];
-        }
+      for (int64_t c = 0; c < channels; ++c) {
+        const auto at = [&](int64_t row, int64_t column) {
+          const int64_t i = row * shape.row_size + (2 * x + column) * channels + c;
+          return b == nullptr ? math::Widen(a[i]) : math::Widen(a[i]) - math::Widen(b[i]);
+        };
+        const T first = at(0, 0);
+        out[x * channels + c] = stride ? first : T(0.25) * (first + at(0, 1) + at(1, 0) + at(1, 1));
       }
       continue;
     }
     // The last column of an odd width has no second one.
     const int64_t from = 2 * x * channels;
     const int64_t size = math::Min(2 * count * channels, shape.row_size - from);
-    LoadRows(a + from, OffsetIfGiven(b, from), shape.row_size, !stride, rows[0], size);
-    TakeEverySecond(rows[0], count, channels, shape.downsample, out + x * channels);
+    LoadRows(a + from, OffsetIfGiven(b, from), shape.row_size, !stride, rows, size);
+    TakeEverySecond(rows, count, channels, shape.downsample, out + x * channels);
   }
 }
 

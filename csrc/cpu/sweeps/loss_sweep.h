@@ -120,13 +120,12 @@ class LossSweep {
     if (kHasOutputs) residual.slopes = by_pred_.Slopes(row);
     if (by_true_.IsWanted()) residual.true_slopes = by_true_.Slopes(row);
     LaneSums<T> lanes;
-    visit_row_(residual, params_.penalty_parameter, params_.response_epsilon, &lanes);
+    visit_row_(residual, params_, &lanes);
     if (!counted) return;
     sums_.Add(lanes);
     if (!by_weights_.IsWanted()) return;
     T* const by_weight = factors_->ByWeight(0);
-    find_by_weight_(residual, params_.penalty_parameter, params_.response_epsilon,
-                    by_weights_.Scale(), by_weight);
+    find_by_weight_(residual, params_, by_weights_.Scale(), by_weight);
     by_weights_.Write(row, by_weight);
   }
 
