@@ -12,8 +12,6 @@
 namespace gradops::tf_ops {
 namespace {
 
-using ::tensorflow::OpKernelConstruction;
-
 Buffer BufferOf(const Tensor& tensor) {
   const auto sizes = tensor.shape().dim_sizes();
   return {tensor.data(), {sizes.begin(), sizes.end()}};
