@@ -60,3 +60,9 @@ def test_hu_loss_of_equal_images_is_its_lower_bound(rng):
     np.testing.assert_allclose(presets.hu_loss(target, target), [3 * np.log(0.5)] * 2, rtol=1e-12)
     bound = presets.hu_loss(target, target, depth_weight=2, gradient_weight=0, epsilon=0.1)
     np.testing.assert_allclose(bound, [2 * np.log(0.1)] * 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("preset", [presets.hu_loss, presets.zoedepth_grad_l1, presets.mprnet_edge])
+def test_images_without_channels_have_a_loss_of_zero(preset):
+    nothing = tf.zeros([2, 8, 8, 0])
+    np.testing.assert_array_equal(preset(nothing, nothing), [0, 0])

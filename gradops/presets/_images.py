@@ -139,9 +139,12 @@ def agree(message: str, first: tf.Tensor, second: tf.Tensor, along: tuple[int, .
 
 
 def mean(values: tf.Tensor, valid: tf.Tensor | None, normalizer: str = "image") -> tf.Tensor:
-    """The mean of a map over the valid pixels, [B]; see by_example for the normalizer."""
+    """The mean of a map over the valid pixels, [B], 0 if there are none; see by_example."""
     if valid is None:
-        return tf.reduce_mean(values, axis=[1, 2, 3])
+        means = tf.reduce_mean(values, axis=[1, 2, 3])
+        if values.shape.num_elements():  # known, and not 0
+            return means
+        return tf.where(tf.equal(tf.size(values), 0), tf.zeros_like(means), means)
     return by_example(total(values, valid), total(tf.ones_like(values), valid), normalizer)
 
 

@@ -171,7 +171,7 @@ def _log_gradients(given: _images.Pair, epsilon: float) -> tf.Tensor:
         penalty="log", epsilon=epsilon, border="zero", data_format=given.data_format
     )
     offset = math.log(epsilon)
-    if given.mask is None:
+    if given.mask is None and given.y_pred.shape.num_elements() != 0:
         losses = functional.gradient_loss(*given.images(), normalizer="pixels", **options)
         return losses + 2 * offset
     sums, counts = functional.gradient_sums(*given.images(), mask=given.mask, **options)

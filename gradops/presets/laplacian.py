@@ -59,7 +59,7 @@ def mprnet_edge(
         for axis in AXES[pair.data_format][:2]:
             coarse = _down_and_up(coarse, axis)
         penalties = tf.sqrt(tf.square(difference - coarse) + epsilon**2)
-        return pair.losses(tf.reduce_mean(penalties, axis=[1, 2, 3]))
+        return pair.losses(_images.mean(penalties, None))
 
 
 class MPRNetEdgeLoss(PresetLoss):
