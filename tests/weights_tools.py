@@ -39,7 +39,7 @@ def by_weights_of_gradient(data, **options):
     given = {"data_format": options["data_format"]}
     vectors = {
         vector.shape: vector
-        for _, _, vector, _ in _levels(None, data.vector, levels, downsample, given)
+        for _, _, _, vector, _ in _levels(None, data.vector, levels, downsample, None, given)
     }
 
     def products(y_true, y_pred, **options):

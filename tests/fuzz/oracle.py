@@ -7,7 +7,6 @@ from family_tools import Example, Outcome
 from weights_tools import by_weights, by_weights_of_gradient
 
 from gradops.reference.arguments import from_last, to_last
-from gradops.reference.axis import transposed
 from gradops.reference.problem import Problem, divide_or_zero, divisors
 from gradops.reference.scales import _levels, _resampled
 
@@ -54,25 +53,20 @@ def _outcome(data, options):
     """(outcome, the Problem of the images, whether an example of a level has few residuals)."""
     given = {name: x for name, x in options.items() if name not in OF_LEVELS}
     weights, data_format = options.get("scale_weights", [1]), options["data_format"]
-    how = len(weights), options.get("downsample", "stride"), given
-    levels = zip(weights, _levels(*data[:2], *how), _levels(None, data.vector, *how), strict=True)
-    height, width = to_last(data.y_pred, data_format).shape[1:3]
-    total, problem_of_images, few = None, None, False
-    for w, ((rows, columns), t, p, maps), (_, _, vector, _) in levels:
+    how = len(weights), options.get("downsample", "stride"), weights, given
+    levels = zip(_levels(*data[:2], *how), _levels(None, data.vector, *how), strict=True)
+    total, few = None, False
+    for (w, back, t, p, maps), (_, _, _, vector, _) in levels:
         problem = Problem(t, p, **maps)
-        problem_of_images = problem_of_images or problem
-        if w == 0:
-            continue
         term = Example(t, p, vector, data.upstream)
         term = _of_level(term, options["normalizer"], problem)
         if len(weights) > 1:
-            back = transposed(rows, height), transposed(columns, width)
             images = (_resampled(x, back, data_format) for x in term[1:4])
             term = Outcome(term.loss, *images, term.by_upstream)
         term = Outcome(*(w * x for x in term))
         total = term if total is None else _added(total, term)
         few |= _has_few(problem.counted)
-    return total, problem_of_images, few
+    return total, Problem(*data[:2], **given), few
 
 
 def _has_few(counted):
