@@ -72,12 +72,13 @@ def test_sites_and_batches_have_histories_of_their_own(site):
 
 
 def test_dtypes_have_histories_of_their_own(site):
-    upstream, images = np.array([1e300, 1.0]), np.ones(SHAPE)
-    for _ in range(2):
-        _kernels.loss_grad(
-            images, images, memo=images, expected=np.array(1.0), upstream=upstream, site=site
-        )
-    np.testing.assert_array_equal(predicted(site), [7, 7])  # not infinite
+    images, call = np.ones(SHAPE), {"site": site, "normalizer": "none"}  # a memo that is not scaled
+    upstream = np.array([[1e300, 1.0], [1.0, 1.0]])
+    call |= {"memo": images, "expected": np.array(1.0), "upstream": upstream}
+    _kernels.loss_grad(images, images, **call)
+    found = _kernels.expected_upstream(images, np.array(7.0), site=site, normalizer="none")
+    np.testing.assert_array_equal(found, upstream)
+    np.testing.assert_array_equal(predicted(site, normalizer="none"), 7)  # not infinite
 
 
 def test_what_says_nothing_is_not_remembered(rng, site):

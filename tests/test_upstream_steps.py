@@ -138,7 +138,8 @@ def test_without_a_prediction_no_gradient_is_found(rng, site):
         np.testing.assert_array_equal(found.view("uint16"), wanted.view("uint16"))
         assert np.isnan(found[0]).any()
     for expected, others in ([0, 1], call()), (zeros, {"penalty": "l2"}):
-        _, memo = _kernels.loss_memo(t, p, np.array(expected, "float32"), **others)
+        memo = np.full(SHAPE, 7, "float16")
+        _kernels.loss_memo(t, p, np.array(expected, "float32"), memo=memo, **others)
         assert np.isnan(memo[0]).any()
     maps = tf.zeros([0]), tf.zeros([0], tf.bool)
     _, memo = _library.ops().gradops_loss_memo(t, p, *maps, zeros, site=site)
