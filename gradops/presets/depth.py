@@ -171,9 +171,10 @@ def _log_gradients(given: _images.Pair, epsilon: float) -> tf.Tensor:
         penalty="log", epsilon=epsilon, border="zero", data_format=given.data_format
     )
     offset = math.log(epsilon)
-    if given.mask is None and given.y_pred.shape.num_elements() != 0:
+    if given.mask is None:
         losses = functional.gradient_loss(*given.images(), normalizer="pixels", **options)
-        return losses + 2 * offset
+        has_pixels = tf.cast(tf.size(given.y_pred) > 0, losses.dtype)
+        return losses + 2 * offset * has_pixels
     sums, counts = functional.gradient_sums(*given.images(), mask=given.mask, **options)
     return tf.reduce_sum(tf.math.divide_no_nan(sums + offset * counts, counts), axis=1)
 

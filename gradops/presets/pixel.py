@@ -54,9 +54,9 @@ def pixel_and_gradient(
       response_epsilon: See gradops.gradient_loss.
       weights: See gradops.gradient_loss; they weigh the pixels too.
       mask: See gradops.gradient_loss; the mean is over the valid pixels.
-      normalizer: See gradops.gradient_loss. The divisor of the pixels is the
-        sum of their weights for "residuals" and "pixels", its mean over the batch for "batch", and
-        their number for "residual_count" and "pixel_count".
+      normalizer: See gradops.gradient_loss. The divisor of the pixels is the sum of their
+        weights for "residuals" and "pixels", its mean over the batch for "batch", and their number
+        for "residual_count" and "pixel_count".
       scales: See gradops.gradient_loss; the pixels are those of the images alone.
       downsample: See gradops.gradient_loss.
       scale_weights: See gradops.gradient_loss.

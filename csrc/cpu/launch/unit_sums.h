@@ -9,9 +9,9 @@
 
 namespace gradops::cpu {
 
-/// The sums of all units by term; what losses and derivatives by the
-/// weights are made from. With one term the units of an example are added up before they are
-/// divided, with several terms afterwards.
+/// The sums of all units by term; what losses and derivatives by the weights are made from. With
+/// one term the units of an example are added up before they are divided, with several terms
+/// afterwards.
 class UnitSums {
  public:
   UnitSums(const std::vector<KernelParams>& params, const Units& units, const ByTerm& denominators)
